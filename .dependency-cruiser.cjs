@@ -1,0 +1,102 @@
+// Who may import whom: the table in docs/architecture.md. Everything points inward; each SDK has one home.
+const areas = 'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit';
+const doorFile = '(slack|http|cli|cards|home|modals)\\.ts';
+const _own = (...allowed) => `^src/(${allowed.join('|')})`;
+const rule = (name, from, allowed) => ({
+  name,
+  severity: 'error',
+  from: { path: from },
+  to: { path: '^src/', pathNot: allowed },
+});
+const sdk = (name, packages, homes) => ({
+  name: `one-home-for-${name}`,
+  severity: 'error',
+  from: { path: '^src/', pathNot: homes },
+  to: { path: packages, dependencyTypesNot: ['type-only'] },
+});
+
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-cycles',
+      severity: 'error',
+      from: {},
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
+    },
+    rule('kernel-imports-nothing', '^src/kernel\\.ts$', ['^$']),
+    rule('policy', '^src/policy\\.ts$', ['^src/kernel\\.ts$']),
+    rule('models', `^src/(${areas})/(model|.*-document)\\.ts$`, [
+      '^src/(kernel|policy)\\.ts$',
+      `^src/(${areas})/model\\.ts$`,
+    ]),
+    rule('blocks', '^src/blocks\\.ts$', ['^src/kernel\\.ts$']),
+    rule('jobs', '^src/jobs\\.ts$', ['^src/kernel\\.ts$']),
+    rule('ports-and-doors', '^src/(ports|doors)\\.ts$', [
+      '^src/(kernel|jobs|policy|blocks|ports)\\.ts$',
+      `^src/(${areas})/model\\.ts$`,
+    ]),
+    {
+      name: 'verbs',
+      severity: 'error',
+      from: { path: `^src/(${areas})/`, pathNot: [`/${doorFile}$`, '/model\\.ts$'] },
+      to: {
+        path: '^src/',
+        pathNot: [
+          '^src/(kernel|policy|ports|jobs)\\.ts$',
+          `^src/(${areas})/model\\.ts$`,
+          '^src/$1/(?!slack|http|cli|cards|home|modals)[^/]+$',
+        ],
+      },
+    },
+    {
+      name: 'doors-of-an-area',
+      severity: 'error',
+      from: { path: `^src/(${areas})/${doorFile}$` },
+      to: {
+        path: '^src/',
+        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$', `^src/(${areas})/model\\.ts$`, '^src/$1/'],
+      },
+    },
+    {
+      name: 'adapters',
+      severity: 'error',
+      from: { path: '^src/adapters/([^/]+)' },
+      to: {
+        path: '^src/',
+        pathNot: [
+          '^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$',
+          `^src/(${areas})/model\\.ts$`,
+          '^src/adapters/$1',
+        ],
+      },
+    },
+    {
+      name: 'local',
+      severity: 'error',
+      from: { path: '^src/local/([^/]+)' },
+      to: {
+        path: '^src/',
+        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$', `^src/(${areas})/model\\.ts$`, '^src/local/'],
+      },
+    },
+    rule('main-imports-the-command-line', '^src/main\\.ts$', ['^src/command-line\\.ts$']),
+    sdk('bolt', '^node_modules/@slack/(bolt|web-api|socket-mode)', ['^src/adapters/slack/', '^src/local/slack/']),
+    sdk('postgres', '^node_modules/(pg|drizzle-orm)/', [
+      '^src/adapters/(postgres|bullmq)/',
+      '^src/local/postgres\\.ts$',
+    ]),
+    sdk('bullmq', '^node_modules/(bullmq|ioredis)/', ['^src/adapters/bullmq/']),
+    sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/secrets-manager']),
+    sdk('metrics', '^node_modules/prom-client/', ['^src/adapters/http/']),
+  ],
+  options: {
+    parser: 'swc',
+    tsPreCompilationDeps: true,
+    doNotFollow: { path: 'node_modules' },
+    includeOnly: '^(src|node_modules)',
+    enhancedResolveOptions: {
+      extensions: ['.ts', '.js', '.json'],
+      conditionNames: ['import', 'require', 'node', 'default'],
+    },
+  },
+};

@@ -1,0 +1,91 @@
+import type { Instant } from '../kernel.ts';
+import type { Grant } from './model.ts';
+
+/** A Secrets Manager resource policy, as far as it is read here. */
+export interface PolicyDocument {
+  Version: string;
+  Statement: Statement[];
+}
+export interface Statement {
+  Sid?: string;
+  Effect: string;
+  Principal?: unknown;
+  [part: string]: unknown;
+}
+
+/** AWS: at most 20,480 characters. */
+export const maxPolicyLength = 20_480;
+const sidPrefix = 'keysteward-';
+
+export function parsePolicy(text: string | null): PolicyDocument {
+  if (!text) return { Version: '2012-10-17', Statement: [] };
+  const parsed = JSON.parse(text) as Partial<PolicyDocument>;
+  const statements = parsed.Statement ?? [];
+  return { Version: parsed.Version ?? '2012-10-17', Statement: Array.isArray(statements) ? statements : [statements] };
+}
+
+/** An Allow for exactly this principal, until exactly this instant, evaluated by AWS at every request. */
+export function statementOf(grant: Pick<Grant, 'id' | 'principal' | 'startsAt' | 'endsAt'>): Statement {
+  const seconds = (at: Instant) => `${at.toISOString().slice(0, 19)}Z`;
+  return {
+    Sid: `${sidPrefix}${grant.id.replace('_', '-')}`,
+    Effect: 'Allow',
+    Principal: { AWS: grant.principal },
+    Action: ['secretsmanager:GetSecretValue', 'secretsmanager:DescribeSecret'],
+    Resource: '*',
+    Condition: { DateLessThan: { 'aws:CurrentTime': seconds(grant.endsAt) } },
+  };
+}
+
+const isOurs = (statement: Statement) => statement.Sid?.startsWith(sidPrefix) ?? false;
+/** What AWS leaves of a deleted user or role; putting it back is refused, and it can open nothing. */
+const isDeadPrincipal = (statement: Statement) =>
+  /"A(IDA|ROA)[A-Z0-9]{12,}"/.test(JSON.stringify(statement.Principal ?? ''));
+
+/**
+ * The whole policy for a key: what others wrote stays, ours is exactly the grants given, earliest first, as many as fit
+ * (`left` are those that do not). Null when there is nothing left to say.
+ */
+export function policyFor(
+  current: string | null,
+  grants: Pick<Grant, 'id' | 'principal' | 'startsAt' | 'endsAt'>[],
+): { text: string | null; left: string[] } {
+  const before = parsePolicy(current);
+  const foreign = before.Statement.filter((each) => !isOurs(each) && !isDeadPrincipal(each));
+  const statements = [...foreign];
+  const left: string[] = [];
+  let length = JSON.stringify({ Version: before.Version, Statement: statements }).length;
+  for (const grant of grants) {
+    const statement = statementOf(grant);
+    const more = JSON.stringify(statement).length + 1;
+    if (length + more > maxPolicyLength) left.push(grant.id);
+    else {
+      statements.push(statement);
+      length += more;
+    }
+  }
+  return {
+    text: statements.length > 0 ? JSON.stringify({ Version: before.Version, Statement: statements }) : null,
+    left,
+  };
+}
+
+/** Whether two policies say the same, however they are spaced and ordered. */
+export function samePolicy(a: string | null, b: string | null): boolean {
+  const canonical = (value: unknown): unknown => {
+    if (Array.isArray(value))
+      return value
+        .map(canonical)
+        .map((each) => JSON.stringify(each))
+        .sort();
+    if (typeof value === 'object' && value !== null) {
+      return Object.fromEntries(
+        Object.entries(value)
+          .sort(([x], [y]) => (x < y ? -1 : 1))
+          .map(([name, each]) => [name, canonical(each)]),
+      );
+    }
+    return value;
+  };
+  return JSON.stringify(canonical(parsePolicy(a).Statement)) === JSON.stringify(canonical(parsePolicy(b).Statement));
+}

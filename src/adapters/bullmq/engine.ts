@@ -1,0 +1,159 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type JobName, type JobPayload, jobs, lanes } from '../../jobs.ts';
+import { Later, Refusal } from '../../kernel.ts';
+import type { Work, WorkLedger } from '../../ports.ts';
+import type { Queues } from './queues.ts';
+
+export type Handlers = { [N in JobName]: (payload: JobPayload<N>, work: Work) => Promise<void> };
+
+export interface EngineOptions {
+  ledger: WorkLedger;
+  queues: Queues;
+  handlers: Handlers;
+  /** How long a worker may be silent before its work is given to another. */
+  leaseMs?: number;
+  /** How often lost and orphaned work is looked for. */
+  recoverMs?: number;
+  pollMs?: number;
+  log: (level: 'info' | 'warn' | 'error', message: string, facts?: Record<string, unknown>) => void;
+  /** A job was given up: people have to hear of it. */
+  onDead: (work: Work, error: string) => Promise<void>;
+  /** For metrics: one call per run of a job. */
+  onRun?: (name: JobName, outcome: 'done' | 'failed' | 'dead', seconds: number) => void;
+}
+
+export interface Engine {
+  start(): Promise<void>;
+  /** Takes no more, waits for what runs. */
+  stop(): Promise<void>;
+}
+
+/** Milliseconds until a failed job is tried again: 1 s, 2 s, 4 s … up to five minutes, with jitter. */
+function backoff(failures: number): number {
+  const base = Math.min(1_000 * 2 ** failures, 300_000);
+  return Math.round(base * (0.75 + Math.random() / 2));
+}
+
+/** Carries work from Postgres through the queue to its handler, and finds again what was lost on the way. */
+export function engine(options: EngineOptions): Engine {
+  const { ledger, queues, handlers, log, leaseMs = 60_000, recoverMs = 15_000, pollMs = 1_000 } = options;
+  let stopping = false;
+  let dirty = false;
+  let wake = () => {};
+  let unlisten: (() => Promise<void>) | undefined;
+  const loops: Promise<void>[] = [];
+
+  async function run(workId: string): Promise<void> {
+    const work = await ledger.claim(workId, leaseMs);
+    if (!work) return;
+    const job = jobs[work.name] as (typeof jobs)[JobName] | undefined;
+    const started = performance.now();
+    const seconds = () => (performance.now() - started) / 1000;
+    if (!job) return ledger.fail(work, `no job is called ${work.name}`, null);
+    const renewing = setInterval(() => void ledger.renew(work, leaseMs).catch(() => {}), leaseMs / 3);
+    try {
+      const handler = handlers[work.name] as (payload: unknown, work: Work) => Promise<void>;
+      await handler(job.payload.parse(work.payload), work);
+      await ledger.finish(work);
+      options.onRun?.(work.name, 'done', seconds());
+    } catch (error) {
+      if (error instanceof Later) return ledger.postpone(work, error.retryInMs);
+      if (error instanceof Refusal) {
+        // A refusal is final and was recorded by the store; there is nothing to try again.
+        log('info', `${work.name} was refused: ${error.sentence}`, { workId });
+        await ledger.finish(work);
+        options.onRun?.(work.name, 'done', seconds());
+        return;
+      }
+      const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+      const givesUp = work.failures + 1 >= job.attempts;
+      log(givesUp ? 'error' : 'warn', `${work.name} failed${givesUp ? ' for good' : ''}: ${said}`, {
+        workId,
+        failures: work.failures + 1,
+      });
+      await ledger.fail(work, said, givesUp ? null : backoff(work.failures));
+      options.onRun?.(work.name, givesUp ? 'dead' : 'failed', seconds());
+      if (givesUp) await options.onDead(work, said);
+    } finally {
+      clearInterval(renewing);
+    }
+  }
+
+  const pause = async (ms: number) => {
+    if (stopping || dirty) return;
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  };
+
+  /** Says each trouble once until it is over, however often the loop comes by. */
+  function complain(about: string) {
+    let quiet = false;
+    return {
+      failed(error: unknown) {
+        if (!quiet) log('warn', `${about}: ${error instanceof Error ? error.message : String(error)}`);
+        quiet = true;
+      },
+      fine() {
+        if (quiet) log('info', `${about}: works again`);
+        quiet = false;
+      },
+    };
+  }
+
+  async function relay(): Promise<void> {
+    const trouble = complain('handing work to the queue');
+    while (!stopping) {
+      dirty = false;
+      let handed = 0;
+      try {
+        unlisten ??= await ledger.onNew(() => {
+          dirty = true;
+          wake();
+        });
+        handed = await ledger.publishDue(200, (due) => queues.publish(due));
+        trouble.fine();
+      } catch (error) {
+        unlisten = undefined;
+        trouble.failed(error);
+        await sleep(500);
+      }
+      if (handed < 200) await pause(pollMs);
+    }
+  }
+
+  async function upkeep(): Promise<void> {
+    const trouble = complain('looking after schedules and lost work');
+    for (let round = 0; !stopping; round++) {
+      try {
+        await ledger.runSchedules();
+        if (round % Math.max(1, Math.round(recoverMs / pollMs)) === 0) {
+          await ledger.recover(recoverMs * 2);
+          await ledger.forget(24 * 3_600_000);
+        }
+        trouble.fine();
+      } catch (error) {
+        trouble.failed(error);
+      }
+      for (let waited = 0; waited < pollMs && !stopping; waited += 100) await sleep(100);
+    }
+  }
+
+  return {
+    async start() {
+      await queues.work(run, { urgent: 8, normal: 10, bulk: 4 });
+      loops.push(relay(), upkeep());
+      log('info', `working on ${lanes.join(', ')} lanes over ${queues.kind}`);
+    },
+    async stop() {
+      stopping = true;
+      wake();
+      await Promise.all(loops);
+      await unlisten?.();
+    },
+  };
+}

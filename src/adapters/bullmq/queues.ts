@@ -1,0 +1,138 @@
+import {
+  type BackendFactory,
+  createPostgresBackend,
+  createRedisBackend,
+  type IQueueBackend,
+  Queue,
+  type QueueOptions,
+  runMigrations,
+  Worker,
+  type WorkerOptions,
+} from 'bullmq';
+import pg from 'pg';
+import { type Lane, lanes } from '../../jobs.ts';
+
+/** Where the queue lives: Redis when its address is given, else Postgres. Nothing else in the program knows which. */
+export type QueueHome = { redisUrl: string } | { databaseUrl: string };
+
+export interface Queues {
+  kind: 'redis' | 'postgres';
+  publish(jobs: { lane: Lane; queueId: string; workId: string }[]): Promise<void>;
+  /** Starts workers on every lane. */
+  work(run: (workId: string) => Promise<void>, concurrency: Record<Lane, number>): Promise<void>;
+  ping(): Promise<void>;
+  /** Waits for running jobs, then closes. */
+  close(): Promise<void>;
+}
+
+/** BullMQ's Worker type depends on the back end; this is what we need of either. */
+interface RunningWorker {
+  on(event: 'error', listener: (error: Error) => void): unknown;
+  waitUntilReady(): Promise<unknown>;
+  close(): Promise<void>;
+}
+
+type AnyQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend, unknown>;
+
+const queueName = (lane: Lane) => `keysteward-${lane}`;
+
+/** Makes BullMQ's own tables, where it lives in Postgres. Needed at every start: BullMQ itself only checks its major version. */
+export async function migrateQueues(home: QueueHome): Promise<void> {
+  if ('redisUrl' in home) return;
+  const client = new pg.Client({ connectionString: home.databaseUrl });
+  await client.connect();
+  try {
+    await runMigrations(client);
+  } finally {
+    await client.end();
+  }
+}
+
+export function openQueues(home: QueueHome, onError: (error: Error) => void): Queues {
+  const kind = 'redisUrl' in home ? 'redis' : 'postgres';
+  const factory = (kind === 'redis' ? createRedisBackend : createPostgresBackend) as unknown as BackendFactory<
+    IQueueBackend,
+    unknown
+  >;
+  // One pool for all lanes: each worker keeps one connection for LISTEN, so it must be larger than their number.
+  const pool =
+    'databaseUrl' in home
+      ? new pg.Pool({
+          connectionString: home.databaseUrl,
+          max: 8,
+          keepAlive: true,
+          application_name: 'keysteward queue',
+          options: '-c search_path=public,bullmq -c enable_seqscan=off',
+        })
+      : null;
+  pool?.on('error', onError);
+  pool?.setMaxListeners(0);
+  // A queue fails at once when Redis is away (the work stays in Postgres); a worker waits for it.
+  const forQueue: unknown =
+    'redisUrl' in home
+      ? { url: home.redisUrl, enableOfflineQueue: false, maxRetriesPerRequest: 1, connectTimeout: 2_000 }
+      : pool;
+  const forWorker: unknown = 'redisUrl' in home ? { url: home.redisUrl, maxRetriesPerRequest: null } : pool;
+
+  const queues = new Map<Lane, AnyQueue>();
+  const workers: RunningWorker[] = [];
+  const queueOf = (lane: Lane) => {
+    let queue = queues.get(lane);
+    if (!queue) {
+      queue = new Queue(
+        queueName(lane),
+        { connection: forQueue, skipWaitingForReady: true } as QueueOptions<unknown>,
+        factory,
+      ) as unknown as AnyQueue;
+      queue.on('error', onError);
+      queues.set(lane, queue);
+    }
+    return queue;
+  };
+
+  return {
+    kind,
+    async publish(jobs) {
+      for (const lane of lanes) {
+        const mine = jobs.filter((job) => job.lane === lane);
+        if (mine.length === 0) continue;
+        await queueOf(lane).addBulk(
+          mine.map((job) => ({
+            name: 'work',
+            data: { workId: job.workId },
+            opts: { jobId: job.queueId, removeOnComplete: true, removeOnFail: true },
+          })),
+        );
+      }
+    },
+    async work(run, concurrency) {
+      for (const lane of lanes) {
+        const worker = new Worker(
+          queueName(lane),
+          async (job: { data: unknown }) => run((job.data as { workId: string }).workId),
+          // Postgres counts crashes; BullMQ must never give up by itself.
+          {
+            connection: forWorker,
+            concurrency: concurrency[lane],
+            maxStalledCount: 1_000,
+            removeOnComplete: { count: 0 },
+            removeOnFail: { count: 0 },
+          } as WorkerOptions<unknown>,
+          factory,
+        ) as unknown as RunningWorker;
+        worker.on('error', onError);
+        workers.push(worker);
+      }
+      // Redis may be away; the workers connect when it comes.
+      if (kind === 'postgres') await Promise.all(workers.map((worker) => worker.waitUntilReady()));
+    },
+    async ping() {
+      await queueOf('urgent').getJobCounts('waiting');
+    },
+    async close() {
+      await Promise.all(workers.map((worker) => worker.close()));
+      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      await pool?.end();
+    },
+  };
+}

@@ -1,0 +1,77 @@
+import { createHash, randomBytes } from 'node:crypto';
+import canonicalize from 'canonicalize';
+import { and, desc, eq, gte, like, lt, or, type SQL } from 'drizzle-orm';
+import type { AuditEvent } from '../../audit/model.ts';
+import type { AuditReads } from '../../ports.ts';
+import type { Session } from './rows.ts';
+import { auditEvents } from './schema.ts';
+
+/** The bytes that are hashed: the event as RFC 8785 canonical JSON. */
+export function canonicalBytes(event: AuditEvent): Buffer {
+  return Buffer.from(canonicalize({ v: 1, ...event, at: event.at.toISOString() }) ?? '', 'utf8');
+}
+
+/** `SHA-256(0x00 ‖ salt ‖ canonical)`: the form of an RFC 6962 leaf, salted so that a pruned body cannot be guessed. */
+export function leafHash(salt: Buffer, canonical: Buffer): Buffer {
+  return createHash('sha256').update(Buffer.of(0)).update(salt).update(canonical).digest();
+}
+
+export async function appendAudit(session: Session, events: AuditEvent[]): Promise<void> {
+  const rows = events.map((event) => {
+    const canonical = canonicalBytes(event);
+    const salt = randomBytes(16);
+    return {
+      id: event.id,
+      at: event.at,
+      actorKind: event.actor.kind,
+      actorId: event.actor.id,
+      action: event.action,
+      subject: event.subject,
+      keyId: event.keyId,
+      outcome: event.outcome,
+      canonical,
+      salt,
+      leaf: leafHash(salt, canonical),
+    };
+  });
+  if (rows.length > 0) await session.db.insert(auditEvents).values(rows);
+}
+
+const escapeLike = (text: string) => text.replace(/[\\%_]/g, '\\$&');
+
+export function auditReads(session: Session): AuditReads {
+  return {
+    async list(filter, limit, before) {
+      const conditions: (SQL | undefined)[] = [
+        filter.keyId ? or(eq(auditEvents.keyId, filter.keyId), eq(auditEvents.subject, filter.keyId)) : undefined,
+        filter.personId
+          ? or(eq(auditEvents.actorId, filter.personId), eq(auditEvents.subject, filter.personId))
+          : undefined,
+        filter.action?.endsWith('.')
+          ? like(auditEvents.action, `${escapeLike(filter.action)}%`)
+          : filter.action
+            ? eq(auditEvents.action, filter.action)
+            : undefined,
+        filter.from ? gte(auditEvents.at, filter.from) : undefined,
+        filter.to ? lt(auditEvents.at, filter.to) : undefined,
+        filter.outcome ? eq(auditEvents.outcome, filter.outcome) : undefined,
+        before ? lt(auditEvents.id, before) : undefined,
+      ];
+      const rows = await session.db
+        .select({ canonical: auditEvents.canonical })
+        .from(auditEvents)
+        .where(and(...conditions))
+        .orderBy(desc(auditEvents.id))
+        .limit(limit + 1);
+      const events = rows.slice(0, limit).map((row) => {
+        const {
+          v: _version,
+          at,
+          ...event
+        } = JSON.parse(row.canonical.toString('utf8')) as Omit<AuditEvent, 'at'> & { v: 1; at: string };
+        return { ...event, at: new Date(at) };
+      });
+      return { rows: events, next: rows.length > limit ? (events.at(-1)?.id ?? null) : null };
+    },
+  };
+}

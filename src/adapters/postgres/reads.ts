@@ -1,0 +1,174 @@
+import { and, eq, inArray, lt, ne, type SQL, sql } from 'drizzle-orm';
+import type { AccessRequest, Grant } from '../../access/model.ts';
+import type { ApiKey } from '../../inventory/model.ts';
+import type { Person } from '../../people/model.ts';
+import type { GrantReads, KeyFilter, KeyReads, PersonReads, RequestReads, RotationReads } from '../../ports.ts';
+import type { Rotation } from '../../rotation/model.ts';
+import { rowsOf, type Session, type TableRows } from './rows.ts';
+import { grants, keys, people, requests, rotations } from './schema.ts';
+
+function keyConditions(filter: KeyFilter): SQL[] {
+  return [
+    eq(keys.status, filter.status ?? 'active'),
+    ...(filter.service ? [sql`lower(${keys.service}) = ${filter.service.toLowerCase()}`] : []),
+    ...(filter.environment ? [eq(keys.environment, filter.environment)] : []),
+    ...(filter.risk ? [eq(keys.risk, filter.risk)] : []),
+    ...(filter.ownerId ? [eq(keys.ownerId, filter.ownerId)] : []),
+    ...(filter.dueBefore ? [lt(keys.nextRotationAt, filter.dueBefore)] : []),
+  ];
+}
+
+const escapeLike = (word: string) => word.replace(/[\\%_]/g, '\\$&');
+
+export function keyRows(session: Session): TableRows<ApiKey> & KeyReads {
+  const rows = rowsOf<ApiKey>(session, keys, 'key');
+  return {
+    ...rows,
+    async list(filter, limit, after) {
+      const conditions = keyConditions(filter);
+      if (after) {
+        const [at, id] = after.split('~');
+        conditions.push(sql`(${keys.nextRotationAt}, ${keys.id}) > (${at}::timestamptz, ${id})`);
+      }
+      const found = await rows.where(and(...conditions), sql`${keys.nextRotationAt}, ${keys.id}`, limit + 1);
+      const page = found.slice(0, limit);
+      const last = page.at(-1);
+      return {
+        rows: page,
+        next: found.length > limit && last?.nextRotationAt ? `${last.nextRotationAt.toISOString()}~${last.id}` : null,
+      };
+    },
+    async search(text, limit) {
+      const words = text.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8);
+      const matches = words.map((word) => sql`words LIKE ${`%${escapeLike(word)}%`}`);
+      return rows.where(
+        and(eq(keys.status, 'active'), ...matches),
+        words.length > 0 ? sql`${keys.name}` : sql`${keys.nextRotationAt}, ${keys.id}`,
+        limit,
+      );
+    },
+    async count(filter) {
+      const [row] = await session.db
+        .select({ n: sql<number>`count(*)::int` })
+        .from(keys)
+        .where(and(...keyConditions(filter)));
+      return row!.n;
+    },
+  };
+}
+
+export function personRows(session: Session): TableRows<Person> & PersonReads {
+  const rows = rowsOf<Person>(session, people, 'person');
+  return {
+    ...rows,
+    bySlackId: async (slackId) => (await rows.where(eq(people.slackId, slackId)))[0] ?? null,
+    byHrId: async (hrId) => (await rows.where(eq(people.hrId, hrId)))[0] ?? null,
+    withTier: (tier) =>
+      rows.where(and(eq(people.tier, tier), eq(people.status, 'active')), sql`${people.joinedAt}, ${people.id}`),
+    many: async (ids) => (ids.length > 0 ? rows.where(inArray(people.id, ids as Person['id'][])) : []),
+  };
+}
+
+export function requestRows(session: Session): TableRows<AccessRequest> & RequestReads {
+  const rows = rowsOf<AccessRequest>(session, requests, 'request');
+  return {
+    ...rows,
+    waitingFor: (personId) =>
+      rows.where(
+        and(eq(requests.status, 'pending'), sql`${requests.asked} @> ${JSON.stringify([personId])}::jsonb`),
+        sql`${requests.askedAt}`,
+      ),
+    openBy: (personId) =>
+      rows.where(
+        and(eq(requests.status, 'pending'), eq(requests.askedBy, personId as Person['id'])),
+        sql`${requests.askedAt}`,
+      ),
+    openFor: (keyId) =>
+      rows.where(
+        and(eq(requests.status, 'pending'), eq(requests.keyId, keyId as ApiKey['id'])),
+        sql`${requests.askedAt}`,
+      ),
+    ofKey: (keyId, limit) =>
+      rows.where(eq(requests.keyId, keyId as ApiKey['id']), sql`${requests.askedAt} DESC`, limit),
+  };
+}
+
+export function grantRows(session: Session): TableRows<Grant> & GrantReads {
+  const rows = rowsOf<Grant>(session, grants, 'access');
+  const live = ne(grants.status, 'ended');
+  const byEnd = sql`${grants.endsAt}, ${grants.id}`;
+  return {
+    ...rows,
+    ofRequest: async (requestId) =>
+      (await rows.where(eq(grants.requestId, requestId as AccessRequest['id'])))[0] ?? null,
+    liveOfKey: (keyId) => rows.where(and(live, eq(grants.keyId, keyId as ApiKey['id'])), byEnd),
+    liveOfPerson: (personId) => rows.where(and(live, eq(grants.personId, personId as Person['id'])), byEnd),
+    everOfPerson: (personId) => rows.where(eq(grants.personId, personId as Person['id']), byEnd),
+    endingBefore: (at, limit) => rows.where(and(live, lt(grants.endsAt, at)), byEnd, limit),
+    async keysWithLive(after, limit) {
+      const found = await session.db
+        .selectDistinct({ keyId: grants.keyId })
+        .from(grants)
+        .where(and(live, after ? sql`${grants.keyId} > ${after}` : undefined))
+        .orderBy(grants.keyId)
+        .limit(limit);
+      return found.map((each) => each.keyId);
+    },
+  };
+}
+
+export function rotationRows(session: Session): TableRows<Rotation> & RotationReads {
+  const rows = rowsOf<Rotation>(session, rotations, 'rotation');
+  return {
+    ...rows,
+    runningOf: async (keyId) =>
+      (await rows.where(and(eq(rotations.status, 'running'), eq(rotations.keyId, keyId as ApiKey['id']))))[0] ?? null,
+    ofKey: (keyId, limit) =>
+      rows.where(eq(rotations.keyId, keyId as ApiKey['id']), sql`${rotations.startedAt} DESC`, limit),
+    ofCause: (causeId) => rows.where(eq(rotations.causeId, causeId), sql`${rotations.startedAt}, ${rotations.id}`),
+    async stalled(since, limit) {
+      const works = sql`select 1 from work where payload ? 'rotationId' and payload ->> 'rotationId' = ${rotations.id} and (payload ->> 'fence')::int = ${rotations.fence}`;
+      const found = await rows.where(
+        and(
+          eq(rotations.status, 'running'),
+          lt(rotations.touchedAt, since),
+          sql`(${rotations.continuesAt} is null or ${rotations.continuesAt} < ${since.toISOString()}::timestamptz)`,
+          sql`not exists (${works} and status in ('waiting', 'running'))`,
+        ),
+        sql`${rotations.touchedAt}`,
+        limit,
+      );
+      return Promise.all(
+        found.map(async (rotation) => {
+          const died = await session.db.execute<{ trouble: string | null }>(
+            sql`select last_error as trouble from work where payload ? 'rotationId' and payload ->> 'rotationId' = ${rotation.id}
+                and (payload ->> 'fence')::int = ${rotation.fence} and status = 'dead' order by ended_at desc limit 1`,
+          );
+          const last = died.rows[0];
+          return { rotation, trouble: last ? (last.trouble ?? 'it kept failing') : null };
+        }),
+      );
+    },
+    async dueKeys(failedSince, after, limit) {
+      const [at, id] = after?.split('~') ?? [];
+      const found = await session.db
+        .select({ id: keys.id, nextRotationAt: keys.nextRotationAt })
+        .from(keys)
+        .where(
+          sql`status = 'active' and storage = 'secrets-manager' and secret_id is not null and issuer <> 'person'
+              and ${keys.nextRotationAt} <= now()
+              and (snooze is null or (snooze ->> 'until')::timestamptz <= now())
+              ${after ? sql`and (${keys.nextRotationAt}, ${keys.id}) > (${at}::timestamptz, ${id})` : sql``}
+              and not exists (select 1 from rotation r where r.key_id = ${keys.id} and (r.status = 'running'
+                or r.status in ('failed', 'rolled-back') and r.ended_at > ${failedSince.toISOString()}::timestamptz))`,
+        )
+        .orderBy(keys.nextRotationAt, keys.id)
+        .limit(limit);
+      const last = found.at(-1);
+      return {
+        ids: found.map((each) => each.id),
+        next: found.length === limit && last ? `${last.nextRotationAt!.toISOString()}~${last.id}` : null,
+      };
+    },
+  };
+}

@@ -1,0 +1,180 @@
+import { boolean, customType, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
+import type { AccessRequest, Grant } from '../../access/model.ts';
+import type { ApiKey } from '../../inventory/model.ts';
+import type { Person } from '../../people/model.ts';
+import type { Rotation } from '../../rotation/model.ts';
+
+/** Tables as the SQL in migrations/ makes them; a test compares the two. Property names are those of the models. */
+export const bytea = customType<{ data: Buffer; driverData: Buffer }>({ dataType: () => 'bytea' });
+export const instant = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' });
+
+export const auditEvents = pgTable('audit_event', {
+  id: text('id').primaryKey(),
+  at: instant('occurred_at').notNull(),
+  actorKind: text('actor_kind').notNull(),
+  actorId: text('actor_id').notNull(),
+  action: text('action').notNull(),
+  subject: text('subject').notNull(),
+  keyId: text('key_id'),
+  outcome: text('outcome').notNull(),
+  canonical: bytea('canonical').notNull(),
+  salt: bytea('salt').notNull(),
+  leaf: bytea('leaf').notNull(),
+});
+
+export const work = pgTable('work', {
+  id: text('id').primaryKey(),
+  name: text('name').notNull(),
+  payload: jsonb('payload').notNull(),
+  lane: text('lane').notNull(),
+  status: text('status').$type<'waiting' | 'running' | 'done' | 'dead'>().notNull().default('waiting'),
+  onceKey: text('once_key'),
+  runAt: instant('run_at').notNull(),
+  queuedAt: instant('queued_at'),
+  leasedUntil: instant('leased_until'),
+  lease: integer('lease').notNull().default(0),
+  failures: integer('failures').notNull().default(0),
+  crashes: integer('crashes').notNull().default(0),
+  lastError: text('last_error'),
+  createdAt: instant('created_at').notNull(),
+  endedAt: instant('ended_at'),
+});
+
+export const schedules = pgTable('schedule', {
+  name: text('name').primaryKey(),
+  cron: text('cron').notNull(),
+  zone: text('zone').notNull(),
+  nextAt: instant('next_at').notNull(),
+});
+
+export const inbox = pgTable('inbox', {
+  dedupeKey: text('dedupe_key').primaryKey(),
+  kind: text('kind').notNull(),
+  payload: jsonb('payload').notNull(),
+  receivedAt: instant('received_at').notNull().defaultNow(),
+  handledAt: instant('handled_at'),
+  tries: integer('tries').notNull().default(0),
+});
+
+export const cards = pgTable('card', {
+  id: text('id').primaryKey(),
+  kind: text('kind').notNull(),
+  subject: text('subject').notNull(),
+  channel: text('channel'),
+  personId: text('person_id'),
+  postedChannel: text('posted_channel'),
+  ts: text('ts'),
+  shown: bytea('shown'),
+  heldUntil: instant('held_until'),
+  createdAt: instant('created_at').notNull(),
+});
+
+const id = <T extends string>(name: string) => text(name).$type<T>();
+
+export const people = pgTable('person', {
+  id: id<Person['id']>('id').primaryKey(),
+  slackId: text('slack_id').notNull(),
+  name: text('name').notNull(),
+  tier: id<Person['tier']>('tier').notNull(),
+  timeZone: text('time_zone').notNull(),
+  status: id<Person['status']>('status').notNull(),
+  iamPrincipal: text('iam_principal'),
+  hrId: text('hr_id'),
+  joinedAt: instant('joined_at').notNull(),
+  leftAt: instant('left_at'),
+});
+
+export const keys = pgTable('api_key', {
+  id: id<ApiKey['id']>('id').primaryKey(),
+  name: text('name').notNull(),
+  service: text('service').notNull(),
+  environment: id<ApiKey['environment']>('environment').notNull(),
+  purpose: text('purpose').notNull(),
+  ownerId: id<ApiKey['ownerId']>('owner_id').notNull(),
+  storage: id<ApiKey['storage']>('storage').notNull(),
+  secretId: text('secret_id'),
+  lastFour: text('last_four'),
+  scope: text('scope').notNull(),
+  flags: jsonb('flags').$type<ApiKey['flags']>().notNull(),
+  tags: jsonb('tags').$type<ApiKey['tags']>().notNull(),
+  createdOn: instant('created_on'),
+  expiresAt: instant('expires_at'),
+  issuer: text('issuer').notNull(),
+  recipe: jsonb('recipe').$type<ApiKey['recipe']>(),
+  risk: id<ApiKey['risk']>('risk').notNull(),
+  riskSet: jsonb('risk_set').$type<ApiKey['riskSet']>(),
+  status: id<ApiKey['status']>('status').notNull(),
+  currentVersion: text('current_version'),
+  lastRotatedAt: instant('last_rotated_at'),
+  nextRotationAt: instant('next_rotation_at'),
+  snooze: jsonb('snooze').$type<ApiKey['snooze']>(),
+  addedBy: id<ApiKey['addedBy']>('added_by').notNull(),
+  addedAt: instant('added_at').notNull(),
+});
+
+export const requests = pgTable('access_request', {
+  id: id<AccessRequest['id']>('id').primaryKey(),
+  keyId: id<AccessRequest['keyId']>('key_id').notNull(),
+  askedBy: id<AccessRequest['askedBy']>('asked_by').notNull(),
+  use: text('use').notNull(),
+  reason: text('reason').notNull(),
+  ticket: text('ticket'),
+  hours: integer('hours').notNull(),
+  extendsGrant: id<Grant['id']>('extends_grant'),
+  status: id<AccessRequest['status']>('status').notNull(),
+  needs: integer('needs').notNull(),
+  needsAdministrator: boolean('needs_administrator').notNull(),
+  asked: jsonb('asked').$type<AccessRequest['asked']>().notNull(),
+  decisions: jsonb('decisions').$type<AccessRequest['decisions']>().notNull(),
+  nudges: integer('nudges').notNull(),
+  escalatedAt: instant('escalated_at'),
+  askedAt: instant('asked_at').notNull(),
+  expiresAt: instant('expires_at').notNull(),
+  closedAt: instant('closed_at'),
+});
+
+export const grants = pgTable('access_grant', {
+  id: id<Grant['id']>('id').primaryKey(),
+  requestId: id<Grant['requestId']>('request_id').notNull(),
+  keyId: id<Grant['keyId']>('key_id').notNull(),
+  personId: id<Grant['personId']>('person_id').notNull(),
+  status: id<Grant['status']>('status').notNull(),
+  principal: text('principal'),
+  failure: text('failure'),
+  startsAt: instant('starts_at').notNull(),
+  endsAt: instant('ends_at').notNull(),
+  endedAt: instant('ended_at'),
+  endedBy: text('ended_by'),
+  endReason: text('end_reason'),
+  noticed: jsonb('noticed').$type<number[]>().notNull(),
+});
+
+export const rotations = pgTable('rotation', {
+  id: id<Rotation['id']>('id').primaryKey(),
+  keyId: id<Rotation['keyId']>('key_id').notNull(),
+  cause: id<Rotation['cause']>('cause').notNull(),
+  causeId: text('cause_id'),
+  askedBy: id<NonNullable<Rotation['askedBy']>>('asked_by'),
+  reason: text('reason'),
+  emergency: boolean('emergency').notNull(),
+  status: id<Rotation['status']>('status').notNull(),
+  step: id<Rotation['step']>('step').notNull(),
+  condition: id<Rotation['condition']>('condition').notNull(),
+  attempt: integer('attempt').notNull(),
+  lastAttempt: integer('last_attempt').notNull(),
+  fence: integer('fence').notNull(),
+  oldVersion: text('old_version'),
+  newVersion: text('new_version'),
+  oldLastFour: text('old_last_four'),
+  newLastFour: text('new_last_four'),
+  tried: jsonb('tried').$type<Rotation['tried']>().notNull(),
+  cleanup: jsonb('cleanup').$type<Rotation['cleanup']>().notNull(),
+  ending: jsonb('ending').$type<Rotation['ending']>(),
+  record: jsonb('record').$type<Rotation['record']>().notNull(),
+  failure: text('failure'),
+  supersededBy: id<Rotation['id']>('superseded_by'),
+  startedAt: instant('started_at').notNull(),
+  continuesAt: instant('continues_at'),
+  touchedAt: instant('touched_at').notNull(),
+  endedAt: instant('ended_at'),
+});

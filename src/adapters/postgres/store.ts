@@ -1,0 +1,240 @@
+import { eq, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import pg from 'pg';
+import type { AuditEvent } from '../../audit/model.ts';
+import { type JobName, jobs } from '../../jobs.ts';
+import { type Actor, type Instant, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
+import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
+import { appendAudit, auditReads } from './audit.ts';
+import { grantRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
+import type { Session } from './rows.ts';
+import { cards, work } from './schema.ts';
+
+/** What people are told when a rule that lives in an index was broken by two of them at once. */
+const constraintSentences: Record<string, [RefusalCode, string, string?]> = {
+  api_key_name: ['conflict', 'The inventory already has a key with this service, environment and purpose.', 'purpose'],
+  api_key_secret: ['conflict', 'Another key in the inventory already uses this secret.', 'secretId'],
+  access_request_open: ['conflict', 'You already have an open request for this key.', 'keyId'],
+  rotation_running: ['conflict', 'A rotation of this key is already running.'],
+};
+
+const retriable = new Set(['40001', '40P01']);
+
+interface PgError {
+  code?: string;
+  constraint?: string;
+}
+/** drizzle wraps what Postgres said. */
+function pgError(error: unknown): PgError {
+  const cause = error instanceof Error && error.cause ? error.cause : error;
+  return typeof cause === 'object' && cause !== null ? (cause as PgError) : {};
+}
+
+function viewOf(session: Session, now: Instant): View {
+  return {
+    now,
+    keys: keyRows(session),
+    people: personRows(session),
+    requests: requestRows(session),
+    grants: grantRows(session),
+    rotations: rotationRows(session),
+    audit: auditReads(session),
+    cards: { of: (kind, subject) => cardsOf(session, kind, subject) },
+  };
+}
+
+async function cardsOf(session: Session, kind: string, subject: string): Promise<Card[]> {
+  const rows = await session.db
+    .select()
+    .from(cards)
+    .where(sql`${cards.kind} = ${kind} AND ${cards.subject} = ${subject}`);
+  return rows as unknown as Card[];
+}
+
+/** Everything that was asked of one transaction beside its rows: jobs, cards, audit facts. */
+function txOf(
+  session: Session,
+  now: Instant,
+  change: Change,
+  events: AuditEvent[],
+  facts: Record<string, unknown>,
+): Tx {
+  const addJob: Tx['jobs']['add'] = async (name, payload, options = {}) => {
+    await session.db
+      .insert(work)
+      .values({
+        id: newId('work'),
+        name,
+        payload: jobs[name].payload.parse(payload),
+        lane: options.lane ?? jobs[name].lane,
+        onceKey: options.once ?? null,
+        runAt: options.at ?? now,
+        createdAt: now,
+      })
+      .onConflictDoNothing();
+  };
+  const refresh = (cardId: Card['id']) => addJob('slack.card', { cardId }, { once: cardId });
+  const view = viewOf(session, now);
+  return {
+    ...view,
+    newId,
+    keys: keyRows(session),
+    people: personRows(session),
+    requests: requestRows(session),
+    grants: grantRows(session),
+    rotations: rotationRows(session),
+    jobs: { add: addJob },
+    cards: {
+      ...view.cards,
+      async show(kind, subject, audience: Audience) {
+        const to =
+          'channel' in audience
+            ? { channel: audience.channel, personId: null }
+            : { channel: null, personId: audience.person };
+        await session.db
+          .insert(cards)
+          .values({ id: newId('card'), kind, subject, ...to, createdAt: now })
+          .onConflictDoNothing();
+        const same = (await cardsOf(session, kind, subject)).find(
+          (card) => card.channel === to.channel && card.personId === to.personId,
+        );
+        if (same) await refresh(same.id);
+      },
+      async touch(subject) {
+        const rows = await session.db.select({ id: cards.id }).from(cards).where(eq(cards.subject, subject));
+        for (const row of rows) await refresh(row.id as Card['id']);
+      },
+    },
+    note(more) {
+      Object.assign(facts, more);
+    },
+    record(action, subject, more = {}, keyId) {
+      events.push(
+        eventOf(
+          {
+            actor: change.actor,
+            action,
+            subject,
+            ...(keyId ? { keyId } : change.keyId ? { keyId: change.keyId } : {}),
+          },
+          now,
+          'done',
+          null,
+          more,
+        ),
+      );
+    },
+  };
+}
+
+function eventOf(
+  change: Change,
+  at: Instant,
+  outcome: AuditEvent['outcome'],
+  reason: string | null,
+  facts: Record<string, unknown>,
+): AuditEvent {
+  return {
+    id: newId('audit'),
+    at,
+    actor: change.actor,
+    action: change.action,
+    subject: change.subject,
+    keyId: change.keyId ?? null,
+    outcome,
+    reason,
+    facts: storableFacts(facts),
+  };
+}
+
+/** Facts as JSON will hold them: instants as text, no characters that Postgres refuses. */
+function storableFacts(facts: Record<string, unknown>): Record<string, unknown> {
+  return JSON.parse(JSON.stringify(facts), (_key, value: unknown) =>
+    typeof value === 'string' ? storable(value) : value,
+  ) as Record<string, unknown>;
+}
+
+export interface PostgresStore extends Store {
+  pool: pg.Pool;
+  close(): Promise<void>;
+}
+
+/** The store over a pool of its own. `onError` hears of connections that break while idle. */
+export function postgresStore(
+  url: string,
+  options: { max?: number; onError?: (error: Error) => void } = {},
+): PostgresStore {
+  const pool = new pg.Pool({
+    connectionString: url,
+    max: options.max ?? 10,
+    keepAlive: true,
+    connectionTimeoutMillis: 5_000,
+    application_name: 'keysteward',
+  });
+  pool.on('error', options.onError ?? (() => {}));
+
+  async function transaction<T>(
+    begin: string,
+    locking: boolean,
+    fn: (session: Session, now: Instant) => Promise<T>,
+  ): Promise<T> {
+    const client = await pool.connect();
+    let broken: Error | undefined;
+    try {
+      await client.query(begin);
+      try {
+        const { rows } = await client.query<{ now: Date }>("select date_trunc('milliseconds', now()) as now");
+        const result = await fn({ db: drizzle(client), locking }, rows[0]!.now);
+        await client.query('commit');
+        return result;
+      } catch (error) {
+        await client.query('rollback').catch((failed: Error) => {
+          broken = failed;
+        });
+        throw error;
+      }
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  const refused: Store['refused'] = async (change, refusal) => {
+    await transaction('begin', false, (session, now) =>
+      appendAudit(session, [eventOf(change, now, 'refused', refusal.sentence, { code: refusal.code })]),
+    );
+  };
+
+  return {
+    pool,
+    close: () => pool.end(),
+    refused,
+    read: (fn) =>
+      transaction('begin isolation level repeatable read read only', false, (session, now) => fn(viewOf(session, now))),
+    async change(change, fn) {
+      for (let attempt = 1; ; attempt++) {
+        try {
+          return await transaction('begin', true, async (session, now) => {
+            const events: AuditEvent[] = [];
+            const facts: Record<string, unknown> = {};
+            const result = await fn(txOf(session, now, change, events, facts));
+            await appendAudit(session, [eventOf(change, now, 'done', null, facts), ...events]);
+            return result;
+          });
+        } catch (error) {
+          const { code, constraint } = pgError(error);
+          if (code && retriable.has(code) && attempt < 4) continue;
+          const sentence = code === '23505' && constraint ? constraintSentences[constraint] : undefined;
+          const refusal = error instanceof Refusal ? error : sentence ? new Refusal(...sentence) : null;
+          if (!refusal) throw error;
+          await refused(change, refusal);
+          throw refusal;
+        }
+      }
+    },
+  };
+}
+
+/** How an actor is named in jobs and logs. */
+export function actorOfJob(name: JobName): Actor {
+  return { kind: 'job', id: name };
+}

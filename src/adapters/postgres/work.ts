@@ -1,0 +1,206 @@
+import { CronExpressionParser } from 'cron-parser';
+import type pg from 'pg';
+import { type JobName, jobs, type Lane } from '../../jobs.ts';
+import { newId } from '../../kernel.ts';
+import type { Policy } from '../../policy.ts';
+import type { Work, WorkLedger } from '../../ports.ts';
+
+/** Crashes of the process, not failures of the job: only this many take the work out of circulation. */
+const maxCrashes = 25;
+
+/** The cron of each scheduled job: the policy's where it has one, else the catalog's. */
+export function cronOf(name: JobName, policy: Policy): string | undefined {
+  const byPolicy: Partial<Record<JobName, string>> = {
+    'rotation.find-due': policy.rotation.check,
+    'access.check-drift': policy.access.driftCheck,
+  };
+  const job: { cron?: string } = jobs[name];
+  return byPolicy[name] ?? job.cron;
+}
+
+const nextOccasion = (cron: string, zone: string, now: Date) =>
+  CronExpressionParser.parse(cron, { currentDate: now, tz: zone }).next().toDate();
+
+export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
+  async function transaction<T>(fn: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await pool.connect();
+    let broken = false;
+    try {
+      await client.query('begin');
+      const result = await fn(client);
+      await client.query('commit');
+      return result;
+    } catch (error) {
+      await client.query('rollback').catch(() => {
+        broken = true;
+      });
+      throw error;
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  let schedulesKnown = false;
+
+  return {
+    publishDue: (limit, publish) =>
+      transaction(async (client) => {
+        const { rows } = await client.query<{ id: string; lane: Lane; lease: number; crashes: number }>(
+          `select id, lane, lease, crashes from work
+           where status = 'waiting' and queued_at is null and run_at <= clock_timestamp()
+           order by run_at limit $1 for update skip locked`,
+          [limit],
+        );
+        if (rows.length === 0) return 0;
+        await publish(
+          rows.map((row) => ({ lane: row.lane, workId: row.id, queueId: `${row.id}-${row.lease}-${row.crashes}` })),
+        );
+        await client.query(`update work set queued_at = clock_timestamp() where id = any($1)`, [
+          rows.map((row) => row.id),
+        ]);
+        return rows.length;
+      }),
+
+    async claim(workId, leaseMs) {
+      const { rows } = await pool.query<{
+        id: Work['id'];
+        name: JobName;
+        payload: unknown;
+        lane: Lane;
+        lease: number;
+        failures: number;
+        crashes: number;
+      }>(
+        `update work set status = 'running', lease = lease + 1, leased_until = clock_timestamp() + $2 * interval '1 ms',
+           crashes = crashes + case when status = 'running' then 1 else 0 end
+         where id = $1 and crashes < ${maxCrashes}
+           and (status = 'waiting' and run_at <= clock_timestamp() + interval '1 s' or status = 'running' and leased_until < clock_timestamp())
+         returning id, name, payload, lane, lease, failures, crashes`,
+        [workId, leaseMs],
+      );
+      return rows[0] ?? null;
+    },
+
+    async renew(work, leaseMs) {
+      const { rowCount } = await pool.query(
+        `update work set leased_until = clock_timestamp() + $3 * interval '1 ms' where id = $1 and lease = $2 and status = 'running'`,
+        [work.id, work.lease, leaseMs],
+      );
+      return rowCount === 1;
+    },
+
+    async finish(work) {
+      await pool.query(
+        `update work set status = 'done', ended_at = clock_timestamp() where id = $1 and lease = $2 and status = 'running'`,
+        [work.id, work.lease],
+      );
+    },
+
+    async postpone(work, ms) {
+      await pool.query(
+        `update work set status = 'waiting', queued_at = null, leased_until = null, run_at = clock_timestamp() + $3 * interval '1 ms', lease = lease + 1,
+           once_key = case when exists (
+             select 1 from work other where other.name = work.name and other.once_key = work.once_key and other.status = 'waiting' and other.id <> work.id
+           ) then null else once_key end
+         where id = $1 and lease = $2 and status = 'running'`,
+        [work.id, work.lease, ms],
+      );
+    },
+
+    async fail(work, error, retryInMs) {
+      await pool.query(
+        `update work set failures = failures + 1, last_error = $3, queued_at = null, leased_until = null,
+           status = case when $4::bigint is null then 'dead' else 'waiting' end,
+           run_at = clock_timestamp() + coalesce($4::bigint, 0) * interval '1 ms',
+           once_key = case when $4::bigint is not null and exists (
+             select 1 from work other where other.name = work.name and other.once_key = work.once_key and other.status = 'waiting' and other.id <> work.id
+           ) then null else once_key end,
+           ended_at = case when $4::bigint is null then clock_timestamp() end
+         where id = $1 and lease = $2 and status = 'running'`,
+        [work.id, work.lease, error.slice(0, 2000), retryInMs],
+      );
+    },
+
+    recover: (queuedForMs) =>
+      transaction(async (client) => {
+        const lost = await client.query(
+          `update work set queued_at = null where status = 'waiting' and queued_at < clock_timestamp() - $1 * interval '1 ms'`,
+          [queuedForMs],
+        );
+        const orphaned = await client.query(
+          `update work set status = case when crashes + 1 >= ${maxCrashes} then 'dead' else 'waiting' end, crashes = crashes + 1, queued_at = null, leased_until = null,
+             last_error = case when crashes + 1 >= ${maxCrashes} then 'every worker that took this crashed' else last_error end,
+             ended_at = case when crashes + 1 >= ${maxCrashes} then clock_timestamp() end,
+             once_key = null
+           where status = 'running' and leased_until < clock_timestamp()`,
+        );
+        return (lost.rowCount ?? 0) + (orphaned.rowCount ?? 0);
+      }),
+
+    runSchedules: () =>
+      transaction(async (client) => {
+        const zone = policy.company.timeZone;
+        const { rows: clock } = await client.query<{ now: Date }>('select now() as now');
+        const now = clock[0]!.now;
+        let added = 0;
+        for (const name of schedulesKnown ? [] : (Object.keys(jobs) as JobName[])) {
+          const cron = cronOf(name, policy);
+          if (!cron) continue;
+          await client.query(
+            `insert into schedule (name, cron, zone, next_at) values ($1, $2, $3, $4)
+             on conflict (name) do update set cron = excluded.cron, zone = excluded.zone, next_at = excluded.next_at
+             where schedule.cron <> excluded.cron or schedule.zone <> excluded.zone`,
+            [name, cron, zone, nextOccasion(cron, zone, now)],
+          );
+        }
+        schedulesKnown = true;
+        const { rows: due } = await client.query<{ name: JobName; cron: string; zone: string }>(
+          `select name, cron, zone from schedule where next_at <= $1 for update skip locked`,
+          [now],
+        );
+        for (const { name, cron, zone: its } of due) {
+          if (name in jobs) {
+            await client.query(
+              `insert into work (id, name, payload, lane, once_key, run_at, created_at) values ($1, $2, '{}', $3, 'schedule', $4, $4) on conflict do nothing`,
+              [newId('work'), name, jobs[name].lane, now],
+            );
+            added++;
+          }
+          await client.query(`update schedule set next_at = $2 where name = $1`, [name, nextOccasion(cron, its, now)]);
+        }
+        return added;
+      }),
+
+    async forget(doneForMs) {
+      await pool.query(
+        `delete from work where status = 'done' and ended_at < clock_timestamp() - $1 * interval '1 ms'`,
+        [doneForMs],
+      );
+      await pool.query(`delete from inbox where handled_at < clock_timestamp() - $1 * interval '1 ms'`, [doneForMs]);
+    },
+
+    async onNew(wake) {
+      const client = await pool.connect();
+      let open = true;
+      const drop = (broken: boolean) => {
+        if (!open) return;
+        open = false;
+        client.release(broken);
+        wake();
+      };
+      client.on('notification', wake);
+      client.on('error', () => drop(true));
+      await client.query('listen keysteward_work');
+      return async () => drop(true);
+    },
+
+    async backlog() {
+      const { rows } = await pool.query<{ waiting: number; dead: number; oldest: number | null }>(
+        `select count(*) filter (where status = 'waiting')::int waiting, count(*) filter (where status = 'dead')::int dead,
+           extract(epoch from clock_timestamp() - min(run_at) filter (where status = 'waiting' and run_at <= clock_timestamp()))::float oldest
+         from work where status in ('waiting', 'dead')`,
+      );
+      return { waiting: rows[0]!.waiting, dead: rows[0]!.dead, oldestDueSeconds: rows[0]!.oldest ?? 0 };
+    },
+  };
+}

@@ -1,0 +1,115 @@
+import { createHash } from 'node:crypto';
+import type { Message } from '../../blocks.ts';
+import { Later } from '../../kernel.ts';
+import type { Audience, CardLedger, HeldCard, Store, View } from '../../ports.ts';
+import { rateLimitedMs, type SlackClients, slackError } from './clients.ts';
+
+export type RenderCard = (
+  view: View,
+  subject: string,
+  audience: Audience,
+  variant: string | null,
+) => Promise<Message | null>;
+
+const holdMs = 30_000;
+const digestOf = (message: Message) =>
+  createHash('sha256')
+    .update(JSON.stringify([message.text, message.blocks]))
+    .digest('hex');
+
+/** What Slack says when the posted copy can no longer be edited: a new one is posted instead. */
+const lost = new Set([
+  'message_not_found',
+  'cant_update_message',
+  'edit_window_closed',
+  'channel_not_found',
+  'is_inactive',
+]);
+/** What no repetition mends: a person has to do something. */
+const unreachable: Record<string, string> = {
+  not_in_channel: 'invite the bot to the channel',
+  channel_not_found: 'check the channel in the policy, and invite the bot if it is private',
+  is_archived: 'name another channel in the policy',
+  account_inactive: 'the person is deactivated',
+};
+
+/**
+ * The handler of `slack.card`: renders the fact as it is now and makes Slack show that, whatever happened before.
+ * Level-triggered, so a repeated, late or lost job does no harm.
+ */
+export function cardSync(parts: {
+  store: Store;
+  ledger: CardLedger;
+  clients: SlackClients;
+  renderers: Map<string, RenderCard>;
+  warn: (message: string, facts: Record<string, unknown>) => void;
+}): (payload: { cardId: string }) => Promise<void> {
+  const { store, ledger, clients, renderers, warn } = parts;
+
+  async function post(card: HeldCard, target: string, message: Message): Promise<{ channel: string; ts: string }> {
+    const posted = await clients.bulk.chat.postMessage({
+      channel: target,
+      text: message.text,
+      blocks: message.blocks,
+      unfurl_links: false,
+      unfurl_media: false,
+      metadata: { event_type: 'keysteward_card', event_payload: { card: card.id } },
+    });
+    return { channel: posted.channel!, ts: posted.ts! };
+  }
+
+  return async ({ cardId }) => {
+    const card = await ledger.hold(cardId, holdMs);
+    if (card === null) return;
+    if (card === 'busy') throw new Later('another process is showing this card', 1_000);
+    let posted: { channel: string; ts: string; shown: string } | null = null;
+    try {
+      // `access.told:approved`: what follows the colon tells several messages about one fact apart.
+      const render = renderers.get(card.kind.split(':')[0]!);
+      if (!render) throw new Error(`nothing renders cards of kind ${card.kind}`);
+      const audience: Audience = card.personId ? { person: card.personId } : { channel: card.channel! };
+      const { message, target } = await store.read(async (view) => ({
+        message: await render(view, card.subject, audience, card.kind.split(':')[1] ?? null),
+        target: card.personId ? ((await view.people.find(card.personId))?.slackId ?? null) : card.channel,
+      }));
+      if (!target) return;
+      if (!message) {
+        if (card.postedChannel && card.ts) {
+          await clients.bulk.chat.delete({ channel: card.postedChannel, ts: card.ts }).catch(ignoreLost);
+        }
+        return;
+      }
+      const shown = digestOf(message);
+      if (card.ts && card.shown === shown) return;
+      if (card.postedChannel && card.ts) {
+        try {
+          await clients.bulk.chat.update({
+            channel: card.postedChannel,
+            ts: card.ts,
+            text: message.text,
+            blocks: message.blocks,
+          });
+          posted = { channel: card.postedChannel, ts: card.ts, shown };
+          return;
+        } catch (error) {
+          if (!lost.has(slackError(error) ?? '')) throw error;
+        }
+      }
+      posted = { ...(await post(card, target, message)), shown };
+    } catch (error) {
+      const waitMs = rateLimitedMs(error);
+      if (waitMs !== null) throw new Later('Slack asked to wait', waitMs);
+      const said = slackError(error);
+      if (said && unreachable[said]) {
+        warn(`cannot show ${card.kind} in ${card.channel ?? card.personId}: ${said}; ${unreachable[said]}`, { cardId });
+      }
+      throw error;
+    } finally {
+      await ledger.release(cardId, posted);
+    }
+  };
+}
+
+function ignoreLost(error: unknown): void {
+  if (!lost.has(slackError(error) ?? '')) throw error;
+}

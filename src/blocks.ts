@@ -1,0 +1,275 @@
+import type { Button, ContextBlock, KnownBlock, View } from '@slack/types';
+import type { Instant } from './kernel.ts';
+
+/**
+ * The one way to build what Slack shows. Every text that a person or another system wrote goes through `typed`, so that
+ * it can neither break a message (lengths) nor forge one (mentions, links, formatting). Limits: docs.slack.dev/reference/block-kit.
+ */
+export interface Message {
+  /** What screen readers and notifications say. Never empty. */
+  text: string;
+  blocks: KnownBlock[];
+}
+
+declare const safe: unique symbol;
+/** mrkdwn that is safe to show: made by `typed`, `mention`, `when` or the `md` template, never by concatenation. */
+export type Mrkdwn = string & { readonly [safe]: true };
+
+/** At most `max` characters, with an ellipsis where something was cut; never half a surrogate pair. */
+export function cut(text: string, max: number): string {
+  if (text.length <= max) return text;
+  return `${text
+    .slice(0, max - 1)
+    .toWellFormed()
+    .replace(/\uFFFD$/, '')}…`;
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what it is for
+const invisible = /[\u0000-\u0008\u000b-\u001f\u007f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff]/g;
+
+/** Text that somebody typed, shown literally: no mention, link or formatting in it works. At most `max` characters before escaping. */
+export function typed(text: string, max = 500): Mrkdwn {
+  return (
+    cut(text.replace(invisible, '').trim(), max)
+      .replaceAll('&', '&amp;')
+      .replaceAll('<', '&lt;')
+      .replaceAll('>', '&gt;')
+      // A zero-width space before a formatting character keeps Slack from formatting, and is not seen.
+      .replace(/[*_~`]/g, '\u200b$&')
+      .replace(/^([ \t]*)(&gt;|[•\-\d])/gm, '$1\u200b$2') as Mrkdwn
+  );
+}
+
+/** A person by their Slack id. */
+export function mention(slackId: string): Mrkdwn {
+  return (/^[UW][A-Z0-9]+$/.test(slackId) ? `<@${slackId}>` : typed(slackId)) as Mrkdwn;
+}
+
+/** A channel by its Slack id. */
+export function channelLink(channelId: string): Mrkdwn {
+  return (/^[CGD][A-Z0-9]+$/.test(channelId) ? `<#${channelId}>` : typed(channelId)) as Mrkdwn;
+}
+
+/** A moment in the reader's own zone. */
+export function when(at: Instant, form: 'date' | 'time' = 'time'): Mrkdwn {
+  const fallback = `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+  const pattern = form === 'date' ? '{date_short_pretty}' : '{date_short_pretty} at {time}';
+  return `<!date^${Math.floor(at.getTime() / 1000)}^${pattern}|${fallback}>` as Mrkdwn;
+}
+
+/** Template for mrkdwn: our own words stay as they are, plain strings are escaped, `Mrkdwn` is kept. */
+export function md(parts: TemplateStringsArray, ...values: (Mrkdwn | number)[]): Mrkdwn {
+  return parts.reduce((all, part, i) => all + part + (i < values.length ? String(values[i]) : ''), '') as Mrkdwn;
+}
+
+/** Several pieces as one. */
+export function join(pieces: Mrkdwn[], separator: string): Mrkdwn {
+  return pieces.join(separator) as Mrkdwn;
+}
+
+export const block = {
+  header: (text: string): KnownBlock => ({
+    type: 'header',
+    text: { type: 'plain_text', text: cut(text, 150), emoji: true },
+  }),
+  text: (text: Mrkdwn): KnownBlock => ({ type: 'section', text: { type: 'mrkdwn', text: cut(text || ' ', 3000) } }),
+  /** At most ten label–value pairs; more go into further blocks. */
+  facts: (pairs: [label: string, value: Mrkdwn][]): KnownBlock[] => {
+    const fields = pairs
+      .filter(([, value]) => value !== '')
+      .map(([label, value]) => ({ type: 'mrkdwn' as const, text: cut(`*${label}*\n${value}`, 2000) }));
+    return Array.from({ length: Math.ceil(fields.length / 10) }, (_, i) => ({
+      type: 'section',
+      fields: fields.slice(i * 10, i * 10 + 10),
+    }));
+  },
+  small: (...texts: Mrkdwn[]): ContextBlock => ({
+    type: 'context',
+    elements: texts
+      .filter(Boolean)
+      .slice(0, 10)
+      .map((text) => ({ type: 'mrkdwn', text: cut(text, 2000) })),
+  }),
+  line: (): KnownBlock => ({ type: 'divider' }),
+  buttons: (...buttons: Button[]): KnownBlock => ({ type: 'actions', elements: buttons.slice(0, 25) }),
+};
+
+/** A button. `value` is an opaque id and proves nothing: the listener reads the state again and asks who may. */
+export function button(
+  actionId: string,
+  label: string,
+  value: string,
+  options: {
+    style?: 'primary' | 'danger';
+    confirm?: { title: string; text: string; yes: string };
+    describe?: string;
+  } = {},
+): Button {
+  return {
+    type: 'button',
+    action_id: actionId,
+    text: { type: 'plain_text', text: cut(label, 75), emoji: true },
+    value,
+    ...(options.style ? { style: options.style } : {}),
+    ...(options.describe ? { accessibility_label: cut(options.describe, 75) } : {}),
+    ...(options.confirm
+      ? {
+          confirm: {
+            title: { type: 'plain_text', text: cut(options.confirm.title, 100) },
+            text: { type: 'mrkdwn', text: cut(options.confirm.text, 300) },
+            confirm: { type: 'plain_text', text: cut(options.confirm.yes, 30) },
+            deny: { type: 'plain_text', text: 'Cancel' },
+          },
+        }
+      : {}),
+  };
+}
+
+/** A message whose blocks are kept within Slack's fifty. */
+export function message(text: string, blocks: KnownBlock[]): Message {
+  const kept =
+    blocks.length <= 50 ? blocks : [...blocks.slice(0, 49), block.small(md`There is more than fits in one message.`)];
+  return { text: cut(text.replace(invisible, '').trim() || 'Keysteward', 3000), blocks: kept };
+}
+
+/** A one-paragraph message. */
+export function say(text: Mrkdwn): Message {
+  return message(text, [block.text(text)]);
+}
+
+const plain = (text: string, max: number) => ({
+  type: 'plain_text' as const,
+  text: cut(text.replace(invisible, '').trim() || ' ', max),
+  emoji: true,
+});
+
+/** An option of a select; label and description are cut to Slack's 75 characters. */
+export function option(value: string, label: string, description?: string) {
+  return { value, text: plain(label, 75), ...(description ? { description: plain(description, 75) } : {}) };
+}
+
+interface FieldBase {
+  /** The form field's name: becomes both action_id and, with the form's version, block_id. */
+  name: string;
+  label: string;
+  hint?: string;
+  optional?: boolean;
+}
+export type Field =
+  | (FieldBase & {
+      kind: 'text';
+      multiline?: boolean;
+      initial?: string;
+      placeholder?: string;
+      min?: number;
+      max?: number;
+    })
+  | (FieldBase & {
+      kind: 'select';
+      options: ReturnType<typeof option>[];
+      initial?: string;
+      placeholder?: string;
+      live?: boolean;
+    })
+  | (FieldBase & { kind: 'search'; initial?: ReturnType<typeof option>; placeholder?: string; live?: boolean })
+  | (FieldBase & { kind: 'checkboxes'; options: ReturnType<typeof option>[]; initial?: string[] })
+  | (FieldBase & { kind: 'radio'; options: ReturnType<typeof option>[]; initial?: string })
+  | (FieldBase & { kind: 'person'; initial?: string })
+  | (FieldBase & { kind: 'date'; initial?: string })
+  | (FieldBase & { kind: 'datetime'; initial?: number });
+
+/** An input block. In a form, `action_id` and `block_id` are the field's name, so that typed text survives a views.update. */
+export function input(field: Field): KnownBlock {
+  const base = { action_id: field.name };
+  const element = (() => {
+    switch (field.kind) {
+      case 'text':
+        return {
+          ...base,
+          type: 'plain_text_input' as const,
+          multiline: field.multiline ?? false,
+          max_length: field.max ?? (field.multiline ? 3000 : 200),
+          ...(field.min ? { min_length: field.min } : {}),
+          ...(field.initial ? { initial_value: cut(field.initial, field.max ?? (field.multiline ? 3000 : 200)) } : {}),
+          ...(field.placeholder ? { placeholder: plain(field.placeholder, 150) } : {}),
+        };
+      case 'select': {
+        const options = field.options.slice(0, 100);
+        const initial = options.find((each) => each.value === field.initial);
+        return {
+          ...base,
+          type: 'static_select' as const,
+          options,
+          ...(initial ? { initial_option: initial } : {}),
+          ...(field.placeholder ? { placeholder: plain(field.placeholder, 150) } : {}),
+        };
+      }
+      case 'search':
+        return {
+          ...base,
+          type: 'external_select' as const,
+          min_query_length: 0,
+          ...(field.initial ? { initial_option: field.initial } : {}),
+          ...(field.placeholder ? { placeholder: plain(field.placeholder, 150) } : {}),
+        };
+      case 'checkboxes': {
+        const options = field.options.slice(0, 10);
+        const initial = options.filter((each) => field.initial?.includes(each.value));
+        return {
+          ...base,
+          type: 'checkboxes' as const,
+          options,
+          ...(initial.length > 0 ? { initial_options: initial } : {}),
+        };
+      }
+      case 'radio': {
+        const options = field.options.slice(0, 10);
+        const initial = options.find((each) => each.value === field.initial);
+        return { ...base, type: 'radio_buttons' as const, options, ...(initial ? { initial_option: initial } : {}) };
+      }
+      case 'person':
+        return { ...base, type: 'users_select' as const, ...(field.initial ? { initial_user: field.initial } : {}) };
+      case 'date':
+        return { ...base, type: 'datepicker' as const, ...(field.initial ? { initial_date: field.initial } : {}) };
+      case 'datetime':
+        return {
+          ...base,
+          type: 'datetimepicker' as const,
+          ...(field.initial ? { initial_date_time: field.initial } : {}),
+        };
+    }
+  })();
+  return {
+    type: 'input',
+    block_id: field.name,
+    label: plain(field.label, 2000),
+    element,
+    optional: field.optional ?? false,
+    ...(field.hint ? { hint: plain(field.hint, 2000) } : {}),
+    ...('live' in field && field.live ? { dispatch_action: true } : {}),
+  } as KnownBlock;
+}
+
+/** A modal with inputs. `context` are opaque ids for the submit; like a button's value they prove nothing. */
+export function form(
+  callbackId: string,
+  title: string,
+  submit: string,
+  blocks: KnownBlock[],
+  context: Record<string, string> = {},
+): View {
+  return {
+    type: 'modal',
+    callback_id: callbackId,
+    title: plain(title, 24),
+    submit: plain(submit, 24),
+    close: plain('Cancel', 24),
+    private_metadata: JSON.stringify(context),
+    blocks: blocks.slice(0, 100),
+  };
+}
+
+/** A modal that only shows something. */
+export function page(title: string, blocks: KnownBlock[]): View {
+  return { type: 'modal', title: plain(title, 24), close: plain('Close', 24), blocks: blocks.slice(0, 100) };
+}

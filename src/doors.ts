@@ -1,0 +1,103 @@
+import type { KnownBlock, View as SlackView } from '@slack/types';
+import type { z } from 'zod';
+import type { Message, Mrkdwn, option } from './blocks.ts';
+import type { Action, Person } from './people/model.ts';
+import type { Audience, View } from './ports.ts';
+
+/** The ways in. An area registers what it answers; the adapters verify, store, acknowledge, and carry the answers back. */
+export interface SlackDoor {
+  /** `/keys <verb> …`. `usage` and `help` are shown by `/keys help` to those who may. */
+  command(verb: string, spec: CommandSpec, run: (ask: CommandAsk) => Promise<Answer>): void;
+  /** A button or menu in a card or a modal, by action_id. */
+  action(actionId: string, spec: ActionSpec, run: (click: Click) => Promise<Answer>): void;
+  /**
+   * The submit of a modal, by callback_id. The form's fields and its context are parsed by `schema`; what does not fit
+   * is shown under its field, with what was typed kept. A `Refusal` with a `field` is shown there too.
+   */
+  submit<F>(callbackId: string, schema: z.ZodType<F>, run: (submit: Submit<F>) => Promise<Answer>): void;
+  /** Suggestions for a `search` field, by its name. */
+  suggest(field: string, run: (ask: { person: Person; query: string }) => Promise<ReturnType<typeof option>[]>): void;
+  /** A global shortcut, or one on a message; `message` is null for a global one. */
+  shortcut(
+    callbackId: string,
+    spec: ActionSpec,
+    run: (ask: Caller & { message: { channel: string; ts: string } | null }) => Promise<Answer>,
+  ): void;
+  /**
+   * How a fact looks as a card; called by the worker whenever the fact may have changed. `null` takes the card away.
+   * Several messages about one fact are shown as `kind:variant`.
+   */
+  card(
+    kind: string,
+    render: (view: View, subject: string, audience: Audience, variant: string | null) => Promise<Message | null>,
+  ): void;
+  /** A part of App Home, in the order of registration. */
+  home(render: (view: View, person: Person) => Promise<KnownBlock[]>): void;
+}
+
+export interface CommandSpec {
+  /** E.g. `request [key]`. */
+  usage: string;
+  help: string;
+  action: Action;
+  /** The answer is a modal: it is opened with this title at once, before anything is looked up. */
+  opens?: string;
+}
+export interface ActionSpec {
+  /** The answer is a modal, opened with this title at once (pushed when the click came from a modal). */
+  opens?: string;
+}
+
+export interface Caller {
+  person: Person;
+  /** Where they were, when Slack says so. */
+  channel: string | null;
+}
+export interface CommandAsk extends Caller {
+  /** What follows the verb, trimmed. */
+  text: string;
+}
+export interface Click extends Caller {
+  /** The button's opaque value, or the chosen option's. Re-read and re-authorise. */
+  value: string;
+  /** Inputs of the modal that the click came from, by field name. */
+  fields: Record<string, unknown>;
+  /** The modal's context. */
+  context: Record<string, string>;
+  /** The message it came from. */
+  message: { channel: string; ts: string } | null;
+}
+export interface Submit<F> extends Caller {
+  form: F;
+}
+
+/** What goes back to the person. Cards are not answers: they follow from the change. */
+export type Answer =
+  /** Seen by this person only; for help, errors and confirmations. */
+  | { say: Message | Mrkdwn }
+  | { open: SlackView }
+  /** Replaces the modal that the click or submit came from. */
+  | { update: SlackView }
+  /** Replaces the answer (`say`) that the click came from, for paging. Cards are never replaced this way. */
+  | { replace: Message }
+  | { done: true };
+export const done: Answer = { done: true };
+
+/** A webhook's body as it arrived; the adapter has bounded its size but not verified anything. */
+export interface WebhookAsk {
+  headers: Record<string, string>;
+  rawBody: string;
+}
+export interface HttpDoor {
+  /** `POST /webhooks/<name>`. The answer's status goes back as it is. */
+  webhook(name: string, run: (ask: WebhookAsk) => Promise<{ status: number; body: Record<string, unknown> }>): void;
+}
+
+/** `keysteward <area> <verb> …` */
+export interface CliDoor {
+  command(
+    path: string,
+    spec: { usage: string; help: string },
+    run: (args: string[], out: (line: string) => void) => Promise<number>,
+  ): void;
+}

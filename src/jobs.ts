@@ -1,0 +1,69 @@
+import { z } from 'zod';
+import type { Id, Noun } from './kernel.ts';
+
+/** `urgent` has workers of its own, so that an emergency never waits behind anything; `bulk` talks to Slack. */
+export const lanes = ['urgent', 'normal', 'bulk'] as const;
+export type Lane = (typeof lanes)[number];
+
+interface Job<P extends z.ZodType> {
+  payload: P;
+  lane: Lane;
+  /** Failures (not crashes) after which the job is given up and people are told. */
+  attempts: number;
+  /** When it runs by itself: a cron expression in the policy's company zone. */
+  cron?: string;
+}
+
+const id = <N extends Noun>() => z.string() as unknown as z.ZodType<Id<N>>;
+const job = <P extends z.ZodType>(payload: P, rest: Omit<Job<P>, 'payload'>): Job<P> => ({ payload, ...rest });
+const nothing = z.strictObject({});
+
+/** Every kind of work that waits or is retried. Payloads hold ids only; a job first asks whether it is already done. */
+export const jobs = {
+  'slack.card': job(z.strictObject({ cardId: id<'card'>() }), { lane: 'bulk', attempts: 12 }),
+  'people.sync': job(nothing, { lane: 'normal', attempts: 5, cron: '17 * * * *' }),
+  'access.announce': job(z.strictObject({ requestId: id<'request'>() }), { lane: 'normal', attempts: 10 }),
+  'access.nudge': job(z.strictObject({ requestId: id<'request'>() }), { lane: 'normal', attempts: 5 }),
+  'access.expire-request': job(z.strictObject({ requestId: id<'request'>() }), { lane: 'normal', attempts: 10 }),
+  'access.apply': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 20 }),
+  'access.apply-now': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'urgent', attempts: 20 }),
+  'access.notice': job(z.strictObject({ grantId: id<'grant'>(), hours: z.number() }), { lane: 'normal', attempts: 5 }),
+  'access.end': job(z.strictObject({ grantId: id<'grant'>() }), { lane: 'normal', attempts: 20 }),
+  'access.end-all-of-key': job(z.strictObject({ keyId: id<'key'>(), causeId: z.string() }), {
+    lane: 'urgent',
+    attempts: 20,
+  }),
+  'access.end-all-of-person': job(z.strictObject({ personId: id<'person'>(), causeId: z.string() }), {
+    lane: 'urgent',
+    attempts: 20,
+  }),
+  'access.withdraw-all-of-person': job(z.strictObject({ personId: id<'person'>(), causeId: z.string() }), {
+    lane: 'normal',
+    attempts: 20,
+  }),
+  'access.sweep': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
+  'access.check-drift': job(nothing, { lane: 'normal', attempts: 3, cron: '*/15 * * * *' }),
+  'rotation.start': job(
+    z.strictObject({
+      keyId: id<'key'>(),
+      cause: z.enum(['incident', 'leaver', 'expiry']),
+      causeId: z.string(),
+      emergency: z.boolean(),
+    }),
+    { lane: 'normal', attempts: 20 },
+  ),
+  'rotation.find-due': job(nothing, { lane: 'normal', attempts: 3, cron: '*/10 * * * *' }),
+  'rotation.step': job(z.strictObject({ rotationId: id<'rotation'>(), fence: z.number() }), {
+    lane: 'normal',
+    attempts: 8,
+  }),
+  'rotation.step-now': job(z.strictObject({ rotationId: id<'rotation'>(), fence: z.number() }), {
+    lane: 'urgent',
+    attempts: 12,
+  }),
+  'rotation.page': job(z.strictObject({ rotationId: id<'rotation'>() }), { lane: 'urgent', attempts: 12 }),
+  'rotation.reconcile': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
+} as const satisfies Record<string, Job<z.ZodType>>;
+
+export type JobName = keyof typeof jobs;
+export type JobPayload<N extends JobName> = z.infer<(typeof jobs)[N]['payload']>;

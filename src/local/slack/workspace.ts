@@ -1,0 +1,216 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import type { KnownBlock, View } from '@slack/types';
+
+export interface LocalUser {
+  id: string;
+  name: string;
+  realName: string;
+  title: string;
+  email: string;
+  tz: string;
+  isBot: boolean;
+  isGuest: boolean;
+  deleted: boolean;
+}
+export interface LocalChannel {
+  id: string;
+  name: string;
+  kind: 'public' | 'private' | 'im';
+  topic: string;
+  /** For a DM, its two people. */
+  members: string[];
+  archived: boolean;
+}
+export interface LocalMessage {
+  ts: string;
+  channel: string;
+  user: string;
+  isApp: boolean;
+  text: string;
+  blocks: KnownBlock[];
+  threadTs?: string;
+  edited: boolean;
+  /** Seen by this person alone. */
+  onlyFor?: string;
+  subtype?: 'system' | 'error';
+  metadata?: unknown;
+  deleted?: boolean;
+}
+export interface LocalView {
+  id: string;
+  hash: string;
+  user: string;
+  view: View;
+  root: string;
+}
+
+/** What a workspace starts with. */
+export interface WorkspaceSeed {
+  team: { id: string; name: string; domain: string };
+  users: (Partial<LocalUser> & { id: string; name: string; realName: string })[];
+  channels: { id: string; name: string; topic?: string; private?: boolean; members: string[] }[];
+}
+
+export interface Workspace {
+  team: WorkspaceSeed['team'];
+  users: Map<string, LocalUser>;
+  channels: Map<string, LocalChannel>;
+  messages: Map<string, LocalMessage[]>;
+  /** Open modals by person, bottom first. */
+  stacks: Map<string, LocalView[]>;
+  homes: Map<string, LocalView>;
+  /** `${user} ${channel}` → ts of the last message seen. */
+  read: Map<string, string>;
+  newTs(): string;
+  newId(prefix: string): string;
+  /** Who hears of a change: a callback per listener. */
+  listeners: Set<(event: { type: string; channel?: string; user?: string }) => void>;
+  changed(event: { type: string; channel?: string; user?: string }): void;
+  save(): void;
+  flush(): void;
+}
+
+function fullUser(user: Partial<LocalUser> & { id: string; name: string; realName: string }): LocalUser {
+  return {
+    title: '',
+    email: `${user.name}@example.com`,
+    tz: 'UTC',
+    isBot: false,
+    isGuest: false,
+    deleted: false,
+    ...user,
+  };
+}
+
+/** The workspace in memory, kept in a file when one is named: written whole, and only ever replaced as a whole. */
+export function openWorkspace(
+  seed: WorkspaceSeed,
+  bot: { userId: string; name: string },
+  stateFile: string | undefined,
+  now: () => number,
+): Workspace {
+  let lastTs = 0;
+  let timer: NodeJS.Timeout | undefined;
+  const workspace: Workspace = {
+    team: seed.team,
+    users: new Map(seed.users.map((each) => [each.id, fullUser(each)])),
+    channels: new Map(
+      seed.channels.map((each) => [
+        each.id,
+        {
+          id: each.id,
+          name: each.name,
+          kind: each.private ? 'private' : 'public',
+          topic: each.topic ?? '',
+          members: [...each.members],
+          archived: false,
+        },
+      ]),
+    ),
+    messages: new Map(),
+    stacks: new Map(),
+    homes: new Map(),
+    read: new Map(),
+    newTs() {
+      // Microseconds, never twice the same.
+      lastTs = Math.max(lastTs + 1, Math.floor(now() * 1000));
+      return `${Math.floor(lastTs / 1e6)}.${String(lastTs % 1e6).padStart(6, '0')}`;
+    },
+    newId: (prefix) => `${prefix}${randomBytes(5).toString('hex').toUpperCase()}`,
+    listeners: new Set(),
+    changed(event) {
+      for (const listener of workspace.listeners) listener(event);
+      workspace.save();
+    },
+    save() {
+      if (stateFile) timer ??= setTimeout(() => workspace.flush(), 200).unref();
+    },
+    flush() {
+      clearTimeout(timer);
+      timer = undefined;
+      if (!stateFile) return;
+      const messages = [...workspace.messages].map(
+        ([channel, list]) => [channel, list.filter((each) => !each.onlyFor).slice(-500)] as const,
+      );
+      const state = {
+        users: [...workspace.users.values()],
+        channels: [...workspace.channels.values()],
+        messages,
+        read: [...workspace.read],
+        homes: [...workspace.homes],
+      };
+      fs.writeFileSync(`${stateFile}.new`, JSON.stringify(state));
+      fs.renameSync(`${stateFile}.new`, stateFile);
+    },
+  };
+  workspace.users.set(
+    bot.userId,
+    fullUser({ id: bot.userId, name: bot.name.toLowerCase(), realName: bot.name, isBot: true }),
+  );
+  if (stateFile && fs.existsSync(stateFile)) restore(workspace, stateFile);
+  return workspace;
+}
+
+function restore(workspace: Workspace, stateFile: string): void {
+  let state: {
+    users: LocalUser[];
+    channels: LocalChannel[];
+    messages: [string, LocalMessage[]][];
+    read: [string, string][];
+    homes: [string, LocalView][];
+  };
+  try {
+    state = JSON.parse(fs.readFileSync(stateFile, 'utf8')) as typeof state;
+  } catch {
+    throw new Error(
+      `The local Slack cannot read ${stateFile}: it is damaged. Delete it to start with an empty Slack; keys and grants are kept elsewhere.`,
+    );
+  }
+  for (const user of state.users) workspace.users.set(user.id, user);
+  for (const channel of state.channels) workspace.channels.set(channel.id, channel);
+  for (const [channel, list] of state.messages) workspace.messages.set(channel, list);
+  workspace.read = new Map(state.read);
+  workspace.homes = new Map(state.homes);
+}
+
+export function messagesOf(workspace: Workspace, channel: string): LocalMessage[] {
+  const list = workspace.messages.get(channel) ?? [];
+  workspace.messages.set(channel, list);
+  return list;
+}
+
+/** What this person may see in a channel: not what was shown to others alone. */
+export function visibleTo(workspace: Workspace, channel: string, user: string): LocalMessage[] {
+  return messagesOf(workspace, channel).filter((each) => !each.deleted && (!each.onlyFor || each.onlyFor === user));
+}
+
+/** Whether this person can see that the channel exists. */
+export function canSee(channel: LocalChannel, user: string): boolean {
+  return channel.kind === 'public' || channel.members.includes(user);
+}
+
+/** The DM between two people, opened when there is none. */
+export function dmBetween(workspace: Workspace, a: string, b: string): LocalChannel {
+  for (const channel of workspace.channels.values()) {
+    if (channel.kind === 'im' && channel.members.includes(a) && channel.members.includes(b)) return channel;
+  }
+  const channel: LocalChannel = {
+    id: workspace.newId('D'),
+    name: '',
+    kind: 'im',
+    topic: '',
+    members: [a, b],
+    archived: false,
+  };
+  workspace.channels.set(channel.id, channel);
+  workspace.changed({ type: 'channels' });
+  return channel;
+}
+
+export function addMessage(workspace: Workspace, message: Omit<LocalMessage, 'ts' | 'edited'>): LocalMessage {
+  const full: LocalMessage = { ...message, ts: workspace.newTs(), edited: false };
+  messagesOf(workspace, message.channel).push(full);
+  workspace.changed({ type: 'messages', channel: message.channel });
+  return full;
+}

@@ -1,0 +1,106 @@
+import type { ApiKeyFacts } from '../inventory/model.ts';
+import { type Id, Refusal } from '../kernel.ts';
+
+/** SOP 6.1. */
+export const tiers = ['administrator', 'developer', 'contractor'] as const;
+export type Tier = (typeof tiers)[number];
+
+export interface Person {
+  id: Id<'person'>;
+  slackId: string;
+  name: string;
+  tier: Tier;
+  /** IANA zone, from Slack. */
+  timeZone: string;
+  /** `left` is final for access; somebody who comes back joins again. */
+  status: 'active' | 'left' | 'deactivated';
+  /** The exact IAM user or role ARN that reads secrets as this person; null when unknown. */
+  iamPrincipal: string | null;
+  /** The HR system's id. */
+  hrId: string | null;
+  joinedAt: Date;
+  leftAt: Date | null;
+}
+
+/** What somebody is to a key. */
+export type Relation = 'owner' | 'other';
+
+type Who = readonly ('administrator' | 'developer' | 'contractor' | 'owner')[];
+interface Rule {
+  /** Who may, for keys that are not in production, or where no key is concerned. */
+  may: Who;
+  /** Who may for production keys, when that differs. */
+  inProduction?: Who;
+}
+
+const everybody = ['administrator', 'developer', 'contractor', 'owner'] as const;
+const staff = ['administrator', 'developer', 'owner'] as const;
+const answering = ['administrator', 'owner'] as const;
+const administrators = ['administrator'] as const;
+
+/**
+ * Who may do what (SOP 6.1). `owner` is the key's owner whatever their tier. What is not listed here does not compile;
+ * what is listed is checked at the click and again at the submit.
+ */
+export const permissions = {
+  'help.read': { may: everybody },
+  'people.whoami': { may: everybody },
+  'people.set-tier': { may: administrators },
+  'people.set-principal': { may: administrators },
+  'inventory.list': { may: staff },
+  'inventory.show': { may: staff },
+  'inventory.add': { may: staff },
+  'inventory.change': { may: answering },
+  'inventory.set-risk': { may: administrators },
+  'inventory.hand-over': { may: answering },
+  'inventory.snooze': { may: answering },
+  'access.request': { may: everybody },
+  'access.decide': { may: answering },
+  'access.withdraw': { may: everybody },
+  'access.list': { may: everybody },
+  'access.end': { may: answering },
+  'rotation.start': { may: answering },
+  'rotation.retry': { may: answering },
+  'rotation.roll-back': { may: answering },
+  'offboarding.open': { may: administrators },
+  'offboarding.close': { may: administrators },
+  'incidents.declare': { may: everybody },
+  'incidents.work': { may: staff },
+  'digest.read': { may: everybody },
+  'audit.read': { may: administrators },
+} as const satisfies Record<string, Rule>;
+export type Action = keyof typeof permissions;
+
+/** Why this person may not do this (to this key), or null when they may. Default deny. */
+export function whyNot(
+  person: Person,
+  action: Action,
+  key?: Pick<ApiKeyFacts, 'ownerId' | 'environment'>,
+): Refusal | null {
+  if (person.status !== 'active') {
+    return new Refusal(
+      'not_allowed',
+      'Your account is no longer active here, so nothing was done. An administrator can help.',
+    );
+  }
+  const rule: Rule = permissions[action];
+  const who = key?.environment === 'production' && rule.inProduction ? rule.inProduction : rule.may;
+  if (who.includes(person.tier)) return null;
+  if (key && key.ownerId === person.id && who.includes('owner')) return null;
+  return new Refusal(
+    'not_allowed',
+    `${whoMay(who)} can do this; you are here as ${aTier[person.tier]}. Ask one of them.`,
+  );
+}
+
+export const aTier: Record<Tier, string> = {
+  administrator: 'an administrator',
+  developer: 'a developer',
+  contractor: 'a contractor',
+};
+
+function whoMay(who: Who): string {
+  const names = who.map((each) => (each === 'owner' ? "the key's owner" : `${each}s`));
+  const sentence = names.length > 1 ? `${names.slice(0, -1).join(', ')} and ${names.at(-1)}` : names.join('');
+  return `Only ${sentence}`;
+}

@@ -1,0 +1,345 @@
+import type { AccessRequest, Grant } from './access/model.ts';
+import type { AuditEvent, AuditFilter } from './audit/model.ts';
+import type { ApiKey, Environment, Risk } from './inventory/model.ts';
+import type { JobName, JobPayload, Lane } from './jobs.ts';
+import type { Actor, Id, Instant, newId, Refusal, Secret } from './kernel.ts';
+import type { Person } from './people/model.ts';
+import type { Policy } from './policy.ts';
+import type { Rotation } from './rotation/model.ts';
+
+/** The ways out: everything that the verbs need from the world. */
+export interface Ports {
+  store: Store;
+  policy: Policy;
+  secrets: Secrets;
+  issuers: Issuers;
+  pager: Pager;
+  directory: Directory;
+  leases: Leases;
+}
+
+// ————— Store —————
+
+export interface Change {
+  actor: Actor;
+  /** `area.verb`, as in the audit log. */
+  action: string;
+  /** The id of what it is done to. */
+  subject: string;
+  /** The key it concerns, for the log's filter. */
+  keyId?: Id<'key'>;
+}
+
+export interface Store {
+  /**
+   * The only way to write. One transaction holds the state change, its audit event and the jobs that follow. A `Refusal`
+   * rolls back, is recorded as a refusal and thrown on. Deadlocks and serialisation failures are retried. No network
+   * calls inside.
+   */
+  change<T>(change: Change, fn: (tx: Tx) => Promise<T>): Promise<T>;
+  /** A consistent read-only view. What is read here is never saved. */
+  read<T>(fn: (view: View) => Promise<T>): Promise<T>;
+  /** Records that somebody was refused before any state was looked at. */
+  refused(change: Change, refusal: Refusal): Promise<void>;
+}
+
+/** Rows of one noun. Inside `store.change`, `get` and `find` lock the row until the transaction ends. */
+export interface Rows<N> {
+  /** @throws Refusal `not_found` */
+  get(id: string): Promise<N>;
+  find(id: string): Promise<N | null>;
+}
+export interface WritableRows<N> extends Rows<N> {
+  save(row: N): Promise<void>;
+}
+
+/** One page of a listing; `next` is what to ask for the next page with. */
+export interface Page<N> {
+  rows: N[];
+  next: string | null;
+}
+
+export interface KeyFilter {
+  service?: string;
+  environment?: Environment;
+  risk?: Risk;
+  ownerId?: Id<'person'>;
+  /** Rotation due up to this instant. */
+  dueBefore?: Instant;
+  status?: ApiKey['status'];
+}
+
+export interface KeyReads extends Rows<ApiKey> {
+  /** Soonest due first. `after` is the `next` of the page before. */
+  list(filter: KeyFilter, limit: number, after?: string | null): Promise<Page<ApiKey>>;
+  /** Keys whose name, service, purpose or tags match all words; best first. */
+  search(text: string, limit: number): Promise<ApiKey[]>;
+  count(filter: KeyFilter): Promise<number>;
+}
+export interface PersonReads extends Rows<Person> {
+  bySlackId(slackId: string): Promise<Person | null>;
+  byHrId(hrId: string): Promise<Person | null>;
+  withTier(tier: Person['tier']): Promise<Person[]>;
+  many(ids: string[]): Promise<Person[]>;
+}
+export interface RequestReads extends Rows<AccessRequest> {
+  openBy(personId: string): Promise<AccessRequest[]>;
+  openFor(keyId: string): Promise<AccessRequest[]>;
+  ofKey(keyId: string, limit: number): Promise<AccessRequest[]>;
+  /** Pending requests in which this person was asked, oldest first. */
+  waitingFor(personId: string): Promise<AccessRequest[]>;
+}
+export interface GrantReads extends Rows<Grant> {
+  ofRequest(requestId: string): Promise<Grant | null>;
+  /** Not yet ended, soonest end first. */
+  liveOfKey(keyId: string): Promise<Grant[]>;
+  liveOfPerson(personId: string): Promise<Grant[]>;
+  /** Every grant that this person ever held, for offboarding. */
+  everOfPerson(personId: string): Promise<Grant[]>;
+  /** Live grants that end before this instant. */
+  endingBefore(at: Instant, limit: number): Promise<Grant[]>;
+  keysWithLive(after: string | null, limit: number): Promise<Id<'key'>[]>;
+}
+export interface RotationReads extends Rows<Rotation> {
+  runningOf(keyId: string): Promise<Rotation | null>;
+  /** Newest first. */
+  ofKey(keyId: string, limit: number): Promise<Rotation[]>;
+  /** Every rotation that this incident, case or person caused. */
+  ofCause(causeId: string): Promise<Rotation[]>;
+  /** Running, untouched since and with nothing that would take them further; `trouble` is what the last job died of, if it died. */
+  stalled(since: Instant, limit: number): Promise<{ rotation: Rotation; trouble: string | null }[]>;
+  /** Keys that are due, can be rotated without a person, are not snoozed, are not being rotated and have not failed since. */
+  dueKeys(
+    failedSince: Instant,
+    after: string | null,
+    limit: number,
+  ): Promise<{ ids: Id<'key'>[]; next: string | null }>;
+}
+export interface AuditReads {
+  list(filter: AuditFilter, limit: number, before?: string | null): Promise<Page<AuditEvent>>;
+}
+
+export interface View {
+  /** The database's clock at the start of the transaction. */
+  now: Instant;
+  keys: KeyReads;
+  people: PersonReads;
+  requests: RequestReads;
+  grants: GrantReads;
+  rotations: RotationReads;
+  audit: AuditReads;
+  cards: CardReads;
+}
+
+type Writable<R, N> = R & WritableRows<N>;
+export interface Tx extends View {
+  newId: typeof newId;
+  keys: Writable<KeyReads, ApiKey>;
+  people: Writable<PersonReads, Person>;
+  requests: Writable<RequestReads, AccessRequest>;
+  grants: Writable<GrantReads, Grant>;
+  rotations: Writable<RotationReads, Rotation>;
+  jobs: {
+    /** Work that follows from this change; it exists when, and only when, the change does. With `once`, a second waiting job of that name and key is not added. */
+    add<N extends JobName>(
+      name: N,
+      payload: JobPayload<N>,
+      options?: { at?: Instant; once?: string; lane?: Lane },
+    ): Promise<void>;
+  };
+  cards: CardReads & Cards;
+  /** Facts for this change's audit event. Never a value of a key. */
+  note(facts: Record<string, unknown>): void;
+  /** A further event of the same transaction, with the same actor. */
+  record(action: string, subject: string, facts?: Record<string, unknown>, keyId?: Id<'key'>): void;
+}
+
+// ————— Cards: what Slack shows of a fact —————
+
+/** Who sees a card: a channel (id or name) or a person in their DM with the app. */
+export type Audience = { channel: string } | { person: Id<'person'> };
+
+export interface Card {
+  id: Id<'card'>;
+  /** Names the renderer, e.g. `access.request`. */
+  kind: string;
+  /** The id of the fact that it shows. */
+  subject: string;
+  channel: string | null;
+  personId: Id<'person'> | null;
+  /** Where Slack has it; null until posted. */
+  postedChannel: string | null;
+  ts: string | null;
+}
+export interface CardReads {
+  of(kind: string, subject: string): Promise<Card[]>;
+}
+export interface Cards {
+  /** The fact has to be seen there. Showing it twice to the same audience is the same card. */
+  show(kind: string, subject: string, audience: Audience): Promise<void>;
+  /** The fact changed: every copy of every card of this subject is rendered again and edited in place. */
+  touch(subject: string): Promise<void>;
+}
+
+// ————— The world —————
+
+/** One holder at a time, over all processes, for outside calls that must not interleave. */
+export interface Leases {
+  /** Null while somebody else holds it. A holder that dies loses it after `holdMs`; keep outside calls well below that. */
+  take(name: string, holdMs: number): Promise<(() => Promise<void>) | null>;
+}
+
+export interface SecretVersion {
+  id: string;
+  stages: string[];
+}
+export interface SecretDescription {
+  arn: string;
+  versions: SecretVersion[];
+  rotationEnabled: boolean;
+  deletedAt: Instant | null;
+}
+
+/** AWS Secrets Manager, as far as we need it. Values go in and out as `Secret` only. */
+export interface Secrets {
+  describe(secretId: string): Promise<SecretDescription | null>;
+  /** A new secret with a first value. Idempotent by token. */
+  create(
+    secretId: string,
+    token: string,
+    value: Secret,
+    description: string,
+  ): Promise<{ arn: string; versionId: string }>;
+  /** A new version under AWSPENDING only. The token becomes its id; a version that has it already stays as it is, whatever its value. */
+  stage(secretId: string, token: string, value: Secret): Promise<void>;
+  /** The value of a version, or null when it is not there (yet). `lastFour` is null where it would tell too much. */
+  read(
+    secretId: string,
+    version: { versionId: string } | { stage: string },
+  ): Promise<{ versionId: string; value: Secret; lastFour: string | null } | null>;
+  /** Moves a stage from exactly the version that is believed to hold it; null as `to` takes it away. False, and nothing moved, when that version does not hold it. */
+  move(secretId: string, stage: string, from: string | null, to: string | null): Promise<boolean>;
+  random(recipe: { length: number; exclude: string; punctuation: boolean }): Promise<Secret>;
+  policy(secretId: string): Promise<string | null>;
+  /** Replaces the whole policy; null deletes it. Public policies are blocked. */
+  setPolicy(secretId: string, policy: string | null): Promise<void>;
+  /** Whether the service answers. */
+  ping(): Promise<void>;
+}
+
+/** What an issuer can do by API; what it cannot is done by a person. */
+export interface IssuerAbilities {
+  create: boolean;
+  test: boolean;
+  revoke: boolean;
+  confirmDead: boolean;
+  list: boolean;
+  lastUsed: boolean;
+  /** How many of its keys can live side by side. */
+  overlap: 'many' | 'two' | 'none';
+}
+/** Who makes and ends the values of a key: a provider's API, or ourselves. One file each in adapters/providers. */
+export interface Issuer {
+  name: string;
+  can: IssuerAbilities;
+  /** A new value, or the sentence that says why there cannot be one. `label` is unique to the attempt, so that an orphan can be found again. */
+  create(key: ApiKey, label: string): Promise<{ value: Secret; providerKeyId: string | null } | { refused: string }>;
+  /** Whether the value works. `old` is what it replaces, where that can still be read. `unclear` is neither yes nor no (throttled, outage, no permission) and is tried again. */
+  test(
+    key: ApiKey,
+    value: Secret,
+    old: Secret | null,
+  ): Promise<{ verdict: 'works' | 'refused' | 'unclear'; evidence: string }>;
+  /** Ends a value at the provider. Idempotent. */
+  revoke(key: ApiKey, providerKeyId: string | null): Promise<void>;
+}
+export interface Issuers {
+  of(name: string): Issuer | null;
+  names(): string[];
+}
+
+export interface Pager {
+  /** Wakes somebody. Idempotent by `dedupKey`. Answers whether a pager is connected at all. */
+  page(alert: {
+    dedupKey: string;
+    severity: 'critical' | 'error' | 'warning' | 'info';
+    summary: string;
+    details: Record<string, string>;
+  }): Promise<boolean>;
+}
+
+/** Who exists, according to Slack. */
+export interface DirectoryEntry {
+  slackId: string;
+  teamId: string;
+  name: string;
+  timeZone: string;
+  isGuest: boolean;
+  isBot: boolean;
+  deleted: boolean;
+}
+export interface Directory {
+  person(slackId: string): Promise<DirectoryEntry | null>;
+  everybody(): AsyncIterable<DirectoryEntry[]>;
+}
+
+// ————— Work: jobs as Postgres knows them. The queue carries ids only and may be lost at any time —————
+
+export interface Work {
+  id: Id<'work'>;
+  name: JobName;
+  payload: unknown;
+  lane: Lane;
+  /** Fencing number of this run. */
+  lease: number;
+  failures: number;
+  crashes: number;
+}
+export interface WorkLedger {
+  /** Hands what is due to `publish` and marks it as queued; nothing is marked when `publish` throws. Answers how many. */
+  publishDue(
+    limit: number,
+    publish: (due: { lane: Lane; queueId: string; workId: string }[]) => Promise<void>,
+  ): Promise<number>;
+  /** Takes the work for so long, unless it is done or somebody else has it. */
+  claim(workId: string, leaseMs: number): Promise<Work | null>;
+  /** False when another worker has taken over. */
+  renew(work: Work, leaseMs: number): Promise<boolean>;
+  finish(work: Work): Promise<void>;
+  /** Puts the work back without counting a failure. */
+  postpone(work: Work, ms: number): Promise<void>;
+  /** `retryInMs` null gives up. */
+  fail(work: Work, error: string, retryInMs: number | null): Promise<void>;
+  /** Puts back what the queue has lost and what dead workers held. Answers how many. */
+  recover(queuedForMs: number): Promise<number>;
+  /** Adds the scheduled jobs that are due; each occasion once, however many ask. Missed occasions count as one. */
+  runSchedules(): Promise<number>;
+  /** Forgets what was done longer ago than this. */
+  forget(doneForMs: number): Promise<void>;
+  /** Calls back when new work has been committed, as far as the connection allows. Answers how to stop. */
+  onNew(wake: () => void): Promise<() => Promise<void>>;
+  /** For metrics and readiness. */
+  backlog(): Promise<{ waiting: number; dead: number; oldestDueSeconds: number }>;
+}
+
+// ————— What came in, and what Slack shows —————
+
+/** Requests from Slack, stored before they are acknowledged. */
+export interface Inbox {
+  /** False when this delivery was stored before: it is a duplicate. */
+  store(dedupeKey: string, kind: string, payload: unknown): Promise<boolean>;
+  handled(dedupeKey: string): Promise<void>;
+  /** Deliveries that nobody finished in this time, e.g. because the process died; each is handed out at most `maxTries` times. */
+  claimLost(olderThanMs: number, maxTries: number, limit: number): Promise<{ dedupeKey: string; payload: unknown }[]>;
+}
+
+/** A card as the process that brings Slack up to date holds it. */
+export interface HeldCard extends Card {
+  shown: string | null;
+}
+export interface CardLedger {
+  /** Takes the card for so long; `busy` when another process has it, null when it does not exist. */
+  hold(cardId: string, holdMs: number): Promise<HeldCard | 'busy' | null>;
+  /** What Slack shows now; `shown` is a hash of it. Lets go of the card. */
+  release(cardId: string, posted: { channel: string; ts: string; shown: string } | null): Promise<void>;
+}

@@ -1,0 +1,220 @@
+import type { Button } from '@slack/types';
+import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
+import type { SlackDoor } from '../doors.ts';
+import type { ApiKey } from '../inventory/model.ts';
+import type { Person } from '../people/model.ts';
+import type { Policy } from '../policy.ts';
+import type { View } from '../ports.ts';
+import {
+  backSteps,
+  conditionInWords,
+  openRecord,
+  type Rotation,
+  type RotationCause,
+  type RotationStatus,
+  reached,
+  type Step,
+  type StepRecord,
+  steps,
+  whyNotRetry,
+  whyNotRollBack,
+} from './model.ts';
+
+const stepWords: Record<Step, string> = {
+  generate: 'Make a new value and store it',
+  test: 'Test it',
+  promote: 'Hand it out',
+  verify: 'Verify what is handed out',
+  grace: 'Grace for the old value',
+  retire: 'Retire the old value',
+  confirm: 'Confirm that the old value is dead',
+  restore: 'Hand out the old value again',
+  discard: 'Throw the new value away',
+};
+const causeWords: Record<RotationCause, string> = {
+  due: 'It was due by its risk',
+  expiry: 'Its provider is about to end it',
+  asked: 'Asked for',
+  incident: 'Part of an incident: the value may be known to others',
+  leaver: 'Somebody who could read it has left',
+};
+const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> = {
+  running: [md`:arrows_counterclockwise:`, 'Rotating'],
+  done: [md`:white_check_mark:`, 'Rotated'],
+  failed: [md`:warning:`, 'Rotation failed'],
+  'rolled-back': [md`:leftwards_arrow_with_hook:`, 'Rolled back'],
+  superseded: [md`:rotating_light:`, 'Taken over'],
+};
+
+interface Story {
+  rotation: Rotation;
+  key: ApiKey;
+  asker: Person | null;
+  owner: Person | null;
+  newer: Rotation | null;
+}
+
+async function storyOf(view: View, rotationId: string): Promise<Story> {
+  const rotation = await view.rotations.get(rotationId);
+  const key = await view.keys.get(rotation.keyId);
+  const [latest] = await view.rotations.ofKey(key.id, 1);
+  return {
+    rotation,
+    key,
+    asker: rotation.askedBy ? await view.people.find(rotation.askedBy) : null,
+    owner: await view.people.find(key.ownerId),
+    newer: latest && latest.id !== rotation.id ? latest : null,
+  };
+}
+
+/** The card of a rotation, and the message that wakes those who have to act on a failed one. */
+export function rotationCards(slack: SlackDoor, policy: Policy): void {
+  slack.card('rotation', async (view, subject, _audience, variant) => {
+    const story = await storyOf(view, subject);
+    return variant === 'failed' ? failedMessage(story) : rotationMessage(story, policy);
+  });
+}
+
+function rotationMessage(story: Story, policy: Policy): Message {
+  const { rotation, key, owner } = story;
+  const [icon, word] = statusWords[rotation.status];
+  const urgent = rotation.emergency ? md` :rotating_light: *Emergency.*` : md``;
+  return message(`${word}: ${key.name}`, [
+    block.text(md`${icon} *${typed(word)}: ${typed(key.name, 200)}*${urgent}\n*${typed(conditionInWords(rotation))}*`),
+    ...block.facts([
+      ['Why', why(story)],
+      ['Owner', owner ? mention(owner.slackId) : md`nobody`],
+      ['Started', when(rotation.startedAt)],
+      [rotation.endedAt ? 'Ended' : 'Next', rotation.endedAt ? when(rotation.endedAt) : next(rotation)],
+      ['Value', values(rotation)],
+      ['Reason', rotation.reason ? typed(rotation.reason, 500) : md``],
+    ]),
+    ...(rotation.failure ? [block.text(md`*What went wrong*\n${typed(rotation.failure, 1000)}`)] : []),
+    block.text(
+      join(
+        shownSteps(rotation).map((step) => stepLine(rotation, step)),
+        '\n',
+      ),
+    ),
+    ...buttonsOf(story),
+    block.small(outlook(story, policy), md`${typed(rotation.id)}`),
+  ]);
+}
+
+function failedMessage(story: Story): Message {
+  const { rotation, key } = story;
+  const open = rotation.status === 'failed' && !story.newer;
+  const head = open
+    ? md`:warning: *The rotation of ${typed(key.name, 200)} failed.* ${typed(conditionInWords(rotation))}`
+    : md`The rotation of ${typed(key.name, 200)} had failed; it has been taken up again. Its card says how it stands.`;
+  return message(`The rotation of ${key.name} failed`, [
+    block.text(head),
+    ...(open && rotation.failure ? [block.text(md`*Why*\n${typed(rotation.failure, 1000)}`)] : []),
+    ...(open ? buttonsOf(story) : []),
+  ]);
+}
+
+function why({ rotation, asker }: Story): Mrkdwn {
+  const words = typed(causeWords[rotation.cause]);
+  const by = asker ? md` by ${mention(asker.slackId)}` : md``;
+  return md`${words}${by}${rotation.causeId ? md` (${typed(rotation.causeId, 60)})` : md``}`;
+}
+
+/** What happens next, and when. */
+function next(rotation: Rotation): Mrkdwn {
+  const step = typed(stepWords[rotation.step]);
+  if (!rotation.continuesAt) return md`${step}, within a minute`;
+  if (rotation.step === 'grace') return md`The old value is retired ${when(rotation.continuesAt)}`;
+  return md`${step}, ${when(rotation.continuesAt)}`;
+}
+
+function values({ oldLastFour, newLastFour }: Rotation): Mrkdwn {
+  if (!newLastFour) return oldLastFour ? md`…${typed(oldLastFour)}` : md``;
+  return md`${oldLastFour ? md`…${typed(oldLastFour)} → ` : md``}…${typed(newLastFour)}`;
+}
+
+/** What happens if nobody does anything. */
+function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
+  const due = key.nextRotationAt ? md` Due again ${when(key.nextRotationAt, 'date')}.` : md``;
+  switch (rotation.status) {
+    case 'running':
+      return rotation.step === 'grace'
+        ? md`Whoever keeps a copy of the old value has to fetch the new one until then. Something broke? Roll back.`
+        : md`Nothing for you to do.`;
+    case 'done':
+      return md`Nothing for you to do.${due}`;
+    case 'failed':
+      return newer
+        ? md`A newer rotation has started since.`
+        : md`If nobody does anything: it stays like this, and the schedule tries again after ${policy.rotation.failedPauseHours} hours while the key is due.`;
+    case 'rolled-back':
+      return md`The schedule leaves this key alone for ${policy.rotation.failedPauseHours} hours. It can be rotated by \`/keys rotate\` at any time.`;
+    case 'superseded':
+      return md`Taken over by ${typed(rotation.supersededBy ?? 'an emergency')}.`;
+  }
+}
+
+/** Forward steps, and those of the way back once it was taken. */
+function shownSteps(rotation: Rotation): Step[] {
+  const back = backSteps.filter((step) => reached(rotation, step) || rotation.step === step);
+  if (back.length === 0) return [...steps];
+  return [
+    ...steps.filter((step) => reached(rotation, step)),
+    ...back,
+    ...(rotation.ending === null && rotation.status === 'running'
+      ? steps.filter((step) => !reached(rotation, step))
+      : []),
+  ];
+}
+
+function stepLine(rotation: Rotation, step: Step): Mrkdwn {
+  const record = rotation.record.findLast((each) => each.step === step) ?? null;
+  // An earlier attempt's record says nothing about this one, except how it ended.
+  const stale =
+    record && record.attempt < rotation.attempt && record.verdict !== 'refused' && rotation.status === 'running';
+  const shown = stale ? null : record;
+  const attempt = shown && shown.attempt > 1 ? md` (attempt ${shown.attempt})` : md``;
+  return md`${mark(rotation, step, shown)} ${typed(stepWords[step])}${attempt}${shown?.evidence ? md`: ${typed(shown.evidence, 200)}` : md``}`;
+}
+
+function mark(rotation: Rotation, step: Step, record: StepRecord | null): Mrkdwn {
+  if (record && openRecord(rotation) === record) {
+    return rotation.status === 'running' ? md`:hourglass_flowing_sand:` : md`:grey_question:`;
+  }
+  if (record?.verdict === 'done' && rotation.status === 'running' && rotation.step === step) {
+    return md`:hourglass_flowing_sand:`;
+  }
+  switch (record?.verdict) {
+    case 'done':
+      return md`:white_check_mark:`;
+    case 'skipped':
+      return md`:fast_forward:`;
+    case 'refused':
+      return md`:x:`;
+    default:
+      return md`:white_large_square:`;
+  }
+}
+
+/** Only what would be done if it was pressed now. */
+function buttonsOf({ rotation, newer }: Story) {
+  const buttons: Button[] = [];
+  if (!whyNotRetry(rotation, newer)) {
+    buttons.push(
+      button('rotation.retry', 'Retry', rotation.id, { style: 'primary', describe: 'Retry from the failed step' }),
+    );
+  }
+  if (!whyNotRollBack(rotation, newer)) {
+    buttons.push(
+      button('rotation.roll-back', 'Roll back', rotation.id, {
+        style: 'danger',
+        confirm: {
+          title: 'Hand out the old value again?',
+          text: 'Whoever fetched the new value meanwhile has to fetch again. The key stays due.',
+          yes: 'Roll back',
+        },
+      }),
+    );
+  }
+  return buttons.length > 0 ? [block.buttons(...buttons)] : [];
+}

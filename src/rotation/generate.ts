@@ -1,0 +1,59 @@
+import { failpoint } from '../kernel.ts';
+import type { SecretDescription } from '../ports.ts';
+import { begin, journal, type Run, settle, short, tokenOf } from './journal.ts';
+import { conditionIn, givenUp, holderOf, passed, stopped } from './model.ts';
+
+/** Step 1 of SOP 5.3: a new value, stored beside the current one under AWSPENDING. Nobody uses it yet. */
+export async function generateValue(seen: Run): Promise<void> {
+  const token = await tokenOf(seen.rotation.id, seen.rotation.attempt);
+  const run = await begin(seen, token);
+  const { ports, rotation, key, secretId, issuer } = run;
+  const found = await ports.secrets.describe(secretId);
+  const whyNot = whyNotStage(found);
+  if (!found || whyNot) {
+    // A secret that was made a moment ago may not be visible yet.
+    if (!found) settle(run, 'the secret is not visible');
+    return journal(run, (each, now) => stopped(each, whyNot ?? '', 'old', now));
+  }
+  const holder = holderOf(found.versions, 'AWSCURRENT')!;
+  const known = [rotation.oldVersion, ...rotation.cleanup, ...rotation.tried];
+  if (rotation.oldVersion && !known.includes(holder)) {
+    settle(run, 'the current version is not the one that was there before');
+    const why = `Somebody else made version ${short(holder)} current while this rotation ran, so it stopped.`;
+    return journal(run, (each, now) => givenUp(each, why, conditionIn(found.versions, each), now), {
+      current: { version: holder, lastFour: null },
+    });
+  }
+  const pending = holderOf(found.versions, 'AWSPENDING');
+  const stray = pending && pending !== token && pending !== holder ? pending : null;
+  if (!found.versions.some((version) => version.id === token)) {
+    const made = await issuer.create(key, `rot:${rotation.id}:${rotation.attempt}`);
+    if ('refused' in made) return journal(run, (each, now) => stopped(each, made.refused, 'old', now));
+    failpoint('rotation.generate:before');
+    await ports.secrets.stage(secretId, token, made.value);
+    failpoint('rotation.generate:after');
+  }
+  const evidence = stray
+    ? `stored as version ${short(token)}; took AWSPENDING over from version ${short(stray)}, which nobody had finished`
+    : `stored as version ${short(token)}`;
+  await journal(
+    run,
+    (each, now) => passed({ ...each, oldVersion: each.oldVersion ?? holder }, evidence, ports.policy, now),
+    {
+      facts: { version: token, old: rotation.oldVersion ?? holder, ...(stray ? { stray } : {}) },
+    },
+  );
+}
+
+/** Why this secret cannot take a new version from us, in words, or null. */
+function whyNotStage(found: SecretDescription | null): string | null {
+  if (!found) return 'The secret does not exist in Secrets Manager. Correct its name in the inventory, or create it.';
+  if (found.deletedAt) return 'The secret is scheduled for deletion in Secrets Manager. Restore it, or retire the key.';
+  if (found.rotationEnabled) {
+    return 'AWS rotates this secret itself. Two that rotate one secret break it: switch off one of them.';
+  }
+  if (!holderOf(found.versions, 'AWSCURRENT')) {
+    return 'The secret has no current value, so there is nothing to rotate. Store its first value.';
+  }
+  return null;
+}

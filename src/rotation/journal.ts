@@ -1,0 +1,131 @@
+import type { ApiKey } from '../inventory/model.ts';
+import { type Actor, failpoint, type Id, type Instant, Later, Refusal } from '../kernel.ts';
+import type { Issuer, Ports, Tx } from '../ports.ts';
+import { begun, keyRotated, openRecord, type Rotation } from './model.ts';
+
+export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy'>;
+
+/** One run of one step: what was true when it began. Everything is checked again under the lock. */
+export interface Run {
+  ports: RotationPorts;
+  rotation: Rotation;
+  key: ApiKey;
+  secretId: string;
+  issuer: Issuer;
+  now: Instant;
+}
+
+export const stepActor: Actor = { kind: 'job', id: 'rotation.step' };
+
+/** The rotation under the lock, unless it has moved on since: then whoever asks is late and must not write. */
+async function locked(tx: Tx, seen: Rotation): Promise<{ key: ApiKey; rotation: Rotation }> {
+  // Key before rotation, as everywhere in this area, so that nobody waits for each other.
+  const key = await tx.keys.get(seen.keyId);
+  const rotation = await tx.rotations.get(seen.id);
+  if (rotation.status !== 'running' || rotation.fence !== seen.fence) {
+    throw new Refusal('conflict', 'This rotation has moved on, so the worker that came late wrote nothing.');
+  }
+  return { key, rotation };
+}
+
+/** Writes down what is about to be done, before anything outside is touched. `version` is what is about to be stored. */
+export async function begin(run: Run, version?: string): Promise<Run> {
+  const { rotation: seen, ports } = run;
+  if (openRecord(seen)) return run;
+  const change = { actor: stepActor, action: 'rotation.begin', subject: seen.id, keyId: seen.keyId };
+  const rotation = await ports.store.change(change, async (tx) => {
+    const next = begun((await locked(tx, seen)).rotation, tx.now, version);
+    await tx.rotations.save(next);
+    await tx.cards.touch(next.id);
+    tx.note({ step: next.step, attempt: next.attempt, ...(version ? { version } : {}) });
+    return next;
+  });
+  failpoint(`rotation.${rotation.step}:begun`);
+  return { ...run, rotation };
+}
+
+export interface Outcome {
+  /** Facts for the log: ids and times. */
+  facts?: Record<string, unknown>;
+  /** Which value is current from now on, where that changed. */
+  current?: { version: string; lastFour: string | null };
+  /** The audit action, when it is not the step's. */
+  action?: string;
+}
+
+/** Writes down what came of it and adds the job that goes on, all in one transaction. */
+export async function journal(
+  run: Run,
+  move: (rotation: Rotation, now: Instant) => Rotation,
+  outcome: Outcome = {},
+): Promise<void> {
+  const { rotation: seen, ports } = run;
+  const action = outcome.action ?? `rotation.${seen.step}`;
+  failpoint(`rotation.${seen.step}:journaling`);
+  await ports.store.change({ actor: stepActor, action, subject: seen.id, keyId: seen.keyId }, async (tx) => {
+    const { key, rotation } = await locked(tx, seen);
+    const next = move(rotation, tx.now);
+    const last = next.record.findLast((each) => each.step === seen.step);
+    tx.note({
+      step: seen.step,
+      attempt: seen.attempt,
+      verdict: last?.verdict ?? null,
+      evidence: last?.evidence ?? null,
+      condition: next.condition,
+      ...outcome.facts,
+    });
+    const { current } = outcome;
+    let after: ApiKey = current ? { ...key, currentVersion: current.version, lastFour: current.lastFour } : key;
+    if (next.status === 'done') after = keyRotated(after, ports.policy, tx.now);
+    if (after !== key) await tx.keys.save(after);
+    await tx.rotations.save(next);
+    await follow(tx, ports, next, after);
+  });
+  failpoint(`rotation.${seen.step}:journaled`);
+}
+
+/** What follows from a rotation's new state: the next job, the people who have to hear of it, the cards that show it. */
+export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rotation, key: ApiKey): Promise<void> {
+  if (rotation.status === 'running') {
+    await tx.jobs.add(
+      rotation.emergency ? 'rotation.step-now' : 'rotation.step',
+      { rotationId: rotation.id, fence: rotation.fence },
+      { once: `${rotation.id}-${rotation.fence}`, ...(rotation.continuesAt ? { at: rotation.continuesAt } : {}) },
+    );
+  }
+  if (rotation.status === 'failed') {
+    await tx.cards.show('rotation', rotation.id, { channel: ports.policy.channels.security });
+    // An edited card wakes nobody: those who have to act get a message of their own.
+    for (const person of new Set([key.ownerId, ...(rotation.askedBy ? [rotation.askedBy] : [])])) {
+      await tx.cards.show('rotation:failed', rotation.id, { person });
+    }
+    if (rotation.emergency || rotation.condition === 'none') {
+      await tx.jobs.add('rotation.page', { rotationId: rotation.id }, { once: rotation.id });
+    }
+  }
+  await tx.cards.touch(rotation.id);
+  await tx.cards.touch(key.id);
+  if (rotation.causeId) await tx.cards.touch(rotation.causeId);
+}
+
+/**
+ * The store does not show yet what it should: reads lag behind writes. Comes back in a second, as a job; once the
+ * policy's time is over it returns, and what is seen counts.
+ */
+export function settle(run: Run, why: string): void {
+  const open = openRecord(run.rotation);
+  const since = open ? run.now.getTime() - Date.parse(open.startedAt) : 0;
+  if (since < run.ports.policy.rotation.settleSeconds * 1000) throw new Later(why, 1_000);
+}
+
+/** Enough of a version id for people to tell versions apart. */
+export const short = (version: string | null) => (version ? version.slice(0, 8) : 'none');
+
+/** The version id of one attempt, sent as its idempotency token. The same after every crash, never made from a value. */
+export async function tokenOf(rotationId: Id<'rotation'>, attempt: number): Promise<string> {
+  const digest = await crypto.subtle.digest(
+    'SHA-256',
+    new TextEncoder().encode(`rotation/v1:${rotationId}:${attempt}`),
+  );
+  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
+}

@@ -1,0 +1,73 @@
+import { failpoint } from '../kernel.ts';
+import { begin, journal, type Run, settle, short } from './journal.ts';
+import { conditionIn, givenUp, holderOf, passed, stopped, switchOver } from './model.ts';
+
+/** Steps 3 and 4 of SOP 5.3: from now on the store hands out the new value. The old one stays readable as AWSPREVIOUS. */
+export async function promoteValue(seen: Run): Promise<void> {
+  const run = await begin(seen);
+  const { ports, rotation, secretId } = run;
+  const version = rotation.newVersion!;
+  const found = await ports.secrets.describe(secretId);
+  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
+  const over = switchOver(found.versions, rotation);
+  const current = { version, lastFour: rotation.newLastFour };
+  if (over.is === 'done') {
+    const evidence = `AWSCURRENT is on version ${short(version)}`;
+    return journal(run, (each, now) => passed(each, evidence, ports.policy, now), { current, facts: { version } });
+  }
+  if (over.is === 'foreign') {
+    settle(run, 'AWSCURRENT is not where it was');
+    const why = `Somebody else made version ${short(over.holder)} current while this rotation ran, so it stopped and switched nothing.`;
+    return journal(run, (each, now) => givenUp(each, why, conditionIn(found.versions, each), now), {
+      ...(over.holder ? { current: { version: over.holder, lastFour: null } } : {}),
+      facts: { holder: over.holder },
+    });
+  }
+  failpoint('rotation.promote:before');
+  const did = await ports.secrets.move(secretId, 'AWSCURRENT', over.from, version);
+  failpoint('rotation.promote:after');
+  if (!did) {
+    settle(run, 'AWSCURRENT moved while it was looked at');
+    const why = `Secrets Manager does not make version ${short(version)} current; it may have been removed.`;
+    return journal(run, (each, now) => givenUp(each, why, conditionIn(found.versions, each), now));
+  }
+  const evidence = `AWSCURRENT moved from version ${short(over.from)} to ${short(version)}`;
+  await journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
+    current,
+    facts: { from: over.from, version },
+  });
+}
+
+/** The way back: the store hands out the old value again. */
+export async function restoreValue(seen: Run): Promise<void> {
+  const run = await begin(seen);
+  const { ports, rotation, secretId } = run;
+  const old = rotation.oldVersion!;
+  const found = await ports.secrets.describe(secretId);
+  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
+  const holder = holderOf(found.versions, 'AWSCURRENT');
+  const current = { version: old, lastFour: rotation.oldLastFour };
+  if (holder === old) {
+    const evidence = `AWSCURRENT is on version ${short(old)}`;
+    return journal(run, (each, now) => passed(each, evidence, ports.policy, now), { current, facts: { version: old } });
+  }
+  if (!holder || !rotation.tried.includes(holder)) {
+    settle(run, 'AWSCURRENT is not where it was');
+    const why = `Somebody else made version ${short(holder)} current, so Keysteward did not switch back.`;
+    return journal(run, (each, now) => stopped(each, why, conditionIn(found.versions, each), now), {
+      ...(holder ? { current: { version: holder, lastFour: null } } : {}),
+    });
+  }
+  failpoint('rotation.restore:before');
+  const did = await ports.secrets.move(secretId, 'AWSCURRENT', holder, old);
+  failpoint('rotation.restore:after');
+  if (!did) {
+    settle(run, 'AWSCURRENT moved while it was looked at');
+    throw new Error(`Secrets Manager does not make version ${short(old)} current again`);
+  }
+  const evidence = `AWSCURRENT moved back from version ${short(holder)} to ${short(old)}`;
+  await journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
+    current,
+    facts: { from: holder, version: old },
+  });
+}

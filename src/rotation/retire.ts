@@ -1,0 +1,117 @@
+import { failpoint, Later } from '../kernel.ts';
+import { begin, journal, type Run, settle, short } from './journal.ts';
+import {
+  aliveAgain,
+  conditionIn,
+  labelsToDiscard,
+  labelsToRetire,
+  passed,
+  stopped,
+  switchOver,
+  unlabelled,
+} from './model.ts';
+import { moved, movedAway } from './test.ts';
+
+/** The time in which those who still hold the old value can move on. */
+export async function endGrace(run: Run): Promise<void> {
+  const { rotation, ports, now } = run;
+  const left = (rotation.continuesAt?.getTime() ?? 0) - now.getTime();
+  if (left > 0) throw new Later('the old value still has its grace', left);
+  await journal(run, (each, at) => passed(each, 'its time is over', ports.policy, at));
+}
+
+/** Step 6 of SOP 5.3: takes the labels off the old version, one at a time. From here there is no way back. */
+export async function retireOld(seen: Run): Promise<void> {
+  const run = await begin(seen);
+  const { ports, rotation, secretId } = run;
+  const found = await ports.secrets.describe(secretId);
+  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
+  // The old value must not die while anything else than the tested new one is handed out.
+  const over = switchOver(found.versions, rotation);
+  if (over.is !== 'done') {
+    settle(run, 'AWSCURRENT is not on the new version');
+    return journal(
+      run,
+      (each, now) => stopped(each, movedAway(over), conditionIn(found.versions, each), now),
+      moved(over),
+    );
+  }
+  const [target] = labelsToRetire(found.versions, rotation);
+  if (!target) {
+    const evidence = `no label leads to version ${short(rotation.oldVersion)}`;
+    return journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
+      facts: { old: rotation.oldVersion, cleanup: rotation.cleanup },
+    });
+  }
+  await takeOff(run, target);
+}
+
+/** The way back, last part: nothing leads to what was tried. */
+export async function discardNew(seen: Run): Promise<void> {
+  const run = await begin(seen);
+  const { ports, rotation, secretId } = run;
+  const found = await ports.secrets.describe(secretId);
+  const [target] = found ? labelsToDiscard(found.versions, rotation) : [];
+  if (target) return takeOff(run, target);
+  const evidence =
+    rotation.tried.length > 0 ? `no label leads to version ${short(rotation.tried.at(-1)!)}` : 'nothing was stored';
+  await journal(run, (each, now) => passed(each, evidence, ports.policy, now));
+}
+
+/** One label off one version, exactly the ones seen before the call: a late repetition finds nothing to take. */
+async function takeOff(run: Run, target: { stage: string; version: string }): Promise<void> {
+  const { ports, rotation, secretId } = run;
+  failpoint(`rotation.${rotation.step}:before`);
+  const did = await ports.secrets.move(secretId, target.stage, target.version, null);
+  failpoint(`rotation.${rotation.step}:after`);
+  if (!did) {
+    settle(run, `${target.stage} moved while it was looked at`);
+    throw new Error(`Secrets Manager does not take ${target.stage} off version ${short(target.version)}`);
+  }
+  const evidence = `${target.stage} taken off version ${short(target.version)}`;
+  await journal(run, (each, now) => unlabelled(each, evidence, now), {
+    facts: { ...target },
+    action: 'rotation.unlabel',
+  });
+}
+
+const maxRevivals = 3;
+
+/** Step 8 of SOP 5.3: looks again, as somebody who wants the old value would, and finds nothing. */
+export async function confirmDead(seen: Run): Promise<void> {
+  const run = await begin(seen);
+  const { ports, rotation, secretId } = run;
+  const found = await ports.secrets.describe(secretId);
+  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
+  const over = switchOver(found.versions, rotation);
+  if (over.is !== 'done') {
+    settle(run, 'AWSCURRENT is not on the new version');
+    return journal(
+      run,
+      (each, now) => stopped(each, movedAway(over), conditionIn(found.versions, each), now),
+      moved(over),
+    );
+  }
+  const previous = await ports.secrets.read(secretId, { stage: 'AWSPREVIOUS' });
+  const dead = [rotation.oldVersion, ...rotation.cleanup, ...rotation.tried].filter(
+    (each) => each !== rotation.newVersion,
+  );
+  const left = labelsToRetire(found.versions, rotation);
+  if (left.length > 0 || (previous && dead.includes(previous.versionId))) {
+    settle(run, 'a label still leads to the old version');
+    const which = left.map((each) => `${each.stage} on version ${short(each.version)}`).join(', ') || 'AWSPREVIOUS';
+    const revivals = rotation.record.filter((each) => each.step === 'confirm' && each.verdict === 'refused').length;
+    return journal(run, (each, now) =>
+      revivals < maxRevivals
+        ? aliveAgain(each, `still there: ${which}`, now)
+        : stopped(each, `The old value keeps coming back (${which}). Something else writes this secret.`, 'both', now),
+    );
+  }
+  await journal(
+    run,
+    (each, now) => passed(each, 'neither a label nor AWSPREVIOUS leads to the old value', ports.policy, now),
+    {
+      facts: { old: rotation.oldVersion, current: rotation.newVersion },
+    },
+  );
+}

@@ -1,0 +1,178 @@
+import type { View as SlackView } from '@slack/types';
+import { z } from 'zod';
+import { block, form, input, md, mention, option, page, typed, when } from '../blocks.ts';
+import { type Answer, done, type SlackDoor } from '../doors.ts';
+import type { ApiKey } from '../inventory/model.ts';
+import { type Id, isId, Refusal } from '../kernel.ts';
+import type { Person } from '../people/model.ts';
+import type { Ports } from '../ports.ts';
+import { rotationCards } from './cards.ts';
+import { whyNotRotate } from './model.ts';
+import { retryRotation } from './retry.ts';
+import { rollBackRotation } from './roll-back.ts';
+import { startRotation, whyNotTouch } from './start.ts';
+
+const StartForm = z.object({
+  keyId: z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.'),
+  reason: z.string({ error: 'Say why.' }).trim().min(3, 'Say why, in a few words: it is kept in the audit log.'),
+  emergency: z
+    .array(z.string())
+    .nullish()
+    .transform((chosen) => chosen?.includes('emergency') ?? false),
+});
+
+/** `/keys rotate`, the Rotate button wherever it is shown, and the card of each rotation. */
+export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
+  const { store, policy } = ports;
+  rotationCards(slack, policy);
+
+  /** What would happen, before anything does; or why it cannot. */
+  async function startModal(person: Person, words: string): Promise<SlackView> {
+    const { keys, chosen, running, owner, holders, now, hidden } = await store.read(async (view) => {
+      const found = isId('key', words)
+        ? [await view.keys.find(words)]
+        : words
+          ? await view.keys.search(inFull(words), 100)
+          : [];
+      const may = found.filter((key) => key !== null && !whyNotTouch(person, 'rotation.start', key)) as ApiKey[];
+      const only = may.length === 1 ? may[0]! : null;
+      const hidden = found.length === 1 && may.length === 0 ? found[0]! : null;
+      return {
+        hidden,
+        keys: may,
+        chosen: only,
+        running: only && (await view.rotations.runningOf(only.id)),
+        owner: only && (await view.people.find(only.ownerId)),
+        holders: only ? (await view.grants.liveOfKey(only.id)).length : 0,
+        now: view.now,
+      };
+    });
+    const refusal = hidden && whyNotTouch(person, 'rotation.start', hidden);
+    if (hidden && refusal) {
+      const change = {
+        actor: { kind: 'person' as const, id: person.id },
+        action: 'rotation.start',
+        subject: hidden.id,
+      };
+      await store.refused({ ...change, keyId: hidden.id }, refusal);
+      throw refusal;
+    }
+    if (words && keys.length === 0) {
+      throw new Refusal('not_found', `No key that you answer for matches "${words.slice(0, 100)}". Try fewer words.`);
+    }
+    if (!chosen) {
+      return form('rotation.start', 'Rotate a key', 'Rotate', [
+        keys.length > 0
+          ? input({
+              kind: 'select',
+              name: 'keyId',
+              label: `${keys.length === 100 ? 'Many' : keys.length} keys match. Which one?`,
+              options: keys.map((key) => option(key.id, key.name, `${key.risk} risk`)),
+            })
+          : input({
+              kind: 'search',
+              name: 'keyId',
+              label: 'Key',
+              placeholder: 'Type a service, environment or purpose',
+            }),
+        ...questions(),
+      ]);
+    }
+    const forGood = whyNotRotate(chosen, running, true, policy, now);
+    if (forGood) throw forGood;
+    const forNow = whyNotRotate(chosen, running, false, policy, now);
+    const grace = policy.rotation.graceMinutes;
+    return form(
+      'rotation.start',
+      'Rotate a key',
+      'Rotate',
+      [
+        block.text(md`*${typed(chosen.name, 200)}*`),
+        ...block.facts([
+          ['Owner', owner ? mention(owner.slackId) : md`nobody`],
+          ['Value ends with', chosen.lastFour ? md`…${typed(chosen.lastFour)}` : md`not known`],
+          ['Last rotated', chosen.lastRotatedAt ? when(chosen.lastRotatedAt, 'date') : md`never`],
+          ['Access now', md`${holders} ${holders === 1 ? md`person` : md`people`}`],
+        ]),
+        ...(forNow ? [block.text(md`:warning: ${typed(forNow.sentence)} Only an emergency can start now.`)] : []),
+        block.text(
+          md`A new value is made, stored and tested, then handed out. The old one stays readable for ${grace} minutes and is then retired. Whoever reads the secret from Secrets Manager gets the new value by itself; whoever keeps a copy has to fetch it again. You and the owner see each step.`,
+        ),
+        ...questions(),
+      ],
+      { keyId: chosen.id },
+    );
+  }
+
+  const questions = () => [
+    input({
+      kind: 'text',
+      name: 'reason',
+      label: 'Why?',
+      max: 500,
+      hint: 'Kept in the audit log. Never paste a key here.',
+    }),
+    input({
+      kind: 'checkboxes',
+      name: 'emergency',
+      label: 'Emergency',
+      optional: true,
+      options: [
+        option(
+          'emergency',
+          'The value may be known to others',
+          'The old value dies at once, without a grace, and nothing leads back to it.',
+        ),
+      ],
+    }),
+  ];
+
+  const opens = 'Rotate a key';
+  slack.command(
+    'rotate',
+    {
+      usage: 'rotate [key]',
+      help: 'Replace the value of a key, e.g. `rotate stripe webhook prod`',
+      action: 'inventory.list',
+      opens,
+    },
+    async ({ person, text }) => ({ open: await startModal(person, text) }),
+  );
+  slack.action('rotation.start', { opens }, async ({ person, value }) => {
+    if (!isId('key', value)) throw new Refusal('not_found', 'This key does not exist, or not any more.');
+    return { open: await startModal(person, value) };
+  });
+
+  slack.submit('rotation.start', StartForm, async ({ person, form: asked }): Promise<Answer> => {
+    const rotation = await startRotation(ports, person, asked);
+    const { name } = await store.read((view) => view.keys.get(rotation.keyId));
+    const where = rotation.emergency ? md`its owner, you and the security channel` : md`its owner and you`;
+    return {
+      update: page('Rotation started', [
+        block.text(md`*${typed(name, 200)}* is being rotated. One card shows ${where} each step, and what works.`),
+      ]),
+    };
+  });
+
+  const rotationOf = (value: string) => {
+    if (!isId('rotation', value)) throw new Refusal('not_found', 'This rotation does not exist, or not any more.');
+    return value;
+  };
+  slack.action('rotation.retry', {}, async ({ person, value }) => {
+    await retryRotation(ports, person, rotationOf(value));
+    return done;
+  });
+  slack.action('rotation.roll-back', {}, async ({ person, value }) => {
+    await rollBackRotation(ports, person, rotationOf(value));
+    return done;
+  });
+}
+
+/** `prod` is how people write production. */
+function inFull(words: string): string {
+  const short: Record<string, string> = { prod: 'production', dev: 'development', stg: 'staging', stage: 'staging' };
+  return words
+    .split(/\s+/)
+    .map((word) => short[word.toLowerCase()] ?? word)
+    .join(' ');
+}

@@ -1,0 +1,118 @@
+import type { ApiKey } from '../inventory/model.ts';
+import { type Id, Later, Refusal, refuseIf } from '../kernel.ts';
+import { type Person, whyNot } from '../people/model.ts';
+import type { Ports, Tx } from '../ports.ts';
+import { follow } from './journal.ts';
+import { type Beginning, type Rotation, started, superseded, whyNotRotate } from './model.ts';
+
+type StartPorts = Pick<Ports, 'store' | 'issuers' | 'policy'>;
+
+export interface RotateAsk {
+  keyId: Id<'key'>;
+  reason: string | null;
+  /** The value may be known to others: no grace, ahead of everything, takes over whatever runs. */
+  emergency: boolean;
+}
+
+/** Somebody wants a new value for a key. What happens follows in jobs and shows on the rotation's card. */
+export function startRotation(ports: StartPorts, asker: Pick<Person, 'id'>, ask: RotateAsk): Promise<Rotation> {
+  const actor = { kind: 'person', id: asker.id } as const;
+  return ports.store.change({ actor, action: 'rotation.start', subject: ask.keyId, keyId: ask.keyId }, async (tx) => {
+    const key = await tx.keys.get(ask.keyId);
+    refuseIf(whyNotTouch(await tx.people.get(asker.id), 'rotation.start', key));
+    const running = await tx.rotations.runningOf(key.id);
+    if (running?.emergency) {
+      throw new Refusal('conflict', 'An emergency rotation of this key is already running, ahead of everything else.');
+    }
+    const why: Beginning = {
+      cause: 'asked',
+      causeId: null,
+      askedBy: asker.id,
+      reason: ask.reason,
+      emergency: ask.emergency,
+    };
+    return opened(tx, ports, key, running, why);
+  });
+}
+
+/** Why this person may not do this to a key's rotation; a key that they may not even see does not exist for them. */
+export function whyNotTouch(
+  person: Person,
+  action: 'rotation.start' | 'rotation.retry' | 'rotation.roll-back',
+  key: ApiKey,
+): Refusal | null {
+  const refusal = whyNot(person, action, key);
+  if (!refusal || person.status !== 'active' || !whyNot(person, 'inventory.show', key)) return refusal;
+  return new Refusal('not_found', 'This key does not exist, or not any more.');
+}
+
+/**
+ * Another area needs this key replaced: the job `rotation.start`. One rotation per key and cause, however often it is
+ * asked. What is no emergency waits until the key is free; an emergency takes over at once.
+ */
+export async function startForCause(
+  ports: StartPorts,
+  ask: { keyId: Id<'key'>; cause: 'incident' | 'leaver' | 'expiry'; causeId: string; emergency: boolean },
+): Promise<void> {
+  const already = await ports.store.read((view) => view.rotations.ofCause(ask.causeId));
+  if (already.some((each) => each.keyId === ask.keyId)) return;
+  const actor = { kind: 'job', id: 'rotation.start' } as const;
+  await ports.store.change({ actor, action: 'rotation.start', subject: ask.keyId, keyId: ask.keyId }, async (tx) => {
+    const key = await tx.keys.get(ask.keyId);
+    const known = await tx.rotations.ofCause(ask.causeId);
+    tx.note({ cause: ask.cause, causeId: ask.causeId, emergency: ask.emergency });
+    if (known.some((each) => each.keyId === ask.keyId)) return;
+    const running = await tx.rotations.runningOf(key.id);
+    const forGood = whyNotRotate(key, running, true, ports.policy, tx.now);
+    if (!ask.emergency && !forGood && whyNotRotate(key, running, false, ports.policy, tx.now)) {
+      throw new Later('another rotation of this key is running or has just ended', 30_000);
+    }
+    await opened(tx, ports, key, running, {
+      cause: ask.cause,
+      causeId: ask.causeId,
+      askedBy: null,
+      reason: null,
+      emergency: ask.emergency,
+    });
+  });
+}
+
+/** The rotation, in the transaction of whoever starts it. The key must be locked. */
+export async function opened(
+  tx: Tx,
+  ports: StartPorts,
+  key: ApiKey,
+  running: Rotation | null,
+  why: Beginning,
+): Promise<Rotation> {
+  refuseIf(whyNotRotate(key, running, why.emergency, ports.policy, tx.now));
+  if (!ports.issuers.of(key.issuer)?.can.create) {
+    throw new Refusal('conflict', `Keysteward does not know how to make a new value at ${key.issuer}.`);
+  }
+  const over = running ? await tx.rotations.get(running.id) : null;
+  const rotation = started(tx.newId('rotation'), key, why, over, ports.policy, tx.now);
+  if (over) {
+    await tx.rotations.save(superseded(over, rotation.id, tx.now));
+    tx.record('rotation.supersede', over.id, { by: rotation.id, step: over.step, cleanup: rotation.cleanup });
+    await tx.cards.touch(over.id);
+    if (over.causeId) await tx.cards.touch(over.causeId);
+  }
+  const [previous] = await tx.rotations.ofKey(key.id, 1);
+  await tx.rotations.save(rotation);
+  // Its buttons mean nothing any more.
+  if (previous) await tx.cards.touch(previous.id);
+  tx.note({
+    rotationId: rotation.id,
+    cause: why.cause,
+    causeId: why.causeId,
+    emergency: why.emergency,
+    reason: why.reason,
+  });
+  const owner = await tx.people.find(key.ownerId);
+  const { security } = ports.policy.channels;
+  if (owner?.status === 'active') await tx.cards.show('rotation', rotation.id, { person: owner.id });
+  if (why.askedBy && why.askedBy !== owner?.id) await tx.cards.show('rotation', rotation.id, { person: why.askedBy });
+  if (why.emergency || owner?.status !== 'active') await tx.cards.show('rotation', rotation.id, { channel: security });
+  await follow(tx, ports, rotation, key);
+  return rotation;
+}

@@ -1,0 +1,45 @@
+import type { Id } from '../kernel.ts';
+import { generateValue } from './generate.ts';
+import { journal, type RotationPorts, type Run } from './journal.ts';
+import { type Step, stopped } from './model.ts';
+import { promoteValue, restoreValue } from './promote.ts';
+import { confirmDead, discardNew, endGrace, retireOld } from './retire.ts';
+import { testValue, verifyValue } from './test.ts';
+
+const take: Record<Step, (run: Run) => Promise<void>> = {
+  generate: generateValue,
+  test: testValue,
+  promote: promoteValue,
+  verify: verifyValue,
+  grace: endGrace,
+  retire: retireOld,
+  confirm: confirmDead,
+  restore: restoreValue,
+  discard: discardNew,
+};
+
+/**
+ * Takes the one step that this job is for: intent, at most one change of the outside world, outcome. The fence is the
+ * job's ticket: it fits exactly one step of one rotation, so a repeated, late or lost job does no harm.
+ * Jobs `rotation.step` and `rotation.step-now`.
+ */
+export async function takeStep(
+  ports: RotationPorts,
+  { rotationId, fence }: { rotationId: Id<'rotation'>; fence: number },
+): Promise<void> {
+  const seen = await ports.store.read(async (view) => {
+    const rotation = await view.rotations.get(rotationId);
+    return { rotation, key: await view.keys.get(rotation.keyId), now: view.now };
+  });
+  const { rotation, key } = seen;
+  if (rotation.status !== 'running' || rotation.fence !== fence) return;
+  const issuer = ports.issuers.of(key.issuer);
+  const run = { ...seen, ports, secretId: key.secretId ?? '', issuer: issuer! };
+  if (!issuer || !key.secretId) {
+    const why = issuer
+      ? 'The inventory no longer says which secret holds this key.'
+      : `Keysteward no longer knows how ${key.issuer} makes values.`;
+    return journal(run, (each, now) => stopped(each, why, each.condition, now));
+  }
+  await take[rotation.step](run);
+}
