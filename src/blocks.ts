@@ -45,6 +45,11 @@ export function mention(slackId: string): Mrkdwn {
   return (/^[UW][A-Z0-9]+$/.test(slackId) ? `<@${slackId}>` : typed(slackId)) as Mrkdwn;
 }
 
+/** The Slack id in a mention that somebody typed (`<@U123|dana>`), or null. */
+export function mentioned(word: string): string | null {
+  return /^<@([UW][A-Z0-9]+)(?:\|[^>]*)?>$/.exec(word.trim())?.[1] ?? null;
+}
+
 /** A channel by its Slack id. */
 export function channelLink(channelId: string): Mrkdwn {
   return (/^[CGD][A-Z0-9]+$/.test(channelId) ? `<#${channelId}>` : typed(channelId)) as Mrkdwn;

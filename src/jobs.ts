@@ -41,6 +41,7 @@ export const jobs = {
     lane: 'normal',
     attempts: 20,
   }),
+  'access.follow-principal': job(z.strictObject({ personId: id<'person'>() }), { lane: 'normal', attempts: 20 }),
   'access.sweep': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
   'access.check-drift': job(nothing, { lane: 'normal', attempts: 3, cron: '*/15 * * * *' }),
   'rotation.start': job(

@@ -93,6 +93,15 @@ export function whyNot(
   );
 }
 
+/** An IAM user or role, exactly: a resource policy with a wild card or another service's principal would open too much. */
+export function whyNotPrincipal(principal: string): Refusal | null {
+  if (/^arn:aws[a-z-]*:iam::\d{12}:(user|role)\/[\w+=,.@/-]{1,512}$/.test(principal)) return null;
+  return new Refusal(
+    'invalid',
+    'This is no IAM user or role. It looks like arn:aws:iam::123456789012:role/name or arn:aws:iam::123456789012:user/name.',
+  );
+}
+
 export const aTier: Record<Tier, string> = {
   administrator: 'an administrator',
   developer: 'a developer',

@@ -15,6 +15,7 @@ const constraintSentences: Record<string, [RefusalCode, string, string?]> = {
   api_key_name: ['conflict', 'The inventory already has a key with this service, environment and purpose.', 'purpose'],
   api_key_secret: ['conflict', 'Another key in the inventory already uses this secret.', 'secretId'],
   access_request_open: ['conflict', 'You already have an open request for this key.', 'keyId'],
+  person_slack_id_key: ['conflict', 'Keysteward is just getting to know you. Try again in a second.'],
   rotation_running: ['conflict', 'A rotation of this key is already running.'],
 };
 

@@ -28,12 +28,15 @@ export function entryOf(user: SlackUser): DirectoryEntry {
   };
 }
 
-export function slackDirectory(clients: SlackClients): Directory {
+/** `teamId` is our own workspace: whoever belongs to another is nobody here. */
+export function slackDirectory(clients: SlackClients, teamId: string): Directory {
+  const ours = (entry: DirectoryEntry) => entry.teamId === teamId;
   return {
     async person(slackId) {
       try {
         const { user } = await clients.interactive.users.info({ user: slackId });
-        return user ? entryOf(user as SlackUser) : null;
+        const entry = user ? entryOf(user as SlackUser) : null;
+        return entry && ours(entry) ? entry : null;
       } catch (error) {
         if (slackError(error) === 'user_not_found' || slackError(error) === 'user_not_visible') return null;
         throw error;
@@ -43,7 +46,7 @@ export function slackDirectory(clients: SlackClients): Directory {
       let cursor: string | undefined;
       do {
         const answer = await clients.bulk.users.list({ limit: 200, ...(cursor ? { cursor } : {}) });
-        yield ((answer.members ?? []) as SlackUser[]).map(entryOf);
+        yield ((answer.members ?? []) as SlackUser[]).map(entryOf).filter(ours);
         cursor = answer.response_metadata?.next_cursor || undefined;
       } while (cursor);
     },

@@ -1,0 +1,341 @@
+import { readFileSync } from 'node:fs';
+import { parse } from 'yaml';
+import { announceRequest, nudge } from './access/announce.ts';
+import { applyGrants, checkDrift, noticeEnd } from './access/apply.ts';
+import { expireRequest, withdrawAllOfPerson } from './access/decide.ts';
+import { endAllOfKey, endAllOfPerson, endWhenDue, sweepGrants } from './access/end.ts';
+import { followPrincipal } from './access/principal.ts';
+import { accessInSlack } from './access/slack.ts';
+import { type Engine, engine, type Handlers } from './adapters/bullmq/engine.ts';
+import { migrateQueues, openQueues, type QueueHome, type Queues } from './adapters/bullmq/queues.ts';
+import { metrics } from './adapters/http/metrics.ts';
+import { httpServer } from './adapters/http/server.ts';
+import type { Log } from './adapters/log.ts';
+import { pagerDuty } from './adapters/pager.ts';
+import { postgresLeases } from './adapters/postgres/leases.ts';
+import { migrateUp, missingMigrations } from './adapters/postgres/migrate.ts';
+import { cardLedger, postgresInbox } from './adapters/postgres/slack.ts';
+import { type PostgresStore, postgresStore } from './adapters/postgres/store.ts';
+import { workLedger } from './adapters/postgres/work.ts';
+import { issuers } from './adapters/providers/index.ts';
+import { secretsManager } from './adapters/secrets-manager.ts';
+import { cardSync } from './adapters/slack/cards.ts';
+import { type SlackClients, slackClients, slackError } from './adapters/slack/clients.ts';
+import { slackDirectory } from './adapters/slack/directory.ts';
+import { slackDoor } from './adapters/slack/door.ts';
+import { handler } from './adapters/slack/handle.ts';
+import { type Receive, receiveSlack } from './adapters/slack/receive.ts';
+import { ConfigProblem } from './config.ts';
+import type { CliDoor, HttpDoor, SlackDoor } from './doors.ts';
+import { Refusal } from './kernel.ts';
+import { meetPerson, syncPeople } from './people/meet.ts';
+import type { Person } from './people/model.ts';
+import { peopleInSlack } from './people/slack.ts';
+import { defaultPolicy, type Policy, policySchema } from './policy.ts';
+import type { Ports, Work } from './ports.ts';
+import { findDue } from './rotation/find-due.ts';
+import { pageForRotation, reconcileRotations } from './rotation/reconcile.ts';
+import { rotationInSlack } from './rotation/slack.ts';
+import { startForCause } from './rotation/start.ts';
+import { takeStep } from './rotation/step.ts';
+
+/** Everything that the program has to be told; where it came from (environment, stand-ins, a test) does not matter here. */
+export interface Settings {
+  roles: { bot: boolean; worker: boolean };
+  databaseUrl: string;
+  queueHome: QueueHome;
+  slack: {
+    botToken: string;
+    apiUrl?: string;
+    mode: { kind: 'http'; signingSecret: string } | { kind: 'socket'; appToken: string };
+    commandName?: string;
+  };
+  aws: { region?: string; endpoint?: string; credentials?: { accessKeyId: string; secretAccessKey: string } };
+  hrWebhookSecrets: string[];
+  pager: { routingKey?: string; url: string };
+  administrators: string[];
+  policy: Policy;
+  port: number;
+  host: string;
+  leaseMs: number;
+  log: Log;
+}
+
+export interface Program {
+  port: number;
+  ports: Ports;
+  store: PostgresStore;
+  /** Takes no more work, finishes what runs, closes everything. */
+  stop(): Promise<void>;
+}
+
+/** `policy.yml`, or the SOP's own values when there is none. @throws ConfigProblem naming each wrong entry */
+export function loadPolicy(file: string): Policy {
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return defaultPolicy;
+    throw new ConfigProblem([`POLICY_FILE: cannot read ${file}: ${(error as Error).message}`]);
+  }
+  const parsed = policySchema.safeParse(parse(text) ?? {});
+  if (parsed.success) return parsed.data;
+  throw new ConfigProblem(
+    parsed.error.issues.map((issue) => `${file}: ${issue.path.join('.') || 'top level'}: ${issue.message}`),
+  );
+}
+
+/** Brings the database up to date: our own tables and, where BullMQ lives in Postgres, its. */
+export async function migrate(settings: Pick<Settings, 'databaseUrl' | 'queueHome'>): Promise<void> {
+  await migrateUp(settings.databaseUrl);
+  await migrateQueues(settings.queueHome);
+}
+
+/** Every area's doors into Slack, in the order in which App Home shows them. */
+export function openSlack(door: SlackDoor, ports: Ports): void {
+  accessInSlack(door, ports);
+  rotationInSlack(door, ports);
+  peopleInSlack(door, ports);
+}
+
+/** Every area's webhooks. */
+export function openHttp(_door: HttpDoor, _ports: Ports, _settings: Pick<Settings, 'hrWebhookSecrets'>): void {}
+
+/** Every area's commands of the terminal; `use` lends them the store. */
+export function openCli(_door: CliDoor, _use: UseStore): void {}
+export type UseStore = <T>(run: (ports: Pick<Ports, 'store' | 'policy'>) => Promise<T>) => Promise<T>;
+
+/** Builds the program, starts its roles, and answers how to stop it. */
+export async function startProgram(settings: Settings): Promise<Program> {
+  const { log, policy, roles } = settings;
+  const store = postgresStore(settings.databaseUrl, {
+    max: 12,
+    onError: (error) => log('warn', `Postgres: ${error.message}`),
+  });
+  const closing: (() => Promise<unknown>)[] = [() => store.close()];
+  const close = async () => {
+    for (const each of closing.reverse())
+      await each().catch((error: unknown) => log('warn', `while stopping: ${String(error)}`));
+  };
+  try {
+    const missing = await missingMigrations(store.pool);
+    if (missing.length > 0)
+      throw new ConfigProblem([
+        `DATABASE_URL: the database lacks ${missing.join(', ')}; run \`keysteward migrate\` first`,
+      ]);
+
+    const clients = slackClients(settings.slack.botToken, settings.slack.apiUrl);
+    const me = await whoAmI(clients);
+    const secrets = secretsManager(settings.aws);
+    closing.push(() => secrets.close());
+    const ports: Ports = {
+      store,
+      policy,
+      secrets,
+      issuers: issuers(secrets),
+      pager: pagerDuty(settings.pager),
+      directory: slackDirectory(clients, me.teamId),
+      leases: postgresLeases(store.pool),
+    };
+    const admins = settings.administrators;
+    const ledger = workLedger(store.pool, policy);
+    const gauges = metrics(() => ledger.backlog());
+    const { door, registry } = slackDoor();
+    openSlack(door, ports);
+
+    const personOf = async (slackId: string): Promise<Person> => {
+      const known = await store.read((view) => view.people.bySlackId(slackId));
+      if (known) return known;
+      const entry = await ports.directory.person(slackId);
+      if (!entry) throw new Refusal('not_allowed', 'Slack does not know you as a member of this workspace.');
+      return meetPerson(ports, entry, admins).catch(async (error: unknown) => {
+        // Two first clicks at once: the other one was faster.
+        const met =
+          error instanceof Refusal && error.code === 'conflict'
+            ? await store.read((view) => view.people.bySlackId(slackId))
+            : null;
+        if (!met) throw error;
+        return met;
+      });
+    };
+
+    const queues = openQueues(settings.queueHome, (error) => log('warn', `queue: ${error.message}`));
+    closing.push(() => queues.close());
+    let running: Engine | undefined;
+    if (roles.worker) {
+      running = engine({
+        ledger,
+        queues,
+        handlers: handlersOf(ports, admins, {
+          card: cardSync({
+            store,
+            ledger: cardLedger(store.pool),
+            clients,
+            renderers: registry.cards,
+            warn: (message, facts) => log('warn', message, facts),
+          }),
+        }),
+        leaseMs: settings.leaseMs,
+        log,
+        onDead: (work, error) => tellOfDeadWork(ports, work, error),
+        onRun: gauges.ran,
+      });
+      await running.start();
+    }
+
+    let slack: Receive | undefined;
+    if (roles.bot) {
+      slack = receiveSlack({
+        mode: settings.slack.mode,
+        token: settings.slack.botToken,
+        apiUrl: settings.slack.apiUrl,
+        bot: { botId: me.botId, botUserId: me.userId },
+        inbox: postgresInbox(store.pool),
+        handle: handler({
+          registry,
+          store,
+          clients,
+          teamId: me.teamId,
+          personOf,
+          meet: (entry) => meetPerson(ports, entry, admins),
+          commandName: settings.slack.commandName ?? '/keys',
+          log,
+        }),
+        log,
+        onAck: gauges.acked,
+      });
+    }
+
+    const http = httpServer({
+      slack: slack?.listener ?? null,
+      metrics: gauges.registry,
+      log,
+      ready: () => readiness(store, queues, roles.worker),
+    });
+    openHttp(http.door, ports, settings);
+    const port = await http.listen(settings.port, settings.host);
+    await slack?.start();
+    const stopReplay = slack ? every(10_000, () => slack.replayLost(), log) : () => {};
+
+    return {
+      port,
+      ports,
+      store,
+      async stop() {
+        http.drain();
+        stopReplay();
+        await slack?.stop(10_000);
+        await running?.stop();
+        await http.close();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** Repeats something until told to stop; a failure is logged and the next round comes all the same. */
+function every(ms: number, run: () => Promise<unknown>, log: Log): () => void {
+  let timer: NodeJS.Timeout;
+  const round = () => {
+    timer = setTimeout(() => {
+      run()
+        .catch((error: unknown) => log('warn', `looking after lost deliveries: ${String(error)}`))
+        .finally(() => {
+          if (!stopped) round();
+        });
+    }, ms);
+  };
+  let stopped = false;
+  round();
+  return () => {
+    stopped = true;
+    clearTimeout(timer);
+  };
+}
+
+async function readiness(
+  store: PostgresStore,
+  queues: Queues,
+  worker: boolean,
+): Promise<Record<string, { ok: boolean; required: boolean; detail?: string }>> {
+  const within = <T>(ms: number, promise: Promise<T>) =>
+    Promise.race([
+      promise,
+      new Promise<never>((_, reject) => setTimeout(() => reject(new Error(`no answer in ${ms} ms`)), ms).unref()),
+    ]);
+  const check = async (required: boolean, run: () => Promise<unknown>) => {
+    try {
+      await within(2_000, run());
+      return { ok: true, required };
+    } catch (error) {
+      return { ok: false, required, detail: error instanceof Error ? error.message : String(error) };
+    }
+  };
+  return {
+    postgres: await check(true, () => store.pool.query('select 1')),
+    // Without the queue, work waits in Postgres; nothing is lost, so a process without it is degraded, not unready.
+    ...(worker ? { queue: await check(false, () => queues.ping()) } : {}),
+  };
+}
+
+/** @throws ConfigProblem when Slack refuses the token or cannot be reached */
+async function whoAmI(clients: SlackClients): Promise<{ teamId: string; userId: string; botId: string }> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const me = await clients.bulk.auth.test();
+      return { teamId: me.team_id!, userId: me.user_id!, botId: me.bot_id ?? me.user_id! };
+    } catch (error) {
+      const said = slackError(error);
+      if (said)
+        throw new ConfigProblem([`SLACK_BOT_TOKEN: Slack answered ${said}; expected the token of an installed app`]);
+      if (attempt === 5)
+        throw new ConfigProblem([
+          `SLACK_API_URL: Slack cannot be reached (${error instanceof Error ? error.message : String(error)})`,
+        ]);
+      await new Promise((resolve) => setTimeout(resolve, attempt * 500));
+    }
+  }
+}
+
+/** Somebody has to hear of work that was given up, in the channel where things are looked after. */
+async function tellOfDeadWork({ store, policy }: Ports, work: Work, error: string): Promise<void> {
+  // A card that cannot be shown must not be told of by a card.
+  if (work.name === 'slack.card') return;
+  await store.change(
+    { actor: { kind: 'job', id: work.name }, action: 'work.given-up', subject: work.id },
+    async (tx) => {
+      tx.note({ job: work.name, failures: work.failures + 1, error: error.slice(0, 500) });
+      await tx.cards.show('work.given-up', work.id, { channel: policy.channels.security });
+    },
+  );
+}
+
+/** Which verb does which job. A job without one does not compile. */
+function handlersOf(ports: Ports, admins: string[], adapters: { card: Handlers['slack.card'] }): Handlers {
+  return {
+    'slack.card': adapters.card,
+    'people.sync': () => syncPeople(ports, admins),
+    'access.announce': (job) => announceRequest(ports, job),
+    'access.nudge': (job) => nudge(ports, job),
+    'access.expire-request': (job) => expireRequest(ports, job),
+    'access.apply': async (job) => void (await applyGrants(ports, job)),
+    'access.apply-now': async (job) => void (await applyGrants(ports, job)),
+    'access.notice': (job) => noticeEnd(ports, job),
+    'access.end': (job) => endWhenDue(ports, job),
+    'access.end-all-of-key': (job) => endAllOfKey(ports, job),
+    'access.end-all-of-person': (job) => endAllOfPerson(ports, job),
+    'access.withdraw-all-of-person': (job) => withdrawAllOfPerson(ports, job),
+    'access.follow-principal': (job) => followPrincipal(ports, job),
+    'access.sweep': () => sweepGrants(ports),
+    'access.check-drift': () => checkDrift(ports),
+    'rotation.start': (job) => startForCause(ports, job),
+    'rotation.find-due': async () => void (await findDue(ports)),
+    'rotation.step': (job) => takeStep(ports, job),
+    'rotation.step-now': (job) => takeStep(ports, job),
+    'rotation.page': (job) => pageForRotation(ports, job),
+    'rotation.reconcile': () => reconcileRotations(ports),
+  };
+}
