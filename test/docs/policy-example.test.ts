@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
+import { defaultPolicy, policySchema } from '../../src/policy.ts';
+import { contentOf } from '../support/repository.ts';
+
+const example: unknown = parse(contentOf('policy.example.yml'));
+
+const leaves = (value: unknown, path = ''): string[] =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.entries(value).flatMap(([name, each]) => leaves(each, path ? `${path}.${name}` : name))
+    : [path];
+
+describe('policy.example.yml', () => {
+  it("says exactly the product's defaults", () => {
+    expect(policySchema.parse(example)).toEqual(defaultPolicy);
+  });
+
+  it('names every rule, so that nobody has to look into the source for one', () => {
+    expect(leaves(example).sort()).toEqual(leaves(defaultPolicy).sort());
+  });
+
+  it('carries the numbers of the procedure', () => {
+    expect(defaultPolicy).toMatchObject({
+      risk: { neverRotatedDays: 90 },
+      rotation: { everyDays: { high: 30, medium: 90, low: 180 } },
+      incidents: {
+        clocks: { immediately: 5, hour: 60, day: 24 * 60, week: 7 * 24 * 60 },
+        responseMinutes: { P0: 5, P1: 60, P2: 24 * 60 },
+      },
+      digest: { aheadDays: 30 },
+      audit: { retainDays: 365 },
+    });
+  });
+
+  it('refuses a name that no rule has', () => {
+    expect(() => policySchema.parse({ rotation: { everyWeeks: 4 } })).toThrow(/everyWeeks/);
+  });
+});
