@@ -1,4 +1,4 @@
-import type { View as ModalView } from '@slack/types';
+import type { KnownBlock, View as ModalView } from '@slack/types';
 import { block, type Message, md, page, typed } from '../../blocks.ts';
 import type { Answer } from '../../doors.ts';
 import { Refusal } from '../../kernel.ts';
@@ -165,7 +165,11 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
 
   async function publishHome(slackId: string): Promise<void> {
     const person = await parts.personOf(slackId);
-    const sections = await store.read((view) => Promise.all(registry.home.map((render) => render(view, person))));
+    const sections = await store.read(async (view) => {
+      const rendered: KnownBlock[][] = [];
+      for (const render of registry.home) rendered.push(await render(view, person));
+      return rendered;
+    });
     const blocks = sections
       .filter((each) => each.length > 0)
       .flatMap((each, i) => (i > 0 ? [block.line(), ...each] : each));

@@ -75,7 +75,9 @@ export function receiveSlack(parts: ReceiveParts): Receive {
     if (pasted.length > 0) return refusePasted(event, body, pasted);
     let fresh: boolean;
     try {
-      fresh = await inbox.store(dedupe.key, dedupe.kind, body);
+      // Slack's old verification token is of no use to anybody but a forger.
+      const { token: _token, ...kept } = body as SlackBody & { token?: string };
+      fresh = await inbox.store(dedupe.key, dedupe.kind, kept);
     } catch (error) {
       log('error', `cannot store what Slack sent: ${error instanceof Error ? error.message : String(error)}`);
       return sayUnavailable(event, body);

@@ -76,6 +76,12 @@ export function parsedPolicy(text: string): PolicyDocument {
   return { ...document, Statement: statements as Statement[] } as PolicyDocument;
 }
 
+/** A policy that was accepted before. What it names may be gone since, such as a deleted user: that opens nothing and refuses nothing. */
+export function storedPolicy(text: string): PolicyDocument {
+  const document = JSON.parse(text) as Omit<PolicyDocument, 'Statement'> & { Statement: OneOrMore<Statement> };
+  return { ...document, Statement: list(document.Statement) };
+}
+
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -1,7 +1,7 @@
 import { decide, lastingArn, type Principal } from './access.ts';
 import { idOf, type Trail } from './events.ts';
 import type { Strike } from './faults.ts';
-import { parsedPolicy } from './policy.ts';
+import { storedPolicy } from './policy.ts';
 import { accessDenied, invalidRequest, notFound } from './protocol.ts';
 import type { Operation } from './requests.ts';
 import { type StoredSecret, whyNotChange } from './secrets.ts';
@@ -67,7 +67,7 @@ export function authorise(
     resource,
     accountId: world.accountId,
     context: contextOf(call, secret),
-    resourcePolicy: secret?.policy === undefined ? undefined : parsedPolicy(secret.policy),
+    resourcePolicy: secret?.policy === undefined ? undefined : storedPolicy(secret.policy),
   });
   if (decision === 'allowed') return;
   const because =
