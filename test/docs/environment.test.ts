@@ -1,16 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { configFrom, variables } from '../../src/config.ts';
-import { contentOf, filesUnder } from '../support/repository.ts';
+import { contentOf, filesUnder, sdkVariables } from '../support/repository.ts';
 
-/** Read by the AWS SDK itself. */
-const sdkVariables = [
-  'AWS_ACCESS_KEY_ID',
-  'AWS_SECRET_ACCESS_KEY',
-  'AWS_SESSION_TOKEN',
-  'AWS_PROFILE',
-  'AWS_ROLE_ARN',
-  'AWS_WEB_IDENTITY_TOKEN_FILE',
-];
 /** Not for people: a place to die at in crash tests, a warning of the SDK, and what a child process inherits. */
 const internal = ['KEYSTEWARD_FAILPOINT', 'AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED', 'PATH'];
 

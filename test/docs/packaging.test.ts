@@ -144,3 +144,21 @@ describe('the licence', () => {
     expect(JSON.parse(contentOf('package.json'))).toMatchObject({ license: 'Apache-2.0' });
   });
 });
+
+describe('the AWS role in the documentation', () => {
+  it('may do exactly what the program does at Secrets Manager, and opens no secret to the public', () => {
+    const [, json] = /```json\n([\s\S]*?)```/.exec(contentOf('docs/how-to/connect-aws.md'))!;
+    const { Statement } = JSON.parse(json!) as {
+      Statement: { Effect: string; Action: string | string[]; Resource: string; Condition?: object }[];
+    };
+    const used = [...contentOf('src/adapters/secrets-manager.ts').matchAll(/\bsdk\.(\w+)Command\b/g)].map(
+      ([, operation]) => `secretsmanager:${operation}`,
+    );
+    expect(used.length).toBeGreaterThan(5);
+    expect(Statement.flatMap((each) => each.Action).sort()).toEqual([...new Set(used)].sort());
+    const open = Statement.filter((each) => each.Resource === '*').flatMap((each) => each.Action);
+    expect(open).toEqual(['secretsmanager:GetRandomPassword']);
+    const policies = Statement.find((each) => [each.Action].flat().includes('secretsmanager:PutResourcePolicy'));
+    expect(policies!.Condition).toEqual({ Bool: { 'secretsmanager:BlockPublicPolicy': 'true' } });
+  });
+});

@@ -15,6 +15,28 @@ export function filesUnder(folder: string, ending: string): string[] {
     .sort();
 }
 
+/** Files at the root of the repository. */
+export const rootFiles = (ending: string): string[] =>
+  readdirSync(root)
+    .filter((name) => name.endsWith(ending))
+    .sort();
+
+/** What lies in a folder; folders end with a slash. */
+export const entriesOf = (folder: string): string[] =>
+  readdirSync(join(root, folder), { withFileTypes: true }).map((each) =>
+    each.isDirectory() ? `${each.name}/` : each.name,
+  );
+
+/** Variables that the AWS SDK reads by itself. */
+export const sdkVariables = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_SECRET_ACCESS_KEY',
+  'AWS_SESSION_TOKEN',
+  'AWS_PROFILE',
+  'AWS_ROLE_ARN',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+];
+
 /** The rows of a tab-separated file by the names in its first line. */
 export function rowsOf(path: string): Record<string, string>[] {
   const [head, ...lines] = contentOf(path).trimEnd().split('\n');

@@ -1,0 +1,120 @@
+import { dirname, join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { variables } from '../../src/config.ts';
+import { jobs } from '../../src/jobs.ts';
+import { permissions } from '../../src/people/model.ts';
+import { defaultPolicy } from '../../src/policy.ts';
+import { contentOf, filesUnder, isThere, rootFiles, sdkVariables } from '../support/repository.ts';
+
+const pages = [...rootFiles('.md'), ...filesUnder('docs', '.md')];
+const source = filesUnder('src', '.ts').map(contentOf).join('\n');
+
+const folders = ['src', 'test', 'docs', 'migrations', 'scripts', '.github', '.ci'];
+const scripts = Object.keys((JSON.parse(contentOf('package.json')) as { scripts: object }).scripts);
+const verbs = new Set([
+  'help',
+  ...[...source.matchAll(/\bslack\s*\.command\(\s*'([a-z-]+)'/g)].map(([, verb]) => verb!),
+]);
+/** Ours, the AWS SDK's, and that of the program in an example. */
+const environment = new Set([...Object.keys(variables), ...sdkVariables, 'OPENAI_API_KEY']);
+const actionIds = new Set([
+  ...Object.keys(jobs),
+  ...Object.keys(permissions),
+  ...[...source.matchAll(/'([a-z]+\.[a-z]+(?:-[a-z]+)*)'/g)].map(([, id]) => id!),
+]);
+
+/** Commands of the terminal: those an area registers, and the roles and stand-ins that the program itself knows. */
+const terminal = new Set(
+  [
+    ...source.matchAll(/\bcli\s*\.command\(\s*'([a-z -]+)'/g),
+    ...source.matchAll(/usage: 'keysteward ([a-z -]+[a-z])/g),
+  ].map(([, path]) => path!.trim()),
+);
+
+function rule(path: string): unknown {
+  return path
+    .split('.')
+    .reduce<unknown>((at, name) => (at as Record<string, unknown> | undefined)?.[name], defaultPolicy);
+}
+
+/** Everything in a page that is set as code: spans and blocks. */
+function codeIn(text: string): string[] {
+  const blocks = [...text.matchAll(/^ *```\w*\n([\s\S]*?)^ *```/gm)].map(([, code]) => code!);
+  const indented = [...text.matchAll(/^(?: {4})(\S.*)$/gm)].map(([, line]) => line!);
+  const rest = text.replace(/^ *```[\s\S]*?^ *```/gm, '');
+  return [
+    ...blocks.flatMap((block) => block.split('\n')),
+    ...indented,
+    ...[...rest.matchAll(/`([^`\n]+)`/g)].map(([, code]) => code!),
+  ];
+}
+
+function whatIsWrong(page: string, text: string): string[] {
+  const wrong: string[] = [];
+  const check = (kind: string, found: string, right: boolean) => {
+    if (!right) wrong.push(`${page}: ${kind} ${found} does not exist`);
+  };
+  for (const [, target] of text.matchAll(/\]\((?!https?:|mailto:|#)([^)#\s]+)[^)]*\)/g)) {
+    check('link', target!, isThere(join(dirname(page), target!)));
+  }
+  for (const code of codeIn(text).map((each) => each.replace('npm run keysteward -- ', 'keysteward '))) {
+    for (const [path] of code.matchAll(/(?<![\w./~<…-])(?:\.?[a-z]+)\/[\w./-]*\w/g)) {
+      if (folders.includes(path.split('/')[0]!)) check('path', path, isThere(path));
+    }
+    for (const [, script] of code.matchAll(/\bnpm run (?:--\S+ )*([\w:-]+)/g))
+      check('script', script!, scripts.includes(script!));
+    for (const [, verb] of code.matchAll(/(?<![\w.])\/keys ([a-z-]+)/g))
+      check('command', `/keys ${verb}`, verbs.has(verb!));
+    for (const [, words] of code.matchAll(/(?<![\w/.@-])keysteward((?: (?!-)[a-z-]+)+)/g)) {
+      const said = words!.trim().split(' ');
+      const known = said.some((_, i) => terminal.has(said.slice(0, i + 1).join(' ')));
+      check('command', `keysteward ${said.join(' ')}`, known);
+    }
+    for (const [name] of code.matchAll(/(?<![\w$.<{-])[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+(?![\w.])/g)) {
+      check('variable', name, environment.has(name));
+    }
+    if (/^[a-z]+(\.[a-zA-Z-]+)+$/.test(code) && Object.hasOwn(defaultPolicy, code.split('.')[0]!)) {
+      check('rule or action', code, rule(code) !== undefined || actionIds.has(code));
+    }
+  }
+  return wrong;
+}
+
+describe('what people read', () => {
+  it.each(pages)('%s names only what exists', (page) => {
+    expect(whatIsWrong(page, contentOf(page))).toEqual([]);
+  });
+
+  it.each([
+    ['[a page](docs/how-to/fly.md)', 'link docs/how-to/fly.md'],
+    ['`src/flying/model.ts`', 'path src/flying/model.ts'],
+    ['`npm run fly`', 'script fly'],
+    ['Type `/keys fly`.', 'command /keys fly'],
+    ['    keysteward fly now', 'command keysteward fly now'],
+    ['`FLY_HIGH`', 'variable FLY_HIGH'],
+    ['`rotation.everyWeeks`', 'rule or action rotation.everyWeeks'],
+  ])('notices %j', (text, complaint) => {
+    expect(whatIsWrong('README.md', text)).toEqual([`README.md: ${complaint} does not exist`]);
+  });
+
+  it('the configuration table has every variable, and no other', () => {
+    const [, table] = /^### Configuration\n([\s\S]*?)^## /m.exec(contentOf('README.md'))!;
+    const named = [...table!.matchAll(/^\| (`[^|]+`) \|/gm)].flatMap(([, cell]) => cell!.match(/[A-Z][A-Z0-9_]+/g)!);
+    expect(named.sort()).toEqual(Object.keys(variables).sort());
+  });
+
+  it('the README has every command of Slack', () => {
+    const [, table] = /^## What to do first\n([\s\S]*?)^## /m.exec(contentOf('README.md'))!;
+    const named = [...table!.matchAll(/^\| `\/keys ([a-z-]+)/gm)].map(([, verb]) => verb!);
+    expect(named.sort()).toEqual([...verbs].filter((verb) => verb !== 'help').sort());
+  });
+
+  it('begins with the two commands that start and test everything', () => {
+    const code = codeIn(contentOf('README.md'));
+    expect(code).toEqual(expect.arrayContaining(['npm ci && npm start', 'npm ci && npm test']));
+  });
+
+  it('finds the commands that it compares with', () => {
+    expect([...verbs]).toEqual(expect.arrayContaining(['request', 'grants', 'end', 'rotate', 'whoami']));
+  });
+});
