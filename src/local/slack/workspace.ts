@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import type { KnownBlock, View } from '@slack/types';
+import type { StateValues } from './contract.ts';
 
 export interface LocalUser {
   id: string;
@@ -35,6 +36,8 @@ export interface LocalMessage {
   onlyFor?: string;
   subtype?: 'system' | 'error';
   metadata?: unknown;
+  /** A reply that is shown in the channel too. */
+  broadcast?: boolean;
   deleted?: boolean;
 }
 export interface LocalView {
@@ -43,6 +46,11 @@ export interface LocalView {
   user: string;
   view: View;
   root: string;
+  previous?: string;
+  /** What the person has typed and chosen so far, as their client last said. */
+  state?: StateValues;
+  /** From `response_action: errors`. */
+  errors?: Record<string, string>;
 }
 
 /** What a workspace starts with. */
@@ -185,9 +193,9 @@ export function visibleTo(workspace: Workspace, channel: string, user: string): 
   return messagesOf(workspace, channel).filter((each) => !each.deleted && (!each.onlyFor || each.onlyFor === user));
 }
 
-/** Whether this person can see that the channel exists. */
-export function canSee(channel: LocalChannel, user: string): boolean {
-  return channel.kind === 'public' || channel.members.includes(user);
+/** Whether this person can see that the channel exists. Guests see only what they were invited to. */
+export function canSee(workspace: Workspace, channel: LocalChannel, user: string): boolean {
+  return channel.members.includes(user) || (channel.kind === 'public' && !workspace.users.get(user)?.isGuest);
 }
 
 /** The DM between two people, opened when there is none. */
