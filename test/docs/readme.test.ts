@@ -109,6 +109,55 @@ describe('what people read', () => {
     expect(named.sort()).toEqual([...verbs].filter((verb) => verb !== 'help').sort());
   });
 
+  it('has the four guides that the procedure asks for', () => {
+    const heads = filesUnder('docs/how-to', '.md').map((page) => contentOf(page).split('\n')[0]);
+    expect(heads).toEqual(
+      expect.arrayContaining([
+        '# How to request API key access',
+        '# How to rotate an API key',
+        '# How to report a suspected compromise',
+        '# Setting up environment variables',
+      ]),
+    );
+  });
+
+  it('states the rules for keys with the numbers of the policy', () => {
+    const text = contentOf('docs/rules.md').replaceAll('\n', ' ');
+    const { rotation, access, risk } = defaultPolicy;
+    for (const part of [
+      `need ${access.approvals.other} approval, production needs ${access.approvals.production}`,
+      `after ${access.maxDays.production} days at most for production and for contractors, after ${access.maxDays.other} days`,
+      `older than ${risk.neverRotatedDays} days and were never rotated | ${rotation.everyDays.high} days`,
+      `development and staging | ${rotation.everyDays.medium} days`,
+      `sandbox environments | ${rotation.everyDays.low} days`,
+      `${rotation.beforeExpiryDays} days before its provider ends it`,
+      '[Service] API Key - [Environment] - [Purpose]',
+    ])
+      expect(text).toContain(part);
+    expect(access.maxDays.contractor).toBe(access.maxDays.production);
+  });
+
+  it('forbids what the procedure forbids, and says what to do instead', () => {
+    const said = (page: string) => contentOf(page).replace(/\s+/g, ' ');
+    for (const part of [
+      'commit a key, not even for a quick test; assume that all code becomes public',
+      'send a key by e-mail or chat',
+      'show it in a screenshot',
+      'hide a key under a harmless name instead of storing it properly',
+      'One key per environment',
+      'One key per person or per service',
+      'read-only where reading is enough, limited to the addresses, models and rates that are needed, with an end',
+    ])
+      expect(said('docs/rules.md')).toContain(part);
+    for (const part of [
+      '`.env` is in `.gitignore` *before* it exists',
+      '`chmod 600 .env`',
+      'Give the service a role of its own that may read exactly its secrets, and read them when it starts',
+      'Fail at the start when a variable is missing',
+    ])
+      expect(said('docs/how-to/set-up-environment-variables.md')).toContain(part);
+  });
+
   it('begins with the two commands that start and test everything', () => {
     const code = codeIn(contentOf('README.md'));
     expect(code).toEqual(expect.arrayContaining(['npm ci && npm start', 'npm ci && npm test']));
