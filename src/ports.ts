@@ -316,8 +316,8 @@ export interface WorkLedger {
   runSchedules(): Promise<number>;
   /** Forgets what was done longer ago than this. */
   forget(doneForMs: number): Promise<void>;
-  /** Calls back when new work has been committed, as far as the connection allows. Answers how to stop. */
-  onNew(wake: () => void): Promise<() => Promise<void>>;
+  /** Calls `wake` when new work has been committed, until the connection is `lost`. Answers how to stop. */
+  onNew(wake: () => void, lost: () => void): Promise<() => Promise<void>>;
   /** For metrics and readiness. */
   backlog(): Promise<{ waiting: number; dead: number; oldestDueSeconds: number }>;
 }

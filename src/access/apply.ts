@@ -1,4 +1,4 @@
-import { type Id, Later, Refusal } from '../kernel.ts';
+import { failpoint, type Id, Later, Refusal } from '../kernel.ts';
 import type { Ports, Tx } from '../ports.ts';
 import type { Grant } from './model.ts';
 import { policyFor, samePolicy } from './policy-document.ts';
@@ -46,8 +46,10 @@ async function apply({ store, secrets }: Pick<Ports, 'store' | 'secrets'>, keyId
       for (const id of wanted.left)
         failures.set(id, "The secret's policy is full: it holds about fifty people. End somebody else's access first.");
       if (!samePolicy(current, wanted.text)) {
+        failpoint('access.apply:before');
         try {
           await secrets.setPolicy(key.secretId, wanted.text);
+          failpoint('access.apply:after');
           changed = true;
         } catch (error) {
           if (!(error instanceof Refusal)) throw error;
@@ -94,6 +96,7 @@ async function apply({ store, secrets }: Pick<Ports, 'store' | 'secrets'>, keyId
       tx.note({ changed, active: applied, ended, failed: Object.fromEntries(failures) });
     },
   );
+  failpoint('access.apply:journaled');
   return changed;
 }
 

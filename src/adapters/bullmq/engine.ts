@@ -36,7 +36,8 @@ function backoff(failures: number): number {
 
 /** Carries work from Postgres through the queue to its handler, and finds again what was lost on the way. */
 export function engine(options: EngineOptions): Engine {
-  const { ledger, queues, handlers, log, leaseMs = 60_000, recoverMs = 15_000, pollMs = 1_000 } = options;
+  const { ledger, queues, handlers, log, leaseMs = 60_000, pollMs = 1_000 } = options;
+  const { recoverMs = Math.min(leaseMs, 15_000) } = options;
   let stopping = false;
   let dirty = false;
   let wake = () => {};
@@ -111,14 +112,18 @@ export function engine(options: EngineOptions): Engine {
       dirty = false;
       let handed = 0;
       try {
-        unlisten ??= await ledger.onNew(() => {
-          dirty = true;
-          wake();
-        });
+        unlisten ??= await ledger.onNew(
+          () => {
+            dirty = true;
+            wake();
+          },
+          () => {
+            unlisten = undefined;
+          },
+        );
         handed = await ledger.publishDue(200, (due) => queues.publish(due));
         trouble.fine();
       } catch (error) {
-        unlisten = undefined;
         trouble.failed(error);
         await sleep(500);
       }

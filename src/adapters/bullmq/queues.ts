@@ -34,6 +34,22 @@ interface RunningWorker {
 
 type AnyQueue = Queue<unknown, unknown, string, unknown, unknown, string, IQueueBackend, unknown>;
 
+/** BullMQ waits for a Redis that is away for as long as it takes; nobody here may wait that long. */
+async function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what}: no answer within ${ms} ms`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+const answerMs = 3_000;
+/** Running jobs are waited for; a queue that cannot be reached is not. */
+const closeMs = 20_000;
+
 const queueName = (lane: Lane) => `keysteward-${lane}`;
 
 /** Makes BullMQ's own tables, where it lives in Postgres. Needed at every start: BullMQ itself only checks its major version. */
@@ -81,7 +97,7 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
     if (!queue) {
       queue = new Queue(
         queueName(lane),
-        { connection: forQueue, skipWaitingForReady: true } as QueueOptions<unknown>,
+        { connection: forQueue } as QueueOptions<unknown>,
         factory,
       ) as unknown as AnyQueue;
       queue.on('error', onError);
@@ -96,13 +112,16 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
       for (const lane of lanes) {
         const mine = jobs.filter((job) => job.lane === lane);
         if (mine.length === 0) continue;
-        await queueOf(lane).addBulk(
+        const adding = queueOf(lane).addBulk(
           mine.map((job) => ({
             name: 'work',
             data: { workId: job.workId },
             opts: { jobId: job.queueId, removeOnComplete: true, removeOnFail: true },
           })),
         );
+        // When it lands after all, the work is there twice, and claiming it lets one through.
+        adding.catch(() => {});
+        await within(answerMs, 'the queue', adding);
       }
     },
     async work(run, concurrency) {
@@ -127,11 +146,13 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
       if (kind === 'postgres') await Promise.all(workers.map((worker) => worker.waitUntilReady()));
     },
     async ping() {
-      await queueOf('urgent').getJobCounts('waiting');
+      await within(answerMs, 'the queue', queueOf('urgent').getJobCounts('waiting'));
     },
     async close() {
-      await Promise.all(workers.map((worker) => worker.close()));
-      await Promise.all([...queues.values()].map((queue) => queue.close()));
+      const closing = async (each: { close(): Promise<unknown> }, ms: number) =>
+        within(ms, 'closing the queue', each.close()).catch(onError);
+      await Promise.all(workers.map((worker) => closing(worker, closeMs)));
+      await Promise.all([...queues.values()].map((queue) => closing(queue, answerMs)));
       await pool?.end();
     },
   };

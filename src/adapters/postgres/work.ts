@@ -179,19 +179,26 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
       await pool.query(`delete from inbox where handled_at < clock_timestamp() - $1 * interval '1 ms'`, [doneForMs]);
     },
 
-    async onNew(wake) {
+    async onNew(wake, lost) {
       const client = await pool.connect();
       let open = true;
-      const drop = (broken: boolean) => {
+      const drop = (error?: Error) => {
         if (!open) return;
         open = false;
-        client.release(broken);
-        wake();
+        client.off('notification', wake);
+        // Never back into the pool: the connection still listens.
+        client.release(error ?? true);
+        lost();
       };
       client.on('notification', wake);
-      client.on('error', () => drop(true));
-      await client.query('listen keysteward_work');
-      return async () => drop(true);
+      client.on('error', drop);
+      try {
+        await client.query('listen keysteward_work');
+      } catch (error) {
+        drop(error as Error);
+        throw error;
+      }
+      return async () => drop();
     },
 
     async backlog() {

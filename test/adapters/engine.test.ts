@@ -1,0 +1,260 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import net from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Engine, engine, type Handlers } from '../../src/adapters/bullmq/engine.ts';
+import { openQueues, type QueueHome } from '../../src/adapters/bullmq/queues.ts';
+import { workLedger } from '../../src/adapters/postgres/work.ts';
+import { type JobName, jobs } from '../../src/jobs.ts';
+import { Later, newId } from '../../src/kernel.ts';
+import { defaultPolicy } from '../../src/policy.ts';
+import type { Work } from '../../src/ports.ts';
+import { useDatabase } from '../support/database.ts';
+import { testRedisUrl } from '../support/redis.ts';
+
+const database = useDatabase();
+const stops: (() => Promise<unknown>)[] = [];
+afterEach(async () => {
+  for (const stop of stops.splice(0).reverse()) await stop();
+  await database.store.pool.query('delete from work; delete from schedule');
+});
+
+/** A worker whose jobs are done by `run`. */
+async function worker(
+  home: QueueHome,
+  run: (work: Work) => Promise<void>,
+  options: { leaseMs?: number; onDead?: (work: Work, error: string) => Promise<void> } = {},
+): Promise<Engine> {
+  const queues = openQueues(home, () => {});
+  const handlers = Object.fromEntries(
+    (Object.keys(jobs) as JobName[]).map((name) => [name, (_payload: unknown, work: Work) => run(work)]),
+  ) as unknown as Handlers;
+  const made = engine({
+    ledger: workLedger(database.store.pool, defaultPolicy),
+    queues,
+    handlers,
+    leaseMs: options.leaseMs ?? 2_000,
+    recoverMs: 500,
+    pollMs: 200,
+    log: () => {},
+    onDead: options.onDead ?? (async () => {}),
+  });
+  await made.start();
+  stops.push(async () => {
+    await made.stop();
+    await queues.close();
+  });
+  return made;
+}
+
+const add = (count: number) =>
+  database.store.change({ actor: { kind: 'operator', id: 't' }, action: 'test.add', subject: 't' }, async (tx) => {
+    for (let i = 0; i < count; i++) await tx.jobs.add('access.notice', { grantId: newId('grant'), hours: i });
+  });
+const hoursOf = (work: Work) => (work.payload as { hours: number }).hours;
+const statuses = async () =>
+  (
+    await database.store.pool.query<{ status: string; n: number }>(
+      "select status, count(*)::int n from work where name = 'access.notice' group by 1",
+    )
+  ).rows;
+const until = async (what: () => boolean | Promise<boolean>, ms = 20_000) => {
+  const end = Date.now() + ms;
+  while (!(await what())) {
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+};
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+async function ownRedis(port: number): Promise<() => Promise<void>> {
+  const child = spawn(
+    'redis-server',
+    ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'],
+    { stdio: 'ignore' },
+  );
+  await until(async () => {
+    const socket = net.connect(port, '127.0.0.1');
+    const open = await Promise.race([
+      once(socket, 'connect').then(() => true),
+      once(socket, 'error').then(() => false),
+    ]).catch(() => false);
+    socket.destroy();
+    return open;
+  });
+  return async () => {
+    if (child.exitCode !== null) return;
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  };
+}
+
+const homes: [name: string, home: () => QueueHome, needsRedis: boolean][] = [
+  ['Postgres', () => ({ databaseUrl: database.url }), false],
+  ['Redis', () => ({ redisUrl: testRedisUrl! }), true],
+];
+
+for (const [name, home, needsRedis] of homes) {
+  describe.skipIf(needsRedis && !testRedisUrl)(`work over ${name}`, () => {
+    it('is done once each, also by three workers together', async () => {
+      const ran: number[] = [];
+      for (let i = 0; i < 3; i++) await worker(home(), async (work) => void ran.push(hoursOf(work)));
+      await add(60);
+      await until(async () => (await statuses()).every((each) => each.status === 'done') && ran.length >= 60);
+      expect(ran.sort((a, b) => a - b)).toEqual(Array.from({ length: 60 }, (_, i) => i));
+    });
+
+    it('that fails is tried again, and given up after its attempts with somebody told once', async () => {
+      let tries = 0;
+      const dead: string[] = [];
+      await database.store.pool.query('select 1');
+      await worker(
+        home(),
+        async () => {
+          tries++;
+          await database.store.pool.query("update work set run_at = now() where name = 'access.notice'");
+          throw new Error('no luck');
+        },
+        { onDead: async (_work, error) => void dead.push(error) },
+      );
+      await add(1);
+      await until(async () => {
+        // Backoff is minutes in the end; the test does not wait for it.
+        await database.store.pool.query(
+          "update work set run_at = now() where name = 'access.notice' and status = 'waiting'",
+        );
+        return dead.length > 0;
+      });
+      expect(tries).toBe(jobs['access.notice'].attempts);
+      expect(dead).toEqual(['Error: no luck']);
+      expect(await statuses()).toEqual([{ status: 'dead', n: 1 }]);
+    });
+
+    it('that says "later" comes back without counting as a failure', async () => {
+      let tries = 0;
+      await worker(home(), async () => {
+        if (++tries < 8) throw new Later('not yet', 10);
+      });
+      await add(1);
+      await until(async () => (await statuses())[0]?.status === 'done');
+      const { rows } = await database.store.pool.query<{ failures: number }>(
+        "select failures from work where name = 'access.notice'",
+      );
+      expect(rows[0]!.failures).toBe(0);
+    });
+
+    it('that outlives its lease is taken over, and the late worker cannot finish it', async () => {
+      let started = 0;
+      let letGo = () => {};
+      const stuck = new Promise<void>((resolve) => {
+        letGo = resolve;
+      });
+      const ledger = workLedger(database.store.pool, defaultPolicy);
+      await add(1);
+      const { rows } = await database.store.pool.query<{ id: string }>(
+        "select id from work where name = 'access.notice'",
+      );
+      const zombie = (await ledger.claim(rows[0]!.id, 300))!;
+      await worker(
+        home(),
+        async () => {
+          started++;
+          await stuck;
+        },
+        { leaseMs: 5_000 },
+      );
+      await until(() => started === 1);
+      expect(await ledger.renew(zombie, 1_000)).toBe(false);
+      await ledger.finish(zombie);
+      expect((await statuses())[0]?.status).toBe('running');
+      letGo();
+      await until(async () => (await statuses())[0]?.status === 'done');
+      expect(started).toBe(1);
+    });
+
+    it('stops by finishing what runs and taking nothing new', async () => {
+      let running = 0;
+      const done: number[] = [];
+      await worker(home(), async (work) => {
+        running++;
+        await new Promise((resolve) => setTimeout(resolve, 400));
+        done.push(hoursOf(work));
+        running--;
+      });
+      await add(40);
+      await until(() => running > 3);
+      await stops.pop()!();
+      expect(running).toBe(0);
+      const left = Object.fromEntries((await statuses()).map((each) => [each.status, each.n]));
+      expect(left.running ?? 0).toBe(0);
+      expect(left.done).toBe(done.length);
+      expect((left.done ?? 0) + (left.waiting ?? 0)).toBe(40);
+    });
+  });
+}
+
+describe('schedules', () => {
+  it('add each occasion once, however many workers ask, and a missed week counts as one', async () => {
+    const ledgers = Array.from({ length: 4 }, () => workLedger(database.store.pool, defaultPolicy));
+    await ledgers[0]!.runSchedules();
+    await database.store.pool.query("update schedule set next_at = now() - interval '7 days'");
+    await Promise.all(ledgers.flatMap((each) => [each.runSchedules(), each.runSchedules()]));
+    const { rows } = await database.store.pool.query<{ name: string; n: number }>(
+      'select name, count(*)::int n from work group by 1',
+    );
+    expect(rows.length).toBeGreaterThan(3);
+    expect(rows.filter((each) => each.n !== 1)).toEqual([]);
+    const { rows: next } = await database.store.pool.query<{ late: number }>(
+      'select count(*)::int late from schedule where next_at <= now()',
+    );
+    expect(next[0]!.late).toBe(0);
+  });
+});
+
+describe.skipIf(!testRedisUrl)('Redis may lose everything', () => {
+  it('work that was queued is found again after a flush, within the minute, and done once', async () => {
+    const port = await freePort();
+    stops.push(await ownRedis(port));
+    const redisUrl = `redis://127.0.0.1:${port}`;
+    const publisher = openQueues({ redisUrl }, () => {});
+    stops.push(() => publisher.close());
+    await add(50);
+    await workLedger(database.store.pool, defaultPolicy).publishDue(100, (due) => publisher.publish(due));
+    const { rows } = await database.store.pool.query<{ n: number }>(
+      'select count(*)::int n from work where queued_at is not null',
+    );
+    expect(rows[0]!.n).toBe(50);
+    const flush = net.connect(port, '127.0.0.1');
+    flush.write('FLUSHALL\r\n');
+    await once(flush, 'data');
+    flush.destroy();
+    const ran: number[] = [];
+    const from = Date.now();
+    await worker({ redisUrl }, async (work) => void ran.push(hoursOf(work)));
+    await until(() => ran.length >= 50, 60_000);
+    expect(Date.now() - from).toBeLessThan(60_000);
+    await until(async () => (await statuses()).every((each) => each.status === 'done'));
+    expect(ran.sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, i) => i));
+  });
+
+  it('Redis down at the start loses nothing: work waits in Postgres and is done when Redis comes', async () => {
+    const port = await freePort();
+    const ran: number[] = [];
+    await worker({ redisUrl: `redis://127.0.0.1:${port}` }, async (work) => void ran.push(hoursOf(work)));
+    await add(10);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect(ran).toEqual([]);
+    expect(await statuses()).toEqual([{ status: 'waiting', n: 10 }]);
+    stops.unshift(await ownRedis(port));
+    await until(() => ran.length >= 10, 40_000);
+    await until(async () => (await statuses()).every((each) => each.status === 'done'));
+    expect(ran).toHaveLength(10);
+  });
+});

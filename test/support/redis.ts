@@ -1,0 +1,3 @@
+/** Where tests that have Redis as their subject find it; undefined where there is none, and then they are skipped by name. */
+export const testRedisUrl: string | undefined = process.env.TEST_REDIS_URL;
+if (process.env.REQUIRE_ALL_TESTS && !testRedisUrl) throw new Error('TEST_REDIS_URL is missing');
