@@ -25,6 +25,8 @@ import { slackDirectory } from './adapters/slack/directory.ts';
 import { slackDoor } from './adapters/slack/door.ts';
 import { handler } from './adapters/slack/handle.ts';
 import { type Receive, receiveSlack } from './adapters/slack/receive.ts';
+import { auditInTerminal } from './audit/cli.ts';
+import { auditInSlack } from './audit/slack.ts';
 import { ConfigProblem } from './config.ts';
 import type { CliDoor, HttpDoor, SlackDoor } from './doors.ts';
 import { Refusal } from './kernel.ts';
@@ -96,13 +98,16 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
   accessInSlack(door, ports);
   rotationInSlack(door, ports);
   peopleInSlack(door, ports);
+  auditInSlack(door, ports);
 }
 
 /** Every area's webhooks. */
 export function openHttp(_door: HttpDoor, _ports: Ports, _settings: Pick<Settings, 'hrWebhookSecrets'>): void {}
 
 /** Every area's commands of the terminal; `use` lends them the store. */
-export function openCli(_door: CliDoor, _use: UseStore): void {}
+export function openCli(door: CliDoor, use: UseStore): void {
+  auditInTerminal(door, use);
+}
 export type UseStore = <T>(run: (ports: Pick<Ports, 'store' | 'policy'>) => Promise<T>) => Promise<T>;
 
 /** Builds the program, starts its roles, and answers how to stop it. */

@@ -116,7 +116,10 @@ export interface RotationReads extends Rows<Rotation> {
   ): Promise<{ ids: Id<'key'>[]; next: string | null }>;
 }
 export interface AuditReads {
+  /** Newest first; `before` is the `next` of the page before. */
   list(filter: AuditFilter, limit: number, before?: string | null): Promise<Page<AuditEvent>>;
+  /** The page that comes before: the events right after this one, newest first. `next` leads to still newer ones. */
+  newer(filter: AuditFilter, limit: number, after: string): Promise<Page<AuditEvent>>;
 }
 
 export interface View {

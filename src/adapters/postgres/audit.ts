@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import canonicalize from 'canonicalize';
-import { and, desc, eq, gte, like, lt, or, type SQL } from 'drizzle-orm';
-import type { AuditEvent } from '../../audit/model.ts';
+import { and, asc, desc, eq, gte, like, lt, or, type SQL, sql } from 'drizzle-orm';
+import type { AuditEvent, AuditFilter } from '../../audit/model.ts';
 import type { AuditReads } from '../../ports.ts';
 import type { Session } from './rows.ts';
 import { auditEvents } from './schema.ts';
@@ -39,39 +39,62 @@ export async function appendAudit(session: Session, events: AuditEvent[]): Promi
 
 const escapeLike = (text: string) => text.replace(/[\\%_]/g, '\\$&');
 
+function conditionsOf(filter: AuditFilter): (SQL | undefined)[] {
+  return [
+    filter.keyId ? eq(auditEvents.keyId, filter.keyId) : undefined,
+    filter.personId
+      ? or(eq(auditEvents.actorId, filter.personId), eq(auditEvents.subject, filter.personId))
+      : undefined,
+    filter.action?.endsWith('.')
+      ? like(auditEvents.action, `${escapeLike(filter.action)}%`)
+      : filter.action
+        ? eq(auditEvents.action, filter.action)
+        : undefined,
+    filter.from ? gte(auditEvents.at, filter.from) : undefined,
+    filter.to ? lt(auditEvents.at, filter.to) : undefined,
+    filter.outcome ? eq(auditEvents.outcome, filter.outcome) : undefined,
+  ];
+}
+
+/** The event as it was written, from exactly the bytes that were hashed. */
+function eventIn(canonical: Buffer): AuditEvent {
+  const {
+    v: _version,
+    at,
+    ...event
+  } = JSON.parse(canonical.toString('utf8')) as Omit<AuditEvent, 'at'> & {
+    v: 1;
+    at: string;
+  };
+  return { ...event, at: new Date(at) };
+}
+
+const cursorOf = (event: AuditEvent | undefined) => (event ? `${event.at.toISOString()}~${event.id}` : null);
+
 export function auditReads(session: Session): AuditReads {
+  async function page(filter: AuditFilter, limit: number, order: 'asc' | 'desc', cursor: string | null | undefined) {
+    const conditions = conditionsOf(filter);
+    if (cursor) {
+      const [at, id] = cursor.split('~');
+      const place = sql`(${auditEvents.at}, ${auditEvents.id})`;
+      const from = sql`(${at}::timestamptz, ${id})`;
+      conditions.push(order === 'desc' ? sql`${place} < ${from}` : sql`${place} > ${from}`);
+    }
+    const by = order === 'desc' ? desc : asc;
+    const rows = await session.db
+      .select({ canonical: auditEvents.canonical })
+      .from(auditEvents)
+      .where(and(...conditions))
+      .orderBy(by(auditEvents.at), by(auditEvents.id))
+      .limit(limit + 1);
+    const events = rows.slice(0, limit).map((row) => eventIn(row.canonical));
+    return { rows: events, next: rows.length > limit ? cursorOf(events.at(-1)) : null };
+  }
   return {
-    async list(filter, limit, before) {
-      const conditions: (SQL | undefined)[] = [
-        filter.keyId ? or(eq(auditEvents.keyId, filter.keyId), eq(auditEvents.subject, filter.keyId)) : undefined,
-        filter.personId
-          ? or(eq(auditEvents.actorId, filter.personId), eq(auditEvents.subject, filter.personId))
-          : undefined,
-        filter.action?.endsWith('.')
-          ? like(auditEvents.action, `${escapeLike(filter.action)}%`)
-          : filter.action
-            ? eq(auditEvents.action, filter.action)
-            : undefined,
-        filter.from ? gte(auditEvents.at, filter.from) : undefined,
-        filter.to ? lt(auditEvents.at, filter.to) : undefined,
-        filter.outcome ? eq(auditEvents.outcome, filter.outcome) : undefined,
-        before ? lt(auditEvents.id, before) : undefined,
-      ];
-      const rows = await session.db
-        .select({ canonical: auditEvents.canonical })
-        .from(auditEvents)
-        .where(and(...conditions))
-        .orderBy(desc(auditEvents.id))
-        .limit(limit + 1);
-      const events = rows.slice(0, limit).map((row) => {
-        const {
-          v: _version,
-          at,
-          ...event
-        } = JSON.parse(row.canonical.toString('utf8')) as Omit<AuditEvent, 'at'> & { v: 1; at: string };
-        return { ...event, at: new Date(at) };
-      });
-      return { rows: events, next: rows.length > limit ? (events.at(-1)?.id ?? null) : null };
+    list: (filter, limit, before) => page(filter, limit, 'desc', before),
+    async newer(filter, limit, after) {
+      const { rows, next } = await page(filter, limit, 'asc', after);
+      return { rows: rows.reverse(), next };
     },
   };
 }

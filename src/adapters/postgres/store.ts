@@ -3,7 +3,7 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import type { AuditEvent } from '../../audit/model.ts';
 import { type JobName, jobs } from '../../jobs.ts';
-import { type Actor, type Instant, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
+import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
 import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
 import { appendAudit, auditReads } from './audit.ts';
 import { grantRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
@@ -59,6 +59,7 @@ function txOf(
   change: Change,
   events: AuditEvent[],
   facts: Record<string, unknown>,
+  lockedKeys: Set<Id<'key'>>,
 ): Tx {
   const addJob: Tx['jobs']['add'] = async (name, payload, options = {}) => {
     await session.db
@@ -76,10 +77,23 @@ function txOf(
   };
   const refresh = (cardId: Card['id']) => addJob('slack.card', { cardId }, { once: cardId });
   const view = viewOf(session, now);
+  const keys = keyRows(session);
   return {
     ...view,
     newId,
-    keys: keyRows(session),
+    keys: {
+      ...keys,
+      async find(id) {
+        const key = await keys.find(id);
+        if (key) lockedKeys.add(key.id);
+        return key;
+      },
+      async get(id) {
+        const key = await keys.get(id);
+        lockedKeys.add(key.id);
+        return key;
+      },
+    },
     people: personRows(session),
     requests: requestRows(session),
     grants: grantRows(session),
@@ -126,6 +140,13 @@ function txOf(
       );
     },
   };
+}
+
+/** The key that a change concerns, for the log's filter: the one that it names, else the only one that it locked. */
+function keyOf(change: Change, facts: Record<string, unknown>, lockedKeys: Set<Id<'key'>>): Pick<Change, 'keyId'> {
+  const named = [change.keyId, change.subject, facts.keyId].find((each) => isId('key', each)) as Id<'key'> | undefined;
+  const keyId = named ?? (lockedKeys.size === 1 ? [...lockedKeys][0] : undefined);
+  return keyId ? { keyId } : {};
 }
 
 function eventOf(
@@ -213,12 +234,14 @@ export function postgresStore(
       transaction('begin isolation level repeatable read read only', false, (session, now) => fn(viewOf(session, now))),
     async change(change, fn) {
       for (let attempt = 1; ; attempt++) {
+        const facts: Record<string, unknown> = {};
+        const lockedKeys = new Set<Id<'key'>>();
         try {
           return await transaction('begin', true, async (session, now) => {
             const events: AuditEvent[] = [];
-            const facts: Record<string, unknown> = {};
-            const result = await fn(txOf(session, now, change, events, facts));
-            await appendAudit(session, [eventOf(change, now, 'done', null, facts), ...events]);
+            const result = await fn(txOf(session, now, change, events, facts, lockedKeys));
+            const whole = { ...change, ...keyOf(change, facts, lockedKeys) };
+            await appendAudit(session, [eventOf(whole, now, 'done', null, facts), ...events]);
             return result;
           });
         } catch (error) {
@@ -227,7 +250,7 @@ export function postgresStore(
           const sentence = code === '23505' && constraint ? constraintSentences[constraint] : undefined;
           const refusal = error instanceof Refusal ? error : sentence ? new Refusal(...sentence) : null;
           if (!refusal) throw error;
-          await refused(change, refusal);
+          await refused({ ...change, ...keyOf(change, facts, lockedKeys) }, refusal);
           throw refusal;
         }
       }

@@ -1,0 +1,77 @@
+import type { AuditEvent } from './model.ts';
+
+/** What each action of the log is, in words that fit whether it was done or refused. */
+const words: Record<string, string> = {
+  'slack.enter': 'Use Keysteward',
+  'help.read': 'Read the help',
+  'people.whoami': 'Look oneself up',
+  'people.meet': 'Meet somebody in Slack',
+  'people.join': 'Take in somebody new',
+  'people.change': 'Take over a change of a person from Slack',
+  'people.sync': 'Compare the people with Slack',
+  'people.leave': 'Note that somebody left',
+  'people.set-tier': 'Set what a person may do',
+  'people.set-principal': 'Set the IAM identity of a person',
+  'inventory.list': 'List keys',
+  'inventory.show': 'Look at a key',
+  'inventory.add': 'Add a key',
+  'inventory.change': 'Change a key',
+  'inventory.set-risk': 'Set the risk of a key',
+  'inventory.hand-over': 'Hand a key over',
+  'inventory.retire': 'Retire a key',
+  'inventory.snooze': 'Snooze a key',
+  'inventory.schedule': 'Schedule the rotation of a key',
+  'access.request': 'Ask for access',
+  'access.announce': 'Tell those who decide of a request',
+  'access.nudge': 'Remind those who decide',
+  'access.approve': 'Approve a request for access',
+  'access.deny': 'Deny a request for access',
+  'access.decide': 'Decide a request for access',
+  'access.withdraw': 'Withdraw a request for access',
+  'access.withdraw-all': 'Withdraw every request of a person',
+  'access.expire-request': 'Let a request expire',
+  'access.grant': 'Grant access',
+  'access.apply': 'Write who has access into the policy of a key',
+  'access.follow-principal': 'Move access to a new IAM identity',
+  'access.notice': 'Tell the holder that access ends soon',
+  'access.end': 'End an access',
+  'access.end-all': 'End every access',
+  'access.sweep': 'End an access that has outlived its time',
+  'access.repair': 'Repair the policy of a key',
+  'access.list': 'List access',
+  'rotation.start': 'Start the rotation of a key',
+  'rotation.begin': 'Begin a step of a rotation',
+  'rotation.generate': 'Make a new value and store it',
+  'rotation.test': 'Test the new value',
+  'rotation.promote': 'Hand out the new value',
+  'rotation.verify': 'Verify the value that is handed out',
+  'rotation.grace': 'End the grace of the old value',
+  'rotation.retire': 'Retire the old value',
+  'rotation.unlabel': 'Take a label off an old value',
+  'rotation.confirm': 'Confirm that the old value is dead',
+  'rotation.restore': 'Hand out the old value again',
+  'rotation.discard': 'Throw a new value away',
+  'rotation.retry': 'Retry a rotation',
+  'rotation.roll-back': 'Roll a rotation back',
+  'rotation.supersede': 'Take over a running rotation',
+  'rotation.reconcile': 'Take up a rotation that stood still',
+  'rotation.page': 'Page somebody about a rotation',
+  'offboarding.open': 'Open an offboarding case',
+  'offboarding.close': 'Close an offboarding case',
+  'incidents.declare': 'Report a leaked key',
+  'incidents.work': 'Work on an incident',
+  'digest.read': 'Ask for a digest',
+  'digest.send': 'Send a digest',
+  'digest.refresh': 'Bring a digest up to date',
+  'audit.read': 'Read the audit log',
+  'work.given-up': 'Give up a job that kept failing',
+};
+
+/** An action in words; one that nobody has put into words yet keeps its name. */
+export const inWords = (action: string): string => words[action] ?? action;
+
+/** What somebody gave as a reason for it, where the event has one. */
+export function reasonGiven(event: AuditEvent): string | null {
+  const { reason } = event.facts;
+  return typeof reason === 'string' && reason.trim() ? reason : null;
+}
