@@ -26,7 +26,7 @@ const actionIds = new Set([
 /** Commands of the terminal: those an area registers, and the roles and stand-ins that the program itself knows. */
 const terminal = new Set(
   [
-    ...source.matchAll(/\bcli\s*\.command\(\s*'([a-z -]+)'/g),
+    ...source.matchAll(/\b(?:door|cli)\s*\.command\(\s*'([a-z -]+)'/g),
     ...source.matchAll(/usage: 'keysteward ([a-z -]+[a-z])/g),
   ].map(([, path]) => path!.trim()),
 );
