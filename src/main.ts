@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+import { commandLine } from './command-line.ts';
+
+// The program as an operating system sees it: arguments and environment in, exit code and signals out.
+process.exitCode = await commandLine(process.argv.slice(2), process.env, {
+  out: (line) => process.stdout.write(`${line}\n`),
+  err: (line) => process.stderr.write(`${line}\n`),
+  untilStopped: () =>
+    new Promise((resolve) => {
+      let asked = false;
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        process.on(signal, () => {
+          // The second time means now.
+          if (asked) process.exit(1);
+          asked = true;
+          resolve();
+        });
+      }
+    }),
+});

@@ -1,0 +1,174 @@
+import { randomBytes } from 'node:crypto';
+import fs from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Config } from './config.ts';
+import { ConfigProblem } from './config.ts';
+import { startLocalPostgres } from './local/postgres.ts';
+import { startLocalSecretsManager } from './local/secrets-manager/server.ts';
+import { seedAdministrators, seedCompany, seedWorkspace } from './local/seed.ts';
+import { appFromManifest, startLocalSlack } from './local/slack/server.ts';
+import type { Ports } from './ports.ts';
+
+const manifestFile = fileURLToPath(new URL('../manifest.yml', import.meta.url));
+
+/** Secrets that the stand-ins and the bot share; made once per data directory. */
+interface LocalSecrets {
+  botToken: string;
+  appToken: string;
+  signingSecret: string;
+  hrWebhookSecret: string;
+}
+
+function localSecrets(dataDir: string): LocalSecrets {
+  const file = path.join(dataDir, 'local-secrets.json');
+  if (fs.existsSync(file)) return JSON.parse(fs.readFileSync(file, 'utf8')) as LocalSecrets;
+  const random = (bytes: number) => randomBytes(bytes).toString('hex');
+  const made = {
+    botToken: `xoxb-local-${random(12)}`,
+    appToken: `xapp-local-${random(12)}`,
+    signingSecret: random(16),
+    hrWebhookSecret: `whsec_${randomBytes(32).toString('base64')}`,
+  };
+  fs.writeFileSync(file, JSON.stringify(made, null, 2), { mode: 0o600 });
+  return made;
+}
+
+export interface StandIns {
+  databaseUrl: string;
+  slack: { botToken: string; apiUrl: string; signingSecret: string; url: string } | null;
+  aws: { region: string; endpoint: string; credentials: { accessKeyId: string; secretAccessKey: string } } | null;
+  hrWebhookSecrets: string[];
+  /** Slack ids of those who administrate the local workspace; nobody where the real Slack is used. */
+  administrators: string[];
+  /** Fills an empty local workspace with a small company; does nothing where real services are used. */
+  seed(ports: Ports, administrators: string[]): Promise<void>;
+  /** What a newcomer reads last. */
+  welcome: string[];
+  stop(): Promise<void>;
+}
+
+/**
+ * Starts a stand-in for every outside service that is not configured. `botUrl` is where the local Slack delivers to.
+ * `say` hears a line for each.
+ */
+export async function startStandIns(config: Config, botUrl: string, say: (line: string) => void): Promise<StandIns> {
+  const dataDir = path.resolve(config.DATA_DIR);
+  fs.mkdirSync(dataDir, { recursive: true, mode: 0o755 });
+  const secrets = localSecrets(dataDir);
+  const stops: (() => Promise<void>)[] = [];
+  const stop = async () => {
+    for (const each of stops.reverse()) await each();
+  };
+  try {
+    let databaseUrl = config.DATABASE_URL;
+    if (!databaseUrl) {
+      const postgres = await startLocalPostgres({ dataDir: path.join(dataDir, 'postgres'), database: 'keysteward' });
+      stops.push(() => postgres.stop());
+      databaseUrl = postgres.url;
+      say(`Postgres         embedded, port ${postgres.port} (DATABASE_URL is not set)`);
+    }
+    let aws: StandIns['aws'] = null;
+    if (!config.AWS_REGION && !config.AWS_ENDPOINT_URL_SECRETS_MANAGER) {
+      const server = await startLocalSecretsManager({ dataDir: path.join(dataDir, 'secrets-manager') });
+      stops.push(() => server.close());
+      aws = { region: server.region, endpoint: server.url, credentials: server.credentials };
+      say(`Secrets Manager  local stand-in, port ${server.port} (AWS_REGION is not set)`);
+    }
+    let slack: StandIns['slack'] = null;
+    if (!config.SLACK_BOT_TOKEN) {
+      const server = await startLocalSlack({
+        port: config.PORT + 1,
+        workspace: seedWorkspace,
+        app: appFromManifest(manifestFile, {
+          botToken: secrets.botToken,
+          appToken: secrets.appToken,
+          signingSecret: secrets.signingSecret,
+          requestUrl: `${botUrl}/slack/events`,
+        }),
+        stateFile: path.join(dataDir, 'slack.json'),
+      });
+      stops.push(() => server.close());
+      slack = {
+        botToken: secrets.botToken,
+        apiUrl: `${server.url}/api/`,
+        signingSecret: secrets.signingSecret,
+        url: server.url,
+      };
+      say(`Slack            local workspace, port ${server.port} (SLACK_BOT_TOKEN is not set)`);
+    }
+    return {
+      databaseUrl,
+      slack,
+      aws,
+      hrWebhookSecrets: hrSecretsOf(config, secrets),
+      administrators: slack ? seedAdministrators : [],
+      seed: async (ports, administrators) => {
+        if (slack && aws) await seedCompany(ports, administrators);
+      },
+      welcome: slack
+        ? [
+            '',
+            `  Open ${slack.url}`,
+            '',
+            '  Three things to try:',
+            '    1. You are Dana, a developer. Type /keys request openai staging in any channel.',
+            '    2. Choose Olivia at the top left, open the app’s messages, and approve it.',
+            '    3. As Olivia, type /keys rotate and watch each step.',
+            '',
+            '  Ctrl-C stops; everything is kept for the next start.',
+          ]
+        : [],
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+const hrSecretsOf = (config: Config, secrets: LocalSecrets) =>
+  config.HR_WEBHOOK_SECRETS.length > 0 ? config.HR_WEBHOOK_SECRETS : [secrets.hrWebhookSecret];
+
+/** The secrets that a command beside a running program signs with. */
+export function hrSecretsForCommands(config: Config): string[] {
+  if (config.HR_WEBHOOK_SECRETS.length > 0) return config.HR_WEBHOOK_SECRETS;
+  const dataDir = path.resolve(config.DATA_DIR);
+  if (!fs.existsSync(path.join(dataDir, 'local-secrets.json'))) {
+    throw new ConfigProblem(['HR_WEBHOOK_SECRETS: missing, and there is no local instance in DATA_DIR either']);
+  }
+  return hrSecretsOf(config, localSecrets(dataDir));
+}
+
+/** The configured database, or the embedded one, started when it does not run. */
+export async function standInDatabase(config: Config): Promise<{ url: string; stop(): Promise<void> }> {
+  if (config.DATABASE_URL) return { url: config.DATABASE_URL, stop: async () => {} };
+  return startLocalPostgres({ dataDir: path.join(path.resolve(config.DATA_DIR), 'postgres'), database: 'keysteward' });
+}
+
+/** The local Slack by itself. `requestUrl` is where it delivers to; without one, an app connects by Socket Mode. */
+export async function startLocalSlackAlone(
+  config: Config,
+  port: number,
+  requestUrl: string | null,
+): Promise<{ lines: string[]; stop(): Promise<void> }> {
+  const dataDir = path.resolve(config.DATA_DIR);
+  fs.mkdirSync(dataDir, { recursive: true });
+  const secrets = localSecrets(dataDir);
+  const { botToken, appToken, signingSecret } = secrets;
+  const server = await startLocalSlack({
+    port,
+    workspace: seedWorkspace,
+    app: appFromManifest(manifestFile, { botToken, appToken, signingSecret, ...(requestUrl ? { requestUrl } : {}) }),
+  });
+  return {
+    lines: [
+      `Page: ${server.url}`,
+      `SLACK_API_URL=${server.url}/api/`,
+      `SLACK_BOT_TOKEN=${botToken}`,
+      `SLACK_APP_TOKEN=${appToken}`,
+      `SLACK_SIGNING_SECRET=${signingSecret}`,
+    ],
+    stop: () => server.close(),
+  };
+}
