@@ -1,0 +1,234 @@
+// The stack of open modals. Only the uppermost is shown; those below keep what was typed in them.
+
+import { showBlocks } from './blocks.js';
+import { append, el, icon, newId } from './dom.js';
+import { saidBy } from './mrkdwn.js';
+import { surfaceOf } from './surfaces.js';
+import { problemsIn, Values } from './values.js';
+import { act, troubleText, world } from './world.js';
+
+/** View id → what belongs to it while it is open. */
+const open = new Map();
+let dialog = null;
+let shownId = null;
+let opener = null;
+
+/** Whoever is waiting for a modal to come: the element that gets the focus back. */
+function rememberOpener() {
+  const active = document.activeElement;
+  const body = active === document.body || active === null;
+  opener = { node: body ? null : active, place: active?.closest('[data-focus]')?.getAttribute('data-focus') ?? null };
+}
+function giveFocusBack() {
+  const again = opener?.node?.isConnected
+    ? opener.node
+    : opener?.place
+      ? [...document.querySelectorAll('[data-focus]')].find((each) => each.dataset.focus === opener.place)
+      : null;
+  (again ?? document.querySelector('[data-testid=composer]') ?? document.querySelector('main button'))?.focus({
+    preventScroll: true,
+  });
+  opener = null;
+}
+
+function partsFor(view) {
+  let parts = open.get(view.id);
+  if (parts) return parts;
+  const values = new Values();
+  parts = {
+    values,
+    body: el('div', { class: 'modal-body', tabindex: '-1' }),
+    errors: {},
+    blocks: [],
+    trouble: null,
+    busy: false,
+    errorsSeen: null,
+  };
+  parts.surface = surfaceOf({
+    from: { view: view.id },
+    values,
+    blocks: () => parts.blocks,
+    holder: () => parts.body,
+    submit: () => void submit(view.id),
+    redraw: () => {
+      parts.body.replaceChildren();
+      showBlocks(parts.body, parts.blocks, parts.surface, parts.errors);
+    },
+  });
+  open.set(view.id, parts);
+  return parts;
+}
+
+/** Shows what the server says is open. */
+export function showModals(views) {
+  for (const id of open.keys()) if (!views.some((each) => each.id === id)) open.delete(id);
+  const top = views.at(-1);
+  if (!top) {
+    if (dialog) {
+      const old = dialog;
+      dialog = null;
+      shownId = null;
+      old.close();
+      old.remove();
+      giveFocusBack();
+    }
+    return;
+  }
+  if (!dialog) {
+    rememberOpener();
+    dialog = el('dialog', { class: 'modal', 'data-testid': 'modal' });
+    dialog.addEventListener('cancel', (event) => {
+      if (event.target !== dialog) return;
+      event.preventDefault();
+      void closeTop();
+    });
+    // The second of two quick Escapes closes a dialog without asking; it is only closed when the server says so.
+    dialog.addEventListener('close', () => dialog?.isConnected && dialog.showModal());
+    document.body.append(dialog);
+    dialog.showModal();
+  }
+  draw(top, views.length);
+}
+
+function draw({ id, view, errors }, depth) {
+  const parts = partsFor({ id });
+  parts.blocks = view.blocks;
+  const errorsNow = JSON.stringify(errors ?? null);
+  if (errors && errorsNow !== parts.errorsSeen) parts.errors = errors;
+  parts.errorsSeen = errorsNow;
+  const titleId = newId('modal');
+  const isNew = shownId !== id;
+  shownId = id;
+  const hadFocus =
+    dialog.contains(document.activeElement) &&
+    document.activeElement !== parts.body &&
+    document.activeElement !== dialog;
+  const footerFocus = document.activeElement?.dataset?.modal;
+  const pending = parts.busy;
+  const header = el(
+    'header',
+    {},
+    depth > 1
+      ? el(
+          'button',
+          {
+            type: 'button',
+            class: 'icon-button',
+            'aria-label': 'Back',
+            'data-modal': 'back',
+            onclick: () => void closeTop(),
+          },
+          icon('back'),
+        )
+      : null,
+    el('span', { class: 'app-badge', 'aria-hidden': 'true' }, (world.workspace.app.name || 'K').slice(0, 1)),
+    el('h2', { id: titleId }, saidBy(view.title)),
+    el(
+      'button',
+      {
+        type: 'button',
+        class: 'icon-button',
+        'aria-label': 'Close',
+        'data-modal': 'close',
+        onclick: () => void closeAll(),
+      },
+      icon('close'),
+    ),
+  );
+  const footer = el(
+    'footer',
+    {},
+    parts.trouble
+      ? el('p', { class: 'trouble', role: 'alert' }, parts.trouble)
+      : el('span', { class: 'by' }, `From ${world.workspace.app.name}`),
+    el(
+      'button',
+      { type: 'button', class: 'button', 'data-modal': 'cancel', onclick: () => void closeTop() },
+      view.close ? saidBy(view.close) : 'Cancel',
+    ),
+    view.submit
+      ? el(
+          'button',
+          {
+            type: 'button',
+            class: 'button primary',
+            'data-modal': 'submit',
+            'data-testid': 'modal-submit',
+            'aria-busy': pending ? 'true' : null,
+            onclick: () => void submit(id),
+          },
+          saidBy(view.submit),
+        )
+      : null,
+  );
+  dialog.setAttribute('aria-labelledby', titleId);
+  dialog.dataset.viewId = id;
+  dialog.dataset.callbackId = view.callback_id ?? '';
+  if (dialog.children[1] === parts.body) {
+    dialog.firstElementChild.replaceWith(header);
+    dialog.lastElementChild.replaceWith(footer);
+  } else {
+    dialog.replaceChildren();
+    append(dialog, [header, parts.body, footer]);
+  }
+  showBlocks(parts.body, view.blocks, parts.surface, parts.errors);
+  if (footerFocus && !isNew) dialog.querySelector(`[data-modal=${footerFocus}]`)?.focus();
+  if (isNew || !hadFocus || !dialog.contains(document.activeElement) || document.activeElement === dialog) {
+    if (isNew || !dialog.contains(document.activeElement) || [dialog, parts.body].includes(document.activeElement))
+      focusFirst(parts.body);
+  }
+}
+
+const focusable = 'input:not([type=hidden]), textarea, select, .block button, .block a.button';
+function focusFirst(body) {
+  const wanted = [...body.querySelectorAll('.block')].find((each) => each.querySelector('[data-autofocus]')) ?? body;
+  (wanted.querySelector(focusable) ?? body).focus({ preventScroll: true });
+}
+function focusFirstError(parts) {
+  const block = [...parts.body.querySelectorAll('.block')].find((each) => each.querySelector('.field-error'));
+  block?.querySelector('input, textarea')?.focus();
+  block?.scrollIntoView({ block: 'nearest' });
+}
+
+const redraw = () => {
+  const top = world.state.views.at(-1);
+  if (top && dialog) draw(top, world.state.views.length);
+};
+
+async function submit(id) {
+  const parts = open.get(id);
+  if (!parts || parts.busy) return;
+  const problems = problemsIn(parts.blocks, parts.values);
+  parts.trouble = null;
+  parts.errors = problems;
+  if (Object.keys(problems).length > 0) {
+    redraw();
+    focusFirstError(parts);
+    return;
+  }
+  parts.busy = true;
+  redraw();
+  const answer = await act({ kind: 'submit', view: id, state: parts.values.collect(parts.blocks) });
+  parts.busy = false;
+  const stillOpen = open.get(id) === parts;
+  if (answer.errors) parts.errors = answer.errors;
+  else if (!answer.ok) parts.trouble = troubleText(answer.error);
+  if (stillOpen) {
+    redraw();
+    if (answer.errors) focusFirstError(parts);
+  }
+  await world.refresh();
+}
+
+async function closeView(id) {
+  const answer = await act({ kind: 'close', view: id });
+  await world.refresh();
+  // A modal that the server no longer knows, or cannot close, must not lock the page.
+  if (!answer.ok) showModals(world.state.views.filter((each) => each.id !== id));
+}
+async function closeTop() {
+  if (shownId) await closeView(shownId);
+}
+async function closeAll() {
+  for (const { id } of [...world.state.views].reverse()) await closeView(id);
+}
