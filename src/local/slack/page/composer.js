@@ -293,11 +293,9 @@ export function composer({ label, testId, target, sent, draftKey }) {
     area.readOnly = false;
     node.removeAttribute('aria-busy');
     if (!answer.ok) {
-      say(
-        isCommand && answer.error.startsWith('app_')
-          ? `${text.split(/\s/)[0]} failed. ${troubleText(answer.error)}`
-          : troubleText(answer.error),
-      );
+      // What the app did wrong is said in the conversation, as in Slack; the text stays for another try.
+      if (!isCommand || !/^(app_|invalid_)/.test(answer.error)) say(troubleText(answer.error));
+      area.focus();
       return;
     }
     put('');

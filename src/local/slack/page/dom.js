@@ -32,7 +32,7 @@ export function svg(tag, attributes, ...children) {
 const outlines = {
   bolt: 'M11 2 4 11h5l-1 7 7-9h-5z',
   send: 'M3 4l15 6-15 6 2-6zM5 10h8',
-  more: 'M5 10h.01M10 10h.01M15 10h.01',
+  more: 'M4.5 10h1M9.5 10h1M14.5 10h1',
   reply: 'M3 5h14v9h-7l-4 3v-3H3zM6.5 8.5h7M6.5 11h4',
   close: 'M5 5l10 10M15 5 5 15',
   back: 'M12 4l-6 6 6 6',

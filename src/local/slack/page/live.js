@@ -23,7 +23,7 @@ export function listen(as, { heard, back, down }) {
       }
     };
     source.onerror = () => {
-      downTimer ??= setTimeout(down, 1_500);
+      downTimer ??= setTimeout(() => down(), 1_500);
       // A browser gives up for good after some kinds of error; this page does not.
       source.close();
       if (stopped) return;

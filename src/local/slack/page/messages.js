@@ -92,7 +92,7 @@ function messageNode(message, { compact, openThread }) {
               onclick: () => openThread(message.ts),
             },
             `${message.replyCount} ${message.replyCount === 1 ? 'reply' : 'replies'}`,
-            el('span', { class: 'hint' }, 'View thread'),
+            el('span', { class: 'view' }, 'View thread'),
           )
         : null,
     ),

@@ -85,7 +85,7 @@ async function unreadOf(id) {
 export function personSwitcher(onchoose) {
   const node = el('button', {
     type: 'button',
-    class: 'me',
+    class: 'person-switcher',
     'aria-haspopup': 'menu',
     'aria-expanded': 'false',
     'data-testid': 'person-switcher',

@@ -54,7 +54,7 @@ export function combobox({
     {
       type: 'button',
       class: 'clear',
-      'aria-label': `Clear ${label ?? 'the choice'}`,
+      'aria-label': 'Clear',
       onclick: () => {
         choose([]);
         input.focus();
@@ -74,7 +74,7 @@ export function combobox({
     class: 'listbox',
     role: 'listbox',
     id: listId,
-    'aria-label': label ?? placeholder ?? 'Options',
+    'aria-label': 'Options',
     'aria-multiselectable': multi ? 'true' : null,
   });
   const status = el('span', { class: 'visually-hidden', role: 'status' });

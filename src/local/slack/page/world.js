@@ -68,27 +68,25 @@ export function act(what) {
 
 /** Many calls in one go become one, run at most every `ms`; a call during a run is followed by another. */
 export function coalesced(run, ms = 40) {
-  let timer;
+  let planned = false;
   let running = false;
-  let again = false;
+  const plan = () => {
+    if (planned) return;
+    planned = true;
+    setTimeout(go, ms);
+  };
   async function go() {
-    timer = undefined;
     if (running) {
-      again = true;
+      setTimeout(go, ms);
       return;
     }
+    planned = false;
     running = true;
     try {
       await run();
     } finally {
       running = false;
-      if (again) {
-        again = false;
-        timer ??= setTimeout(go, ms);
-      }
     }
   }
-  return () => {
-    timer ??= setTimeout(go, ms);
-  };
+  return plan;
 }
