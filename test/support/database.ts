@@ -79,3 +79,26 @@ export async function whatIsWrongInTheLog(pool: Pick<pg.Pool, 'query'>): Promise
   }
   return found;
 }
+
+/** An empty database on the server that TEST_DATABASE_URL names, for what has a server Postgres as its subject. */
+export function useServerDatabase(): { url: string } {
+  const database = { url: '' };
+  const name = `keysteward_test_${randomBytes(6).toString('hex')}`;
+  const admin = () => new pg.Client(process.env.TEST_DATABASE_URL);
+  beforeAll(async () => {
+    const client = admin();
+    await client.connect();
+    await client.query(`create database ${name}`);
+    await client.end();
+    const own = new URL(process.env.TEST_DATABASE_URL!);
+    own.pathname = `/${name}`;
+    database.url = own.toString();
+  });
+  afterAll(async () => {
+    const client = admin();
+    await client.connect();
+    await client.query(`drop database ${name} with (force)`);
+    await client.end();
+  });
+  return database;
+}
