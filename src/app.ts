@@ -15,7 +15,7 @@ import { pagerDuty } from './adapters/pager.ts';
 import { postgresLeases } from './adapters/postgres/leases.ts';
 import { migrateUp, missingMigrations } from './adapters/postgres/migrate.ts';
 import { cardLedger, postgresInbox } from './adapters/postgres/slack.ts';
-import { type PostgresStore, postgresStore } from './adapters/postgres/store.ts';
+import { openPool, type PostgresStore, postgresStore } from './adapters/postgres/store.ts';
 import { workLedger } from './adapters/postgres/work.ts';
 import { issuers } from './adapters/providers/index.ts';
 import { secretsManager } from './adapters/secrets-manager.ts';
@@ -113,10 +113,8 @@ export type UseStore = <T>(run: (ports: Pick<Ports, 'store' | 'policy'>) => Prom
 /** Builds the program, starts its roles, and answers how to stop it. */
 export async function startProgram(settings: Settings): Promise<Program> {
   const { log, policy, roles } = settings;
-  const store = postgresStore(settings.databaseUrl, {
-    max: 12,
-    onError: (error) => log('warn', `Postgres: ${error.message}`),
-  });
+  const onError = (error: Error) => log('warn', `Postgres: ${error.message}`);
+  const store = postgresStore(settings.databaseUrl, { max: 12, onError });
   const closing: (() => Promise<unknown>)[] = [() => store.close()];
   const close = async () => {
     for (const each of closing.reverse())
@@ -190,12 +188,15 @@ export async function startProgram(settings: Settings): Promise<Program> {
 
     let slack: Receive | undefined;
     if (roles.bot) {
+      // Of its own, and impatient: what cannot be stored in time has to be said within Slack's three seconds.
+      const intake = openPool(settings.databaseUrl, { max: 2, patienceMs: 2_000, onError });
+      closing.push(() => intake.end());
       slack = receiveSlack({
         mode: settings.slack.mode,
         token: settings.slack.botToken,
         apiUrl: settings.slack.apiUrl,
         bot: { botId: me.botId, botUserId: me.userId },
-        inbox: postgresInbox(store.pool),
+        inbox: postgresInbox(intake),
         handle: handler({
           registry,
           store,

@@ -61,7 +61,19 @@ export function personRows(session: Session): TableRows<Person> & PersonReads {
   const rows = rowsOf<Person>(session, people, 'person');
   return {
     ...rows,
-    bySlackId: async (slackId) => (await rows.where(eq(people.slackId, slackId)))[0] ?? null,
+    // Asked before everything that comes from Slack.
+    async bySlackId(slackId) {
+      const name = 'person_by_slack_id';
+      const ask = session.keep(name, () =>
+        session.db
+          .select()
+          .from(people)
+          .where(eq(people.slackId, sql.placeholder('slackId')))
+          .prepare(name),
+      );
+      const [person] = await ask.execute({ slackId });
+      return (person as Person | undefined) ?? null;
+    },
     byHrId: async (hrId) => (await rows.where(eq(people.hrId, hrId)))[0] ?? null,
     withTier: (tier) =>
       rows.where(and(eq(people.tier, tier), eq(people.status, 'active')), sql`${people.joinedAt}, ${people.id}`),

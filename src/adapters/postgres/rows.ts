@@ -10,6 +10,8 @@ export interface Session {
   db: Db;
   /** True inside `store.change`: reading one row locks it. */
   locking: boolean;
+  /** What was made once for this connection, such as a prepared statement. */
+  keep: <V>(name: string, make: () => V) => V;
 }
 
 export interface TableRows<N> extends WritableRows<N> {

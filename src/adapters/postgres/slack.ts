@@ -1,23 +1,74 @@
 import type pg from 'pg';
 import type { CardLedger, HeldCard, Inbox } from '../../ports.ts';
 
+const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
+
+/**
+ * One statement for many. What comes while a round runs goes into the next, so that a burst costs a few round trips and
+ * a single delivery waits for nobody. `run` answers one result, or an Error, for each item.
+ */
+function inRounds<I, O>(run: (items: I[]) => Promise<(O | Error)[]>): (item: I) => Promise<O> {
+  const largest = 200;
+  const next: { item: I; resolve: (result: O) => void; reject: (error: Error) => void }[] = [];
+  let running = false;
+  async function rounds(): Promise<void> {
+    running = true;
+    while (next.length > 0) {
+      const round = next.splice(0, largest);
+      const results = await run(round.map((each) => each.item)).catch((error: unknown) =>
+        round.map(() => asError(error)),
+      );
+      round.forEach(({ resolve, reject }, i) => {
+        const result = results[i]!;
+        if (result instanceof Error) reject(result);
+        else resolve(result);
+      });
+    }
+    running = false;
+  }
+  return (item) =>
+    new Promise((resolve, reject) => {
+      next.push({ item, resolve, reject });
+      if (!running) void rounds();
+    });
+}
+
+/** What SQL calls a data exception: a payload that jsonb cannot hold. The others of its round are stored all the same. */
+const isDataException = (error: unknown) => (error as { code?: string }).code?.startsWith('22') ?? false;
+
+/** Give it a pool of its own: an acknowledgement must not wait behind what the areas do. */
 export function postgresInbox(pool: pg.Pool): Inbox {
+  const insert = async (deliveries: { key: string; json: string }[]) => {
+    const { rows } = await pool.query<{ dedupe_key: string }>({
+      name: 'inbox_store',
+      text: `insert into inbox (dedupe_key, kind, payload)
+             select each ->> 0, each ->> 1, each -> 2 from jsonb_array_elements($1::jsonb) each
+             on conflict do nothing returning dedupe_key`,
+      values: [`[${deliveries.map((each) => each.json).join()}]`],
+    });
+    const stored = new Set(rows.map((row) => row.dedupe_key));
+    // Of two equal ones in one round only the first is fresh.
+    return deliveries.map((each) => stored.delete(each.key));
+  };
+  const store = inRounds(async (deliveries: { key: string; json: string }[]) => {
+    try {
+      return await insert(deliveries);
+    } catch (error) {
+      if (deliveries.length === 1 || !isDataException(error)) throw error;
+      return Promise.all(deliveries.map((each) => insert([each]).then(([fresh]) => fresh!, asError)));
+    }
+  });
+  const handled = inRounds(async (keys: string[]) => {
+    await pool.query({
+      name: 'inbox_handled',
+      text: 'update inbox set handled_at = now() where dedupe_key = any($1)',
+      values: [keys],
+    });
+    return keys;
+  });
   return {
-    async store(dedupeKey, kind, payload) {
-      const { rowCount } = await pool.query({
-        name: 'inbox_store',
-        text: 'insert into inbox (dedupe_key, kind, payload) values ($1, $2, $3) on conflict do nothing',
-        values: [dedupeKey, kind, JSON.stringify(payload)],
-      });
-      return rowCount === 1;
-    },
-    async handled(dedupeKey) {
-      await pool.query({
-        name: 'inbox_handled',
-        text: 'update inbox set handled_at = now() where dedupe_key = $1',
-        values: [dedupeKey],
-      });
-    },
+    store: (dedupeKey, kind, payload) => store({ key: dedupeKey, json: JSON.stringify([dedupeKey, kind, payload]) }),
+    handled: async (dedupeKey) => void (await handled(dedupeKey)),
     async claimLost(olderThanMs, maxTries, limit) {
       const { rows } = await pool.query<{ dedupeKey: string; payload: unknown }>(
         `update inbox set tries = tries + 1, received_at = now()

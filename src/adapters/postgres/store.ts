@@ -181,19 +181,46 @@ export interface PostgresStore extends Store {
   close(): Promise<void>;
 }
 
-/** The store over a pool of its own. `onError` hears of connections that break while idle. */
-export function postgresStore(
-  url: string,
-  options: { max?: number; onError?: (error: Error) => void } = {},
-): PostgresStore {
+export interface PoolOptions {
+  max?: number;
+  /** A connection or an answer that takes longer is an error. Without it, only connecting has a limit: 5 s. */
+  patienceMs?: number;
+  /** Hears of connections that break while idle. */
+  onError?: (error: Error) => void;
+}
+
+export function openPool(url: string, { max = 10, patienceMs, onError = () => {} }: PoolOptions = {}): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
-    max: options.max ?? 10,
+    max,
     keepAlive: true,
-    connectionTimeoutMillis: 5_000,
+    connectionTimeoutMillis: patienceMs ?? 5_000,
+    ...(patienceMs ? { query_timeout: patienceMs } : {}),
     application_name: 'keysteward',
   });
-  pool.on('error', options.onError ?? (() => {}));
+  pool.on('error', onError);
+  return pool;
+}
+
+/** The store over a pool of its own. */
+export function postgresStore(url: string, options: PoolOptions = {}): PostgresStore {
+  const pool = openPool(url, options);
+
+  /** What was made for a connection lives as long as the connection. */
+  const connections = new WeakMap<pg.PoolClient, Omit<Session, 'locking'>>();
+  function sessionOn(client: pg.PoolClient, locking: boolean): Session {
+    let known = connections.get(client);
+    if (!known) {
+      const kept = new Map<string, unknown>();
+      const keep = <V>(name: string, make: () => V): V => {
+        if (!kept.has(name)) kept.set(name, make());
+        return kept.get(name) as V;
+      };
+      known = { db: drizzle(client), keep };
+      connections.set(client, known);
+    }
+    return { ...known, locking };
+  }
 
   async function transaction<T>(
     begin: string,
@@ -203,10 +230,13 @@ export function postgresStore(
     const client = await pool.connect();
     let broken: Error | undefined;
     try {
-      await client.query(begin);
+      // Both in one round trip.
+      const begun = (await client.query(`${begin}; select date_trunc('milliseconds', now()) as now`)) as unknown as [
+        unknown,
+        pg.QueryResult<{ now: Date }>,
+      ];
       try {
-        const { rows } = await client.query<{ now: Date }>("select date_trunc('milliseconds', now()) as now");
-        const result = await fn({ db: drizzle(client), locking }, rows[0]!.now);
+        const result = await fn(sessionOn(client, locking), begun[1].rows[0]!.now);
         await client.query('commit');
         return result;
       } catch (error) {
@@ -231,7 +261,9 @@ export function postgresStore(
     close: () => pool.end(),
     refused,
     read: (fn) =>
-      transaction('begin isolation level repeatable read read only', false, (session, now) => fn(viewOf(session, now))),
+      transaction('begin isolation level repeatable read read only', false, (session, now) =>
+        fn({ ...session.keep('view', () => viewOf(session, now)), now }),
+      ),
     async change(change, fn) {
       for (let attempt = 1; ; attempt++) {
         const facts: Record<string, unknown> = {};

@@ -8,6 +8,7 @@ import { type SlackClients, slackError } from './clients.ts';
 import { entryOf, type SlackUser } from './directory.ts';
 import { asMessage, asPage, fieldErrors, helpFor, nearestVerb, type Registry, sayRefusal, sayTrouble } from './door.ts';
 import { contextOf, fieldsOf, type SlackAction, type SlackBody, senderOf } from './payload.ts';
+import { postJson } from './post.ts';
 
 export interface HandleParts {
   registry: Registry;
@@ -19,7 +20,6 @@ export interface HandleParts {
   /** Slack says that somebody changed or joined. */
   meet: (entry: DirectoryEntry) => Promise<unknown>;
   commandName: string;
-  fetch?: typeof fetch;
   log: (level: 'info' | 'warn' | 'error', message: string, facts?: Record<string, unknown>) => void;
 }
 
@@ -34,21 +34,11 @@ const loading = (title: string): ModalView => page(title, [block.text(md`:hourgl
 /** Deals with one delivery, whatever it is. Never throws for what a person did; throws when Slack should deliver again. */
 export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Promise<void> {
   const { registry, store, clients, log } = parts;
-  const send = parts.fetch ?? fetch;
 
   async function respond(url: string, message: Message, replace = false): Promise<void> {
-    const answer = await send(url, {
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify({
-        response_type: 'ephemeral',
-        replace_original: replace,
-        text: message.text,
-        blocks: message.blocks,
-      }),
-      signal: AbortSignal.timeout(5_000),
-    });
-    if (!answer.ok) throw new Error(`Slack answered ${answer.status} to a reply`);
+    const { text, blocks } = message;
+    const status = await postJson(url, { response_type: 'ephemeral', replace_original: replace, text, blocks }, 5_000);
+    if (status < 200 || status > 299) throw new Error(`Slack answered ${status} to a reply`);
   }
 
   /** Says something to one person, by the best way that this delivery leaves open. */

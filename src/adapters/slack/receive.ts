@@ -5,9 +5,16 @@ import type { Inbox } from '../../ports.ts';
 import type { Ack } from './handle.ts';
 import { containsSecret, pastedSentence } from './pasted.ts';
 import { dedupeKeyOf, type SlackBody, typedTexts } from './payload.ts';
+import { takingTurns } from './turns.ts';
 
 /** Slack's requests may be this old (Bolt checks that); a clock may be this much ahead (Bolt does not). */
 const futureToleranceSeconds = 60;
+/** Stored deliveries that nobody finished in this time are handled again, by whoever finds them. */
+const lostAfterMs = 30_000;
+/** What has waited this long for its turn is left to be found, well before somebody else may begin with it. */
+const patienceMs = 20_000;
+/** These are answered in the acknowledgement itself; everything else is acknowledged first and handled in its turn. */
+const answeredInAck = new Set(['view_submission', 'block_suggestion', 'view_closed']);
 
 export interface Receive {
   /** HTTP mode: what to do with a request under `/slack/`; null in Socket Mode. */
@@ -55,7 +62,16 @@ export function receiveSlack(parts: ReceiveParts): Receive {
   const logger = quietLogger(log);
   const clientOptions = parts.apiUrl ? { slackApiUrl: parts.apiUrl } : {};
   const running = new Set<Promise<void>>();
+  const turns = takingTurns({ wide: 64, narrow: 2 });
+  const arrivals = new WeakMap<object, number>();
   let stopping = false;
+
+  /** Until it is done, `stop` waits for it. */
+  function track(work: Promise<void>): void {
+    running.add(work);
+    const forget = () => void running.delete(work);
+    work.then(forget, forget);
+  }
 
   /**
    * Runs before Bolt acknowledges anything. A key that somebody pasted is taken out before the delivery is stored; a
@@ -63,6 +79,7 @@ export function receiveSlack(parts: ReceiveParts): Receive {
    */
   async function admit(event: ReceiverEvent, go: () => Promise<void>): Promise<void> {
     const body = event.body as SlackBody;
+    arrivals.set(body, performance.now());
     const dedupe = dedupeKeyOf(body);
     if (!dedupe) return go();
     const pasted: string[] = [];
@@ -117,10 +134,9 @@ export function receiveSlack(parts: ReceiveParts): Receive {
       init: (app) =>
         inner.init({
           processEvent: (event: ReceiverEvent) => {
-            const work = admit(event, () => app.processEvent(event));
-            running.add(work);
-            const forget = () => void running.delete(work);
-            work.then(forget, forget);
+            turns.waitingForAck(1);
+            const work = admit(event, () => app.processEvent(event)).finally(() => turns.waitingForAck(-1));
+            track(work);
             return work;
           },
         } as App),
@@ -174,23 +190,33 @@ export function receiveSlack(parts: ReceiveParts): Receive {
   app.use(async ({ body, ack }) => {
     const delivery = body as unknown as SlackBody;
     const dedupe = dedupeKeyOf(delivery);
-    const started = performance.now();
+    const arrived = arrivals.get(body) ?? performance.now();
     let acknowledged = false;
     const acknowledge = async (answer?: unknown) => {
       if (acknowledged) return;
       acknowledged = true;
       // Bolt acknowledges events itself and hands out no function for them.
       await (ack as unknown as ((answer?: unknown) => Promise<void>) | undefined)?.(answer);
-      parts.onAck?.(dedupe?.kind.split(':')[0] ?? delivery.type ?? 'other', (performance.now() - started) / 1000);
+      parts.onAck?.(dedupe?.kind.split(':')[0] ?? delivery.type ?? 'other', (performance.now() - arrived) / 1000);
     };
-    const handling = handle(delivery, acknowledge).then(
-      async () => {
-        if (dedupe) await inbox.handled(dedupe.key);
-      },
-      (error: unknown) => log('warn', `left for later: ${error instanceof Error ? error.message : String(error)}`),
-    );
-    await handling;
+    const finish = () =>
+      handle(delivery, acknowledge).then(
+        async () => {
+          if (dedupe) await inbox.handled(dedupe.key);
+        },
+        (error: unknown) => log('warn', `left for later: ${error instanceof Error ? error.message : String(error)}`),
+      );
+    if (answeredInAck.has(delivery.type ?? '')) {
+      await finish();
+      return acknowledge();
+    }
     await acknowledge();
+    track(
+      turns.take(async () => {
+        if (performance.now() - arrived < patienceMs) await finish();
+        else log('warn', 'too much to do at once: left for later');
+      }),
+    );
   });
   app.error(async (error) => {
     log('error', `slack listener: ${error.message}`);
@@ -228,7 +254,7 @@ export function receiveSlack(parts: ReceiveParts): Receive {
       await Promise.race([all, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
     },
     async replayLost() {
-      const lost = await inbox.claimLost(30_000, 3, 20);
+      const lost = await inbox.claimLost(lostAfterMs, 3, 20);
       for (const { dedupeKey, payload } of lost) {
         try {
           await handle(payload as SlackBody, null);

@@ -1,0 +1,30 @@
+// npm run bench [-- --quick] [--only NAME]: the numbers that are promised, each as a ratio to a control in the same run.
+import { parseArgs } from 'node:util';
+import { acknowledging, inTime } from './bench/slack.mjs';
+import { exitCodeOf, tableOf } from './bench/verdict.mjs';
+
+const benches = { acknowledging, 'in-time': inTime };
+const { values: options } = parseArgs({
+  options: { quick: { type: 'boolean', default: false }, only: { type: 'string', multiple: true } },
+});
+const names = options.only ?? Object.keys(benches);
+const unknown = names.filter((name) => !(name in benches));
+if (unknown.length > 0) {
+  console.error(`There is no ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}.`);
+  process.exit(2);
+}
+
+const lines = [];
+for (const name of names) {
+  const started = performance.now();
+  console.log(`\n${name}`);
+  try {
+    lines.push(...(await benches[name]({ quick: options.quick, say: (line) => console.log(`  ${line}`) })));
+  } catch (error) {
+    console.error(error);
+    lines.push({ name: `${name}: ${error.message}`, measured: Number.NaN, target: { atMost: 0 } });
+  }
+  console.log(`  ${((performance.now() - started) / 1000).toFixed(1)} s`);
+}
+console.log(`\n${tableOf(lines)}`);
+process.exitCode = exitCodeOf(lines);
