@@ -152,7 +152,7 @@ describe('reading the log', () => {
     const asked: { sql: string; params: unknown[] }[] = [];
     try {
       const db = drizzle(client, { logger: { logQuery: (sql, params) => void asked.push({ sql, params }) } });
-      const session = { db, locking: false };
+      const session = { db, locking: false, keep: <V>(_name: string, make: () => V) => make() };
       const all = Array.from({ length: 20_000 }, (_, i) => eventAt(i));
       for (let i = 0; i < all.length; i += 1000) await appendAudit(session, all.slice(i, i + 1000));
       await client.query('analyze audit_event');
