@@ -1,9 +1,9 @@
 import type { BlockElementAction } from '@slack/bolt';
 import { type AppAnswer, showAnswer, slackSays } from './answers.ts';
-import type { Act, ActResult, StateValues } from './contract.ts';
+import type { Act, ActResult } from './contract.ts';
 import { deliver, deliverEvent } from './deliver.ts';
 import { sendForm, shutViews } from './forms.ts';
-import { elementsIn, type Input, stateOf } from './inputs.ts';
+import { elementsIn, isOffered, stateOf } from './inputs.ts';
 import { problemsOfOptions } from './limits.ts';
 import * as payloads from './payloads.ts';
 import { SlackError } from './slack-error.ts';
@@ -150,7 +150,7 @@ function actionOf(world: World, blocks: unknown, said: Of<'action'>['action']): 
     element.type === 'button'
       ? Object.fromEntries(['text', 'value', 'url', 'style', 'confirm'].map((name) => [name, element[name]]))
       : { ...Object.fromEntries(chosenFields.map((name) => [name, said[name]])), placeholder: element.placeholder };
-  refuseForeignOption(found, facts);
+  if (!isOffered(element, facts)) throw new SlackError('no_such_option');
   const action = {
     type: element.type,
     action_id: found.actionId,
@@ -161,19 +161,6 @@ function actionOf(world: World, blocks: unknown, said: Of<'action'>['action']): 
   return Object.fromEntries(
     Object.entries(action).filter(([, value]) => value !== undefined),
   ) as unknown as BlockElementAction;
-}
-
-/** Nobody can choose what was not offered. */
-function refuseForeignOption({ element }: Input, facts: Record<string, unknown>): void {
-  const groups = (element.option_groups as { options: { value?: string }[] }[] | undefined) ?? [];
-  const offered = [
-    ...((element.options as { value?: string }[] | undefined) ?? []),
-    ...groups.flatMap((group) => group.options),
-  ];
-  if (offered.length === 0) return;
-  const chosen = [facts.selected_option, ...((facts.selected_options as unknown[] | undefined) ?? [])].filter(Boolean);
-  for (const one of chosen as { value?: string }[])
-    if (!offered.some((each) => each.value === one.value)) throw new SlackError('no_such_option');
 }
 
 async function action(world: World, user: LocalUser, act: Of<'action'>): Promise<ActResult> {
@@ -329,5 +316,3 @@ export async function perform(world: World, act: Act): Promise<ActResult> {
     throw error;
   }
 }
-
-export type { StateValues };

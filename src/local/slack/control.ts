@@ -9,7 +9,7 @@ import { SlackError } from './slack-error.ts';
 import type { Sockets } from './socket.ts';
 import { closeViews } from './views.ts';
 import type { LocalChannel, LocalUser } from './workspace.ts';
-import type { ApiCall, Delivery, Fault, World } from './world.ts';
+import type { ApiCall, Delivery, Fault, Speeds, World } from './world.ts';
 
 type NewUser = Partial<LocalUser> & { name: string; realName: string };
 type NewChannel = { id?: string; name: string; topic?: string; private?: boolean; members?: string[] };
@@ -48,6 +48,7 @@ export interface Control {
   dropApp(gone?: boolean): void;
   /** The app holds these scopes from now on. */
   setScopes(scopes: string[]): void;
+  setSpeeds(speeds: Partial<Speeds>): void;
   /** The clock of the local Slack goes forward. */
   advance(ms: number): void;
 
@@ -68,6 +69,7 @@ export function controlled(
 ): Control {
   const { workspace } = world;
   const scopes = [...world.app.scopes];
+  const speeds = { ...world.speeds };
   const channelOf = (id: string) => {
     const channel = workspace.channels.get(id);
     if (!channel) throw new SlackError('channel_not_found');
@@ -158,6 +160,7 @@ export function controlled(
     setScopes(given) {
       world.app.scopes = [...given];
     },
+    setSpeeds: (speeds) => void Object.assign(world.speeds, speeds),
     advance: parts.advance,
 
     calls: (method) => world.calls.filter((each) => !method || each.method === method),
@@ -168,6 +171,7 @@ export function controlled(
     reset() {
       parts.restart();
       world.app.scopes = [...scopes];
+      Object.assign(world.speeds, speeds);
       world.triggers.clear();
       world.replies.clear();
       for (const list of [world.faults, world.calls, world.sent]) list.length = 0;

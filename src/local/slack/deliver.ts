@@ -42,6 +42,7 @@ async function deliverOnce(
     at: world.now(),
     ...(retry ? { retry } : {}),
   });
+  const started = performance.now();
   let outcome: Outcome;
   if (world.appIsGone) outcome = { ok: false, error: 'app_unreachable' };
   else if (world.app.requestUrl) outcome = await byHttp(world, kind, payload, retry);
@@ -54,6 +55,7 @@ async function deliverOnce(
     })) ?? { ok: false, error: 'app_unreachable' };
   }
   entry.outcome = outcome;
+  entry.tookMs = Math.round(performance.now() - started);
   return outcome;
 }
 

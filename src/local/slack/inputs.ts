@@ -60,13 +60,27 @@ export function elementsIn(blocks: unknown): Input[] {
   });
 }
 
+const optionsOf = (element: Thing): { value?: string }[] => [
+  ...((element.options as { value?: string }[] | undefined) ?? []),
+  ...((element.option_groups as { options: { value?: string }[] }[] | undefined) ?? []).flatMap((each) => each.options),
+];
+
+/** Whether the person could choose this: of a fixed list, only what is in it. */
+export function isOffered(element: Thing, value: Thing): boolean {
+  const options = optionsOf(element);
+  if (options.length === 0) return true;
+  const chosen = [value.selected_option, ...((value.selected_options as unknown[] | undefined) ?? [])].filter(Boolean);
+  return (chosen as { value?: string }[]).every((one) => options.some((each) => each.value === one.value));
+}
+const offered = (element: Thing, value: Thing | undefined) => (value && isOffered(element, value) ? value : undefined);
+
 /** The state of these blocks: what the client says, and first values for what nobody touched. */
 export function stateOf(blocks: unknown, said: StateValues = {}): StateValues {
   const values: StateValues = {};
   for (const { blockId, actionId, element } of elementsIn(blocks)) {
     const first = firstValues[element.type];
     if (!first) continue;
-    const typed = said[blockId]?.[actionId] as Thing | undefined;
+    const typed = offered(element, said[blockId]?.[actionId] as Thing | undefined);
     const value: Thing = { type: element.type, ...first(element), ...(typed ?? {}) };
     if (value.value === '') value.value = null;
     values[blockId] = { ...values[blockId], [actionId]: { ...value, type: element.type } };

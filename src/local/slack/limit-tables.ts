@@ -243,15 +243,30 @@ const taskShape: Shape = {
   },
   optional: { block_id: id, details: anything, output: anything, sources: each(anything, 0, 100) },
 };
-const tableIsWide: Rule = (value, at) => {
-  const rows = (value as Thing).rows;
-  if (JSON.stringify(rows ?? '').length > 40_000) at.say('table is too large');
+const richText: Rule = (value, at) => {
+  const type = (value as Thing | null)?.type;
+  oneOf('rich_text_section', 'rich_text_list', 'rich_text_preformatted', 'rich_text_quote')(type, at.in('type'));
+};
+const cell: Rule = (value, at) => {
+  const type = (value as Thing | null)?.type;
+  oneOf('raw_text', 'raw_number', 'rich_text')(type, at.in('type'));
+  if (type === 'raw_text') words(10_000, 1)((value as Thing).text, at.in('text'));
+};
+const lettersIn = (value: unknown): number => {
+  if (typeof value !== 'object' || value === null) return 0;
+  return Object.entries(value).reduce(
+    (sum, [name, part]) => sum + (name === 'text' && typeof part === 'string' ? part.length : lettersIn(part)),
+    0,
+  );
+};
+const tableFits: Rule = (value, at) => {
+  if (lettersIn((value as Thing).rows) > 10_000) at.in('rows').say('must be less than 10001 characters together');
 };
 
 const everywhere: Surface[] = ['message', 'modal', 'home'];
 const blockShapes: Record<string, Shape & { on?: Surface[] }> = {
   divider: {},
-  header: { required: { text: plain(150) }, optional: { level: whole(1, 6) } },
+  header: { required: { text: plain(150) } },
   section: {
     optional: {
       text: text(3000),
@@ -281,16 +296,17 @@ const blockShapes: Record<string, Shape & { on?: Surface[] }> = {
     optional: { title: plain(2000), image_url: url, slack_file: slackFile },
     also: imageSource,
   },
-  markdown: { on: ['message'], required: { text: words(12_000, 1) } },
-  rich_text: { required: { elements: each(anything, 0, 1000) } },
+  // Its limit of 12,000 characters counts all of a message's markdown together.
+  markdown: { on: ['message'], required: { text: words(1_000_000, 1) } },
+  rich_text: { required: { elements: each(richText, 0, 1000) } },
   table: {
     on: ['message'],
-    required: { rows: each(each(anything, 1, 20), 1, 100) },
+    required: { rows: each(each(cell, 1, 20), 1, 100) },
     optional: { column_settings: each(anything, 0, 20) },
-    also: tableIsWide,
+    also: tableFits,
   },
   data_table: {
-    required: { rows: each(each(anything, 1, 20), 2, 101), caption: words(2000, 1) },
+    required: { rows: each(each(cell, 1, 20), 2, 101), caption: words(2000, 1) },
     optional: { page_size: whole(1, 100), row_header_column_index: whole(0, 19) },
   },
   card: cardShape,

@@ -6,7 +6,7 @@ import { blockRules, elementRules, type Surface } from './limit-tables.ts';
  * refused here too. Lengths are counted in UTF-16 units, which is never more lenient than counting characters.
  */
 export interface Problem {
-  /** JSON pointer to what is wrong, such as `/blocks/0/text/text`. */
+  /** JSON pointer to what is wrong, such as `/blocks/0/text/text`; empty for the whole. */
   pointer: string;
   problem: string;
 }
@@ -29,7 +29,7 @@ const mostBlocks: Record<Surface, number> = { message: 50, modal: 100, home: 100
 function collector(): { problems: Problem[]; at: (pointer: string) => At } {
   const problems: Problem[] = [];
   const at = (pointer: string): At => ({
-    say: (problem) => void problems.push({ pointer: pointer || '/', problem }),
+    say: (problem) => void problems.push({ pointer, problem }),
     in: (name) => at(`${pointer}/${name}`),
   });
   return { problems, at };

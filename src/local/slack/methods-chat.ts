@@ -69,7 +69,7 @@ function own(world: World, args: Args, refusal: string): { channel: LocalChannel
 
 function update(world: World, args: Args): Record<string, unknown> {
   const { channel, message } = own(world, args, 'cant_update_message');
-  if (channel.archived) throw new SlackError('is_archived');
+  if (channel.archived) throw new SlackError('is_inactive');
   if (typeof args.text === 'string' && args.text.length > longestUpdate) throw new SlackError('msg_too_long');
   const said =
     args.text === undefined && args.blocks !== undefined ? { ...saidIn(args), text: message.text } : saidIn(args);
@@ -78,9 +78,21 @@ function update(world: World, args: Args): Record<string, unknown> {
   return { channel: channel.id, ts: message.ts, text: message.text, message: messageObject(world, message) };
 }
 
+const tombstone = {
+  user: 'USLACKBOT',
+  isApp: false,
+  text: 'This message was deleted.',
+  blocks: [],
+  subtype: 'system',
+  metadata: undefined,
+} as const;
+
 function remove(world: World, args: Args): Record<string, unknown> {
   const { channel, message } = own(world, args, 'cant_delete_message');
-  message.deleted = true;
+  const isRoot = messagesOf(world.workspace, channel.id).some((each) => each.threadTs === message.ts && !each.deleted);
+  // A thread outlives its first message: Slack leaves a mark in its place.
+  if (isRoot) Object.assign(message, tombstone);
+  else message.deleted = true;
   world.workspace.changed({ type: 'messages', channel: channel.id });
   return { channel: channel.id, ts: message.ts };
 }

@@ -7,8 +7,8 @@ import { acceptedView, complaints, findView, openView, publishHome, pushView, re
 import type { LocalView } from './workspace.ts';
 import type { Trigger, World } from './world.ts';
 
-/** Uses a trigger up. Slack checks it before it looks at the view, so a refused view costs the trigger too. */
-function spentTrigger(world: World, args: Args): Trigger {
+/** A trigger that still opens something. The caller marks it used when it did. */
+function liveTrigger(world: World, args: Args): Trigger {
   const trigger = world.triggers.get(wordOf(args.trigger_id));
   if (!trigger) throw new SlackError(args.trigger_id ? 'invalid_trigger_id' : 'invalid_arguments');
   if (world.now() - trigger.at > world.speeds.triggerMs) throw new SlackError('expired_trigger_id');
@@ -17,14 +17,14 @@ function spentTrigger(world: World, args: Args): Trigger {
 }
 
 function open(world: World, args: Args): Record<string, unknown> {
-  const trigger = spentTrigger(world, args);
+  const trigger = liveTrigger(world, args);
   const view = acceptedView(args.view, 'modal');
   trigger.used = true;
   return { view: viewObject(world, openView(world, trigger.user, view)) };
 }
 
 function push(world: World, args: Args): Record<string, unknown> {
-  const trigger = spentTrigger(world, args);
+  const trigger = liveTrigger(world, args);
   const view = acceptedView(args.view, 'modal');
   // Only a click in an open modal has something to push onto.
   if (!trigger.view) throw new SlackError('invalid_trigger_id');

@@ -1,3 +1,4 @@
+import { SlackError } from './slack-error.ts';
 import type { World } from './world.ts';
 
 export type Args = Record<string, unknown>;
@@ -10,7 +11,9 @@ export interface Method {
 
 /** One page of a list and where the next begins. */
 export function pageOf<T>(list: T[], args: Args, most: number): { items: T[]; next_cursor: string } {
-  const start = args.cursor ? Number(Buffer.from(wordOf(args.cursor), 'base64').toString().replace('at:', '')) : 0;
+  const [, at] = /^at:(\d+)$/.exec(Buffer.from(wordOf(args.cursor), 'base64').toString()) ?? [];
+  if (args.cursor && at === undefined) throw new SlackError('invalid_cursor');
+  const start = Number(at ?? 0);
   const limit = Math.min(Math.max(1, Number(args.limit) || most), most);
   const next = start + limit;
   return {

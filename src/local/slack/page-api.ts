@@ -131,6 +131,7 @@ function stream(world: World, as: unknown, request: IncomingMessage, response: S
   response.write(': hello\n\n');
   const listener = (event: { type: string; channel?: string; user?: string }) => {
     if (!eventTypes.includes(event.type as PageEvent['type'])) return;
+    if (world.workspace.users.get(user.id)?.deleted !== false) return void response.end();
     if (event.user && event.user !== user.id) return;
     const channel = event.channel ? world.workspace.channels.get(event.channel) : undefined;
     if (event.type === 'messages' && (!channel || !canSee(world.workspace, channel, user.id))) return;
@@ -189,7 +190,12 @@ const contentTypes: Record<string, string> = {
 
 /** Answers `/` and `/page/…` with the page's files, and nothing outside its folder. */
 export async function answerPageFile(pathname: string, response: ServerResponse): Promise<void> {
-  const name = pathname === '/' ? 'index.html' : decodeURIComponent(pathname.replace(/^\/page\//, ''));
+  let name = 'index.html';
+  try {
+    if (pathname !== '/') name = decodeURIComponent(pathname.replace(/^\/page\//, ''));
+  } catch {
+    name = '';
+  }
   const file = path.resolve(pageFolder, name);
   const type = contentTypes[path.extname(file)];
   const content =

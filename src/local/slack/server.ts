@@ -110,7 +110,7 @@ export async function startLocalSlack(options: LocalSlackOptions): Promise<Local
     async close() {
       if (world.closing) return;
       world.closing = true;
-      for (const timer of world.timers) clearTimeout(timer);
+      for (const end of world.timers) end();
       sockets.close();
       const closed = once(server, 'close');
       server.close();

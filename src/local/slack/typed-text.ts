@@ -5,8 +5,8 @@ import type { Workspace } from './workspace.ts';
  * `@name` and `#channel` turned into ids, addresses into links.
  */
 export function asSlackText(workspace: Workspace, typed: string): string {
-  // Mentions that a client already resolved stay as they are.
-  const pieces = typed.split(/(<(?:[@#][A-Z0-9]+(?:\|[^>]*)?|!(?:here|channel|everyone))>)/);
+  // Mentions that a client resolved stay as they are; `<!channel>` spelled out is only text, as in Slack's client.
+  const pieces = typed.split(/(<(?:[@#][A-Z0-9]+(?:\|[^<>]*)?)>)/);
   return pieces.map((piece, i) => (i % 2 === 1 ? piece : resolved(workspace, piece))).join('');
 }
 

@@ -58,6 +58,8 @@ export interface Delivery {
   payload: Record<string, unknown>;
   retry?: { num: number; reason: string };
   at: number;
+  /** How long the app took to answer. */
+  tookMs?: number;
   outcome?: Outcome;
 }
 /** What came back for a delivery. */
@@ -107,7 +109,8 @@ export interface World {
   /** Nothing reaches the app. */
   appIsGone: boolean;
   closing: boolean;
-  timers: Set<NodeJS.Timeout>;
+  /** Ends what waits for a later time, when the server closes. */
+  timers: Set<() => void>;
   /** Deliveries under way, retries that wait included. */
   running: Set<Promise<unknown>>;
   sendBySocket: SocketSend;
@@ -145,10 +148,12 @@ export function newResponseUrl(world: World, target: Omit<ReplyTarget, 'at' | 'u
 export function later(world: World, ms: number): Promise<boolean> {
   if (world.closing) return Promise.resolve(false);
   return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      world.timers.delete(timer);
+    const end = () => {
+      clearTimeout(timer);
+      world.timers.delete(end);
       resolve(!world.closing);
-    }, ms);
-    world.timers.add(timer);
+    };
+    const timer = setTimeout(end, ms);
+    world.timers.add(end);
   });
 }

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { App, HTTPReceiver, LogLevel, SocketModeReceiver } from '@slack/bolt';
+import { App, HTTPReceiver, type Logger, LogLevel, SocketModeReceiver } from '@slack/bolt';
 import { WebClient } from '@slack/web-api';
 import { expect, vi } from 'vitest';
 import {
@@ -43,11 +43,16 @@ export const anApp = (facts: Partial<LocalApp> = {}): LocalApp => ({
   ...facts,
 });
 
-export const noRetries = {
-  retryConfig: { retries: 0 },
-  rejectRateLimitedCalls: true,
-  logLevel: LogLevel.ERROR,
-} as const;
+const silent: Logger = {
+  debug() {},
+  info() {},
+  warn() {},
+  error() {},
+  setLevel() {},
+  getLevel: () => LogLevel.ERROR,
+  setName() {},
+};
+export const noRetries = { retryConfig: { retries: 0 }, rejectRateLimitedCalls: true, logger: silent };
 
 /** A local Slack and its Web API client; the app's side is nobody unless `requestUrl` says otherwise. */
 export async function aSlack(
@@ -78,7 +83,7 @@ export async function withBolt(
   let receiver: HTTPReceiver | undefined;
   let requestUrl: string | undefined;
   if (mode === 'http') {
-    receiver = new HTTPReceiver({ signingSecret: 'signing-secret', endpoints: paths, logLevel: LogLevel.ERROR });
+    receiver = new HTTPReceiver({ signingSecret: 'signing-secret', endpoints: paths, logger: silent });
     server = createServer((request, response) => receiver!.requestListener(request, response));
     await new Promise<void>((resolve) => server!.listen(0, '127.0.0.1', resolve));
     requestUrl = `http://127.0.0.1:${(server.address() as AddressInfo).port}/slack/events`;
@@ -91,13 +96,13 @@ export async function withBolt(
   const clientOptions = { slackApiUrl: `${slack.url}/api/`, retryConfig: { retries: 0 } };
   const app = new App({
     token: 'xoxb-test',
-    logLevel: LogLevel.ERROR,
+    logger: silent,
     clientOptions,
     receiver:
       receiver ??
       new SocketModeReceiver({
         appToken: 'xapp-test',
-        logLevel: LogLevel.ERROR,
+        logger: silent,
         clientPingTimeout: 300,
         installerOptions: { clientOptions: { ...clientOptions } },
       }),
