@@ -87,6 +87,7 @@ module.exports = {
     ]),
     sdk('bullmq', '^node_modules/(bullmq|ioredis)/', ['^src/adapters/bullmq/']),
     sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/secrets-manager']),
+    sdk('webhooks', '^node_modules/standardwebhooks/', ['^src/adapters/webhooks\\.ts$']),
     sdk('metrics', '^node_modules/prom-client/', ['^src/adapters/http/']),
   ],
   options: {

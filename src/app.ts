@@ -25,11 +25,18 @@ import { slackDirectory } from './adapters/slack/directory.ts';
 import { slackDoor } from './adapters/slack/door.ts';
 import { handler } from './adapters/slack/handle.ts';
 import { type Receive, receiveSlack } from './adapters/slack/receive.ts';
+import { standardWebhooks } from './adapters/webhooks.ts';
 import { auditInTerminal } from './audit/cli.ts';
 import { auditInSlack } from './audit/slack.ts';
 import { ConfigProblem } from './config.ts';
 import type { CliDoor, HttpDoor, SlackDoor } from './doors.ts';
 import { Refusal } from './kernel.ts';
+import { checkCase, sweepCases } from './offboarding/check.ts';
+import { offboardingInCli } from './offboarding/cli.ts';
+import { recallLeaver } from './offboarding/hear.ts';
+import { offboardingOverHttp } from './offboarding/http.ts';
+import { openForDeactivated, startCase } from './offboarding/open.ts';
+import { offboardingInSlack } from './offboarding/slack.ts';
 import { meetPerson, syncPeople } from './people/meet.ts';
 import type { Person } from './people/model.ts';
 import { peopleInSlack } from './people/slack.ts';
@@ -99,14 +106,18 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
   rotationInSlack(door, ports);
   peopleInSlack(door, ports);
   auditInSlack(door, ports);
+  offboardingInSlack(door, ports);
 }
 
 /** Every area's webhooks. */
-export function openHttp(_door: HttpDoor, _ports: Ports, _settings: Pick<Settings, 'hrWebhookSecrets'>): void {}
+export function openHttp(door: HttpDoor, ports: Ports, settings: Pick<Settings, 'hrWebhookSecrets'>): void {
+  offboardingOverHttp(door, ports, standardWebhooks(settings.hrWebhookSecrets));
+}
 
-/** Every area's commands of the terminal; `use` lends them the store. */
-export function openCli(door: CliDoor, use: UseStore): void {
+/** Every area's commands of the terminal; `use` lends them the store, `hrSecrets` what a running program believes HR by. */
+export function openCli(door: CliDoor, use: UseStore, hrSecrets: () => string[]): void {
   auditInTerminal(door, use);
+  offboardingInCli(door, () => standardWebhooks(hrSecrets()));
 }
 export type UseStore = <T>(run: (ports: Pick<Ports, 'store' | 'policy'>) => Promise<T>) => Promise<T>;
 
@@ -337,6 +348,11 @@ function handlersOf(ports: Ports, admins: string[], adapters: { card: Handlers['
     'access.follow-principal': (job) => followPrincipal(ports, job),
     'access.sweep': () => sweepGrants(ports),
     'access.check-drift': () => checkDrift(ports),
+    'offboarding.person-deactivated': (job) => openForDeactivated(ports, job),
+    'offboarding.recall': (job) => recallLeaver(ports, job),
+    'offboarding.start': (job) => startCase(ports, job),
+    'offboarding.check': (job) => checkCase(ports, job),
+    'offboarding.sweep': () => sweepCases(ports),
     'rotation.start': (job) => startForCause(ports, job),
     'rotation.find-due': async () => void (await findDue(ports)),
     'rotation.step': (job) => takeStep(ports, job),

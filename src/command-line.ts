@@ -2,12 +2,18 @@ import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { openLog } from './adapters/log.ts';
 import { postgresStore } from './adapters/postgres/store.ts';
-import { loadPolicy, migrate, openCli, type Program, type Settings, startProgram } from './app.ts';
+import { loadPolicy, migrate, openCli, type Program, type Settings, startProgram, type UseStore } from './app.ts';
 import { type Config, ConfigProblem, configFrom } from './config.ts';
 import type { CliDoor } from './doors.ts';
 import { startLocalPostgres } from './local/postgres.ts';
 import { startLocalSecretsManager } from './local/secrets-manager/server.ts';
-import { type StandIns, standInDatabase, startLocalSlackAlone, startStandIns } from './stand-ins.ts';
+import {
+  hrSecretsForCommands,
+  type StandIns,
+  standInDatabase,
+  startLocalSlackAlone,
+  startStandIns,
+} from './stand-ins.ts';
 
 export interface Terminal {
   out(line: string): void;
@@ -35,7 +41,7 @@ export async function commandLine(args: string[], env: NodeJS.ProcessEnv, termin
   const commands = new Map<string, Command>();
   const door: CliDoor = { command: (name, spec, run) => void commands.set(name, { ...spec, run }) };
   programCommands(door, env, terminal);
-  openCli(door, async (use) => {
+  const lend: UseStore = async (use) => {
     const config = configFrom(env);
     const database = await standInDatabase(config);
     const store = postgresStore(database.url, { max: 2 });
@@ -45,7 +51,8 @@ export async function commandLine(args: string[], env: NodeJS.ProcessEnv, termin
       await store.close();
       await database.stop();
     }
-  });
+  };
+  openCli(door, lend, () => hrSecretsForCommands(configFrom(env)));
 
   const words = args.length === 0 ? ['help'] : args;
   for (let count = Math.min(3, words.length); count > 0; count--) {

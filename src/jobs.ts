@@ -64,6 +64,11 @@ export const jobs = {
   }),
   'rotation.page': job(z.strictObject({ rotationId: id<'rotation'>() }), { lane: 'urgent', attempts: 12 }),
   'rotation.reconcile': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
+  'offboarding.person-deactivated': job(z.strictObject({ personId: id<'person'>() }), { lane: 'urgent', attempts: 20 }),
+  'offboarding.recall': job(z.strictObject({ personId: id<'person'>() }), { lane: 'urgent', attempts: 20 }),
+  'offboarding.start': job(z.strictObject({ caseId: id<'case'>() }), { lane: 'urgent', attempts: 20 }),
+  'offboarding.check': job(z.strictObject({ caseId: id<'case'>() }), { lane: 'normal', attempts: 20 }),
+  'offboarding.sweep': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
 } as const satisfies Record<string, Job<z.ZodType>>;
 
 export type JobName = keyof typeof jobs;

@@ -3,6 +3,7 @@ import type { AuditEvent, AuditFilter } from './audit/model.ts';
 import type { ApiKey, Environment, Risk } from './inventory/model.ts';
 import type { JobName, JobPayload, Lane } from './jobs.ts';
 import type { Actor, Id, Instant, newId, Refusal, Secret } from './kernel.ts';
+import type { Case, HrMessage } from './offboarding/model.ts';
 import type { Person } from './people/model.ts';
 import type { Policy } from './policy.ts';
 import type { Rotation } from './rotation/model.ts';
@@ -75,6 +76,7 @@ export interface KeyReads extends Rows<ApiKey> {
   /** Keys whose name, service, purpose or tags match all words; best first. */
   search(text: string, limit: number): Promise<ApiKey[]>;
   count(filter: KeyFilter): Promise<number>;
+  many(ids: string[]): Promise<ApiKey[]>;
 }
 export interface PersonReads extends Rows<Person> {
   bySlackId(slackId: string): Promise<Person | null>;
@@ -115,6 +117,17 @@ export interface RotationReads extends Rows<Rotation> {
     limit: number,
   ): Promise<{ ids: Id<'key'>[]; next: string | null }>;
 }
+export interface CaseReads extends Rows<Case> {
+  /** The newest; the only one that may be unfinished. */
+  latestOf(personId: string): Promise<Case | null>;
+  /** Everything that is not over, oldest first. */
+  unfinished(): Promise<Case[]>;
+  /** How many were opened by a machine since then. Inside `store.change` this waits for others who count, so that a crowd is counted. */
+  openedByMachineSince(at: Instant): Promise<number>;
+  message(id: string): Promise<HrMessage | null>;
+  /** What the HR system said of somebody whom nobody could find then, newest first. */
+  unknown(hrId: string): Promise<HrMessage[]>;
+}
 export interface AuditReads {
   /** Newest first; `before` is the `next` of the page before. */
   list(filter: AuditFilter, limit: number, before?: string | null): Promise<Page<AuditEvent>>;
@@ -130,6 +143,7 @@ export interface View {
   requests: RequestReads;
   grants: GrantReads;
   rotations: RotationReads;
+  cases: CaseReads;
   audit: AuditReads;
   cards: CardReads;
 }
@@ -142,6 +156,12 @@ export interface Tx extends View {
   requests: Writable<RequestReads, AccessRequest>;
   grants: Writable<GrantReads, Grant>;
   rotations: Writable<RotationReads, Rotation>;
+  cases: Writable<CaseReads, Case> & {
+    /** Keeps a message of the HR system; false when one with this id was kept before. Waits for whoever is keeping it right now. */
+    hear(message: HrMessage): Promise<boolean>;
+    /** What came of it. */
+    settle(message: HrMessage): Promise<void>;
+  };
   jobs: {
     /** Work that follows from this change; it exists when, and only when, the change does. With `once`, a second waiting job of that name and key is not added. */
     add<N extends JobName>(
@@ -269,6 +289,16 @@ export interface Pager {
     summary: string;
     details: Record<string, string>;
   }): Promise<boolean>;
+}
+
+/** Webhooks signed by the Standard Webhooks scheme, in both directions. */
+export interface Webhooks {
+  /** False when there is no secret to check anything with. */
+  ready: boolean;
+  /** The message's id, or why it is not believed. */
+  verify(headers: Record<string, string>, rawBody: string): { id: string } | { refused: string };
+  /** The headers that prove a body; signed with the newest secret. */
+  sign(id: string, at: Instant, rawBody: string): Record<string, string>;
 }
 
 /** Who exists, according to Slack. */

@@ -52,7 +52,7 @@ async function keep(tx: Tx, ports: MeetPorts, entry: DirectoryEntry, administrat
   tx.record(known ? 'people.change' : 'people.join', person.id, { tier, status, slackId: person.slackId });
   // Whoever Slack has shut out keeps no key, even when nobody tells us that they left.
   if (known?.status === 'active' && status === 'deactivated') {
-    await tx.jobs.add('access.end-all-of-person', { personId: person.id, causeId: person.id });
+    await tx.jobs.add('offboarding.person-deactivated', { personId: person.id });
   }
   return person;
 }

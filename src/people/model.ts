@@ -47,6 +47,7 @@ export const permissions = {
   'people.whoami': { may: everybody },
   'people.set-tier': { may: administrators },
   'people.set-principal': { may: administrators },
+  'people.set-hr-id': { may: administrators },
   'inventory.list': { may: staff },
   'inventory.show': { may: staff },
   'inventory.add': { may: staff },
@@ -100,6 +101,12 @@ export function whyNotPrincipal(principal: string): Refusal | null {
     'invalid',
     'This is no IAM user or role. It looks like arn:aws:iam::123456789012:role/name or arn:aws:iam::123456789012:user/name.',
   );
+}
+
+/** An id of the HR system, compared to the letter: without spaces and look-alikes of other alphabets. */
+export function whyNotHrId(hrId: string): Refusal | null {
+  if (/^[\x21-\x7e]{1,100}$/.test(hrId)) return null;
+  return new Refusal('invalid', 'This is no HR id: expected 1 to 100 letters, digits and signs without spaces.');
 }
 
 export const aTier: Record<Tier, string> = {

@@ -3,7 +3,7 @@ import type { SlackDoor } from '../doors.ts';
 import { Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { type Action, aTier, type Person, tiers, whyNot } from './model.ts';
-import { setPrincipal, setTier } from './set.ts';
+import { setHrId, setPrincipal, setTier } from './set.ts';
 
 /** Who I am here, and what administrators say of others. */
 export function peopleInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>): void {
@@ -87,6 +87,27 @@ export function peopleInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>)
         say: principal
           ? md`:white_check_mark: ${mention(changed.slackId)} reads secrets as \`${typed(principal, 200)}\`. What they hold opens for it now.`
           : md`:white_check_mark: ${mention(changed.slackId)} has no IAM identity any more. What they hold is recorded only.`,
+      };
+    },
+  );
+
+  slack.command(
+    'hr-id',
+    {
+      usage: 'hr-id @person <id | none>',
+      help: 'Which id the HR system knows somebody by',
+      action: 'people.set-hr-id',
+    },
+    async ({ person, text }) => {
+      const [who = '', word = ''] = text.split(/\s+/);
+      if (!word) throw new Refusal('invalid', 'Say which id, for example: hr-id @dana E-1042');
+      // Copied from one of our cards, it brings the unseen spaces along that keep Slack from formatting.
+      const hrId = word.toLowerCase() === 'none' ? null : word.replaceAll('\u200b', '');
+      const changed = await setHrId({ store }, person.id, { personId: (await somebody(who)).id, hrId });
+      return {
+        say: hrId
+          ? md`:white_check_mark: The HR system knows ${mention(changed.slackId)} as \`${typed(hrId, 100)}\`. If it has said that they left, their offboarding starts now.`
+          : md`:white_check_mark: ${mention(changed.slackId)} has no HR id any more.`,
       };
     },
   );

@@ -56,7 +56,7 @@ describe('meeting people', () => {
     expect(gone.status).toBe('deactivated');
     expect(await known('UBOT2')).toBeNull();
     expect((await known('UNEW'))?.status).toBe('active');
-    const jobs = await waitingJobs(test.database, 'access.end-all-of-person');
+    const jobs = await waitingJobs(test.database, 'offboarding.person-deactivated');
     expect(jobs.map((each) => each.payload.personId)).toContain(gone.id);
     test.slackUsers.splice(0, 99, entry('UOFF'));
     await syncPeople(test.ports, []);

@@ -54,6 +54,7 @@ export function keyRows(session: Session): TableRows<ApiKey> & KeyReads {
         .where(and(...keyConditions(filter)));
       return row!.n;
     },
+    many: async (ids) => (ids.length > 0 ? rows.where(inArray(keys.id, ids as ApiKey['id'][])) : []),
   };
 }
 

@@ -1,6 +1,7 @@
 import { boolean, customType, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
 import type { AccessRequest, Grant } from '../../access/model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
+import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
 import type { Rotation } from '../../rotation/model.ts';
 
@@ -177,4 +178,34 @@ export const rotations = pgTable('rotation', {
   continuesAt: instant('continues_at'),
   touchedAt: instant('touched_at').notNull(),
   endedAt: instant('ended_at'),
+});
+
+export const cases = pgTable('offboarding_case', {
+  id: id<Case['id']>('id').primaryKey(),
+  personId: id<Case['personId']>('person_id').notNull(),
+  status: id<Case['status']>('status').notNull(),
+  cause: jsonb('cause').$type<Case['cause']>().notNull(),
+  byMachine: boolean('by_machine').notNull(),
+  hold: id<NonNullable<Case['hold']>>('hold'),
+  effectiveAt: instant('effective_at').notNull(),
+  openedAt: instant('opened_at').notNull(),
+  startedAt: instant('started_at'),
+  confirmedBy: id<NonNullable<Case['confirmedBy']>>('confirmed_by'),
+  closedAt: instant('closed_at'),
+  closedBy: id<NonNullable<Case['closedBy']>>('closed_by'),
+  ownedKeys: jsonb('owned_keys').$type<Case['ownedKeys']>().notNull(),
+  rotateKeys: jsonb('rotate_keys').$type<Case['rotateKeys']>().notNull(),
+  asked: jsonb('asked').$type<Case['asked']>().notNull(),
+  ticks: jsonb('ticks').$type<Case['ticks']>().notNull(),
+  seen: jsonb('seen').$type<Case['seen']>().notNull(),
+});
+
+export const hrMessages = pgTable('hr_message', {
+  id: text('id').primaryKey(),
+  hrId: text('hr_id').notNull(),
+  slackUserId: text('slack_user_id'),
+  effectiveAt: instant('effective_at').notNull(),
+  receivedAt: instant('received_at').notNull(),
+  outcome: id<HrMessage['outcome']>('outcome').notNull(),
+  caseId: id<NonNullable<HrMessage['caseId']>>('case_id'),
 });

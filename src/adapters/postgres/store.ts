@@ -6,6 +6,7 @@ import { type JobName, jobs } from '../../jobs.ts';
 import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
 import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
 import { appendAudit, auditReads } from './audit.ts';
+import { caseRows, writableCases } from './cases.ts';
 import { grantRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
 import type { Session } from './rows.ts';
 import { cards, work } from './schema.ts';
@@ -16,6 +17,8 @@ const constraintSentences: Record<string, [RefusalCode, string, string?]> = {
   api_key_secret: ['conflict', 'Another key in the inventory already uses this secret.', 'secretId'],
   access_request_open: ['conflict', 'You already have an open request for this key.', 'keyId'],
   person_slack_id_key: ['conflict', 'Keysteward is just getting to know you. Try again in a second.'],
+  offboarding_case_open: ['conflict', 'There is already a case for this person.'],
+  person_hr_id_key: ['conflict', 'Somebody else already has this HR id.'],
   rotation_running: ['conflict', 'A rotation of this key is already running.'],
 };
 
@@ -39,6 +42,7 @@ function viewOf(session: Session, now: Instant): View {
     requests: requestRows(session),
     grants: grantRows(session),
     rotations: rotationRows(session),
+    cases: caseRows(session),
     audit: auditReads(session),
     cards: { of: (kind, subject) => cardsOf(session, kind, subject) },
   };
@@ -98,6 +102,7 @@ function txOf(
     requests: requestRows(session),
     grants: grantRows(session),
     rotations: rotationRows(session),
+    cases: writableCases(session),
     jobs: { add: addJob },
     cards: {
       ...view.cards,

@@ -1,0 +1,53 @@
+import type { AddressInfo } from 'node:net';
+import { Registry } from 'prom-client';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { httpServer } from '../../src/adapters/http/server.ts';
+import { standardWebhooks } from '../../src/adapters/webhooks.ts';
+import { offboardingInCli } from '../../src/offboarding/cli.ts';
+import { offboardingOverHttp } from '../../src/offboarding/http.ts';
+import { aPerson, given } from '../support/company.ts';
+import { olderSecret, secret, useOffice } from './office.ts';
+
+const office = useOffice();
+const http = httpServer({ slack: null, metrics: new Registry(), log: () => {}, ready: async () => ({}) });
+let port: AddressInfo['port'];
+beforeAll(async () => {
+  offboardingOverHttp(http.door, office.ports, standardWebhooks([secret]));
+  port = await http.listen(0, '127.0.0.1');
+});
+afterAll(() => http.close());
+
+async function send(args: string[], by = secret) {
+  const lines: string[] = [];
+  const runs = new Map<string, (args: string[], out: (line: string) => void) => Promise<number>>();
+  offboardingInCli({ command: (path, _spec, run) => void runs.set(path, run) }, () => standardWebhooks([by]));
+  const code = await runs.get('hr send')!([...args, '--url', `http://127.0.0.1:${port}`], (line) => lines.push(line));
+  return { code, said: lines.join('\n') };
+}
+
+describe('keysteward hr send', () => {
+  it('makes a running program offboard somebody, through its own HTTP server', async () => {
+    const person = aPerson({ hrId: 'CLI-1' });
+    await given(office.ports.store, { people: [person] });
+    expect(await send(['--hr-id', 'CLI-1'])).toMatchObject({ code: 0, said: expect.stringContaining('202') });
+    expect((await office.ports.store.read((view) => view.people.get(person.id))).status).toBe('left');
+  });
+
+  it('ends with 1 and shows the answer when it is not believed or nobody is found, with 2 when it is called wrongly', async () => {
+    expect(await send(['--hr-id', 'CLI-1'], olderSecret)).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('401'),
+    });
+    expect(await send(['--hr-id', 'CLI-NOBODY'])).toMatchObject({ code: 1, said: expect.stringContaining('404') });
+    expect(await send(['--hr-id', 'CLI-1', '--effective-at', 'tomorrow'])).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('400'),
+    });
+    expect(await send([])).toMatchObject({ code: 2, said: expect.stringContaining('hr send --hr-id') });
+  });
+
+  it('a body of more than a megabyte is not read', async () => {
+    const answer = await fetch(`http://127.0.0.1:${port}/webhooks/hr`, { method: 'POST', body: 'x'.repeat(1_100_000) });
+    expect(answer.status).toBe(413);
+  });
+});
