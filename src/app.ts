@@ -30,6 +30,10 @@ import { auditInTerminal } from './audit/cli.ts';
 import { auditInSlack } from './audit/slack.ts';
 import { ConfigProblem } from './config.ts';
 import type { CliDoor, HttpDoor, SlackDoor } from './doors.ts';
+import { checkIncidents, watchIncident } from './incidents/check.ts';
+import { tellOverdue } from './incidents/deadline.ts';
+import { pageForIncident } from './incidents/page.ts';
+import { incidentsInSlack } from './incidents/slack.ts';
 import { Refusal } from './kernel.ts';
 import { checkCase, sweepCases } from './offboarding/check.ts';
 import { offboardingInCli } from './offboarding/cli.ts';
@@ -102,6 +106,8 @@ export async function migrate(settings: Pick<Settings, 'databaseUrl' | 'queueHom
 
 /** Every area's doors into Slack, in the order in which App Home shows them. */
 export function openSlack(door: SlackDoor, ports: Ports): void {
+  // First in App Home: whoever comes because of a leak must not search.
+  incidentsInSlack(door, ports);
   accessInSlack(door, ports);
   rotationInSlack(door, ports);
   peopleInSlack(door, ports);
@@ -359,5 +365,9 @@ function handlersOf(ports: Ports, admins: string[], adapters: { card: Handlers['
     'rotation.step-now': (job) => takeStep(ports, job),
     'rotation.page': (job) => pageForRotation(ports, job),
     'rotation.reconcile': () => reconcileRotations(ports),
+    'incidents.page': (job) => pageForIncident(ports, job),
+    'incidents.watch': (job) => watchIncident(ports, job),
+    'incidents.deadline': (job) => tellOverdue(ports, job),
+    'incidents.check': () => checkIncidents(ports),
   };
 }

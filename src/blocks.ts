@@ -55,6 +55,16 @@ export function channelLink(channelId: string): Mrkdwn {
   return (/^[CGD][A-Z0-9]+$/.test(channelId) ? `<#${channelId}>` : typed(channelId)) as Mrkdwn;
 }
 
+/** Wakes everybody in the channel. Only where the company's policy asks for it, and never for what somebody typed. */
+export const everybodyHere = '<!channel>' as Mrkdwn;
+
+/** A link to a message in this workspace. */
+export function messageLink({ channel, ts }: { channel: string; ts: string }, label: string): Mrkdwn {
+  const known = /^[CGD][A-Z0-9]+$/.test(channel) && /^\d+\.\d+$/.test(ts);
+  if (!known) return typed(label);
+  return `<https://slack.com/archives/${channel}/p${ts.replace('.', '')}|${typed(label).replaceAll('|', '')}>` as Mrkdwn;
+}
+
 /** A moment in the reader's own zone. */
 export function when(at: Instant, form: 'date' | 'time' = 'time'): Mrkdwn {
   const fallback = `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
@@ -178,7 +188,7 @@ export type Field =
     })
   | (FieldBase & { kind: 'search'; initial?: ReturnType<typeof option>; placeholder?: string; live?: boolean })
   | (FieldBase & { kind: 'checkboxes'; options: ReturnType<typeof option>[]; initial?: string[] })
-  | (FieldBase & { kind: 'radio'; options: ReturnType<typeof option>[]; initial?: string })
+  | (FieldBase & { kind: 'radio'; options: ReturnType<typeof option>[]; initial?: string; live?: boolean })
   | (FieldBase & { kind: 'person'; initial?: string })
   | (FieldBase & { kind: 'date'; initial?: string })
   | (FieldBase & { kind: 'datetime'; initial?: number });

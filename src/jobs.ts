@@ -69,6 +69,19 @@ export const jobs = {
   'offboarding.start': job(z.strictObject({ caseId: id<'case'>() }), { lane: 'urgent', attempts: 20 }),
   'offboarding.check': job(z.strictObject({ caseId: id<'case'>() }), { lane: 'normal', attempts: 20 }),
   'offboarding.sweep': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
+  'incidents.page': job(
+    z.strictObject({
+      incidentId: id<'incident'>(),
+      occasion: z.enum(['declared', 'immediately', 'hour', 'day', 'week']),
+    }),
+    { lane: 'urgent', attempts: 12 },
+  ),
+  'incidents.watch': job(z.strictObject({ incidentId: id<'incident'>() }), { lane: 'normal', attempts: 5 }),
+  'incidents.deadline': job(
+    z.strictObject({ incidentId: id<'incident'>(), phase: z.enum(['immediately', 'hour', 'day', 'week']) }),
+    { lane: 'urgent', attempts: 20 },
+  ),
+  'incidents.check': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
 } as const satisfies Record<string, Job<z.ZodType>>;
 
 export type JobName = keyof typeof jobs;

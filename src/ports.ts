@@ -1,5 +1,6 @@
 import type { AccessRequest, Grant } from './access/model.ts';
 import type { AuditEvent, AuditFilter } from './audit/model.ts';
+import type { Incident, Seen } from './incidents/model.ts';
 import type { ApiKey, Environment, Risk } from './inventory/model.ts';
 import type { JobName, JobPayload, Lane } from './jobs.ts';
 import type { Actor, Id, Instant, newId, Refusal, Secret } from './kernel.ts';
@@ -128,6 +129,13 @@ export interface CaseReads extends Rows<Case> {
   /** What the HR system said of somebody whom nobody could find then, newest first. */
   unknown(hrId: string): Promise<HrMessage[]>;
 }
+export interface IncidentReads extends Rows<Incident> {
+  openOfKey(keyId: string): Promise<Incident | null>;
+  /** Of a message that shows a key which is not in the inventory. */
+  openOfMessage(seen: Seen): Promise<Incident | null>;
+  /** Not closed, oldest first. */
+  open(limit: number): Promise<Incident[]>;
+}
 export interface AuditReads {
   /** Newest first; `before` is the `next` of the page before. */
   list(filter: AuditFilter, limit: number, before?: string | null): Promise<Page<AuditEvent>>;
@@ -144,6 +152,7 @@ export interface View {
   grants: GrantReads;
   rotations: RotationReads;
   cases: CaseReads;
+  incidents: IncidentReads;
   audit: AuditReads;
   cards: CardReads;
 }
@@ -162,6 +171,7 @@ export interface Tx extends View {
     /** What came of it. */
     settle(message: HrMessage): Promise<void>;
   };
+  incidents: Writable<IncidentReads, Incident>;
   jobs: {
     /** Work that follows from this change; it exists when, and only when, the change does. With `once`, a second waiting job of that name and key is not added. */
     add<N extends JobName>(

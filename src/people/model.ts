@@ -67,6 +67,9 @@ export const permissions = {
   'offboarding.close': { may: administrators },
   'incidents.declare': { may: everybody },
   'incidents.work': { may: staff },
+  'incidents.skip': { may: administrators },
+  'incidents.change-severity': { may: administrators },
+  'incidents.close': { may: administrators },
   'digest.read': { may: everybody },
   'audit.read': { may: administrators },
 } as const satisfies Record<string, Rule>;

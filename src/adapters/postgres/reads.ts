@@ -1,11 +1,20 @@
 import { and, eq, inArray, lt, ne, type SQL, sql } from 'drizzle-orm';
 import type { AccessRequest, Grant } from '../../access/model.ts';
+import type { Incident } from '../../incidents/model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import type { Person } from '../../people/model.ts';
-import type { GrantReads, KeyFilter, KeyReads, PersonReads, RequestReads, RotationReads } from '../../ports.ts';
+import type {
+  GrantReads,
+  IncidentReads,
+  KeyFilter,
+  KeyReads,
+  PersonReads,
+  RequestReads,
+  RotationReads,
+} from '../../ports.ts';
 import type { Rotation } from '../../rotation/model.ts';
 import { rowsOf, type Session, type TableRows } from './rows.ts';
-import { grants, keys, people, requests, rotations } from './schema.ts';
+import { grants, incidents, keys, people, requests, rotations } from './schema.ts';
 
 function keyConditions(filter: KeyFilter): SQL[] {
   return [
@@ -183,5 +192,25 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
         next: found.length === limit && last ? `${last.nextRotationAt!.toISOString()}~${last.id}` : null,
       };
     },
+  };
+}
+
+export function incidentRows(session: Session): TableRows<Incident> & IncidentReads {
+  const rows = rowsOf<Incident>(session, incidents, 'incident');
+  const notClosed = ne(incidents.status, 'closed');
+  return {
+    ...rows,
+    openOfKey: async (keyId) =>
+      (await rows.where(and(notClosed, eq(incidents.keyId, keyId as ApiKey['id']))))[0] ?? null,
+    openOfMessage: async ({ channel, ts }) =>
+      (
+        await rows.where(
+          and(
+            notClosed,
+            sql`${incidents.keyId} is null and ${incidents.seen} ->> 'channel' = ${channel} and ${incidents.seen} ->> 'ts' = ${ts}`,
+          ),
+        )
+      )[0] ?? null,
+    open: (limit) => rows.where(notClosed, sql`${incidents.declaredAt}, ${incidents.id}`, limit),
   };
 }

@@ -1,5 +1,6 @@
 import { boolean, customType, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
 import type { AccessRequest, Grant } from '../../access/model.ts';
+import type { Incident } from '../../incidents/model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
@@ -208,4 +209,31 @@ export const hrMessages = pgTable('hr_message', {
   receivedAt: instant('received_at').notNull(),
   outcome: id<HrMessage['outcome']>('outcome').notNull(),
   caseId: id<NonNullable<HrMessage['caseId']>>('case_id'),
+});
+
+export const incidents = pgTable('incident', {
+  id: id<Incident['id']>('id').primaryKey(),
+  keyId: id<NonNullable<Incident['keyId']>>('key_id'),
+  which: text('which'),
+  how: id<Incident['how']>('how').notNull(),
+  what: text('what').notNull(),
+  seen: jsonb('seen').$type<Incident['seen']>(),
+  severity: id<Incident['severity']>('severity').notNull(),
+  because: text('because').notNull(),
+  declaredBy: id<Incident['declaredBy']>('declared_by').notNull(),
+  declaredAt: instant('declared_at').notNull(),
+  status: id<Incident['status']>('status').notNull(),
+  containment: jsonb('containment').$type<Incident['containment']>(),
+  byHand: text('by_hand'),
+  leakedVersion: text('leaked_version'),
+  ticks: jsonb('ticks').$type<Incident['ticks']>().notNull(),
+  deadlines: jsonb('deadlines').$type<Incident['deadlines']>().notNull(),
+  overdue: jsonb('overdue').$type<Incident['overdue']>().notNull(),
+  pages: jsonb('pages').$type<Incident['pages']>().notNull(),
+  commander: id<NonNullable<Incident['commander']>>('commander'),
+  timeline: jsonb('timeline').$type<Incident['timeline']>().notNull(),
+  containedAt: instant('contained_at'),
+  closedAt: instant('closed_at'),
+  closedBy: id<NonNullable<Incident['closedBy']>>('closed_by'),
+  lesson: text('lesson'),
 });

@@ -7,7 +7,7 @@ import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCo
 import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
 import { appendAudit, auditReads } from './audit.ts';
 import { caseRows, writableCases } from './cases.ts';
-import { grantRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
+import { grantRows, incidentRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
 import type { Session } from './rows.ts';
 import { cards, work } from './schema.ts';
 
@@ -19,6 +19,8 @@ const constraintSentences: Record<string, [RefusalCode, string, string?]> = {
   person_slack_id_key: ['conflict', 'Keysteward is just getting to know you. Try again in a second.'],
   offboarding_case_open: ['conflict', 'There is already a case for this person.'],
   person_hr_id_key: ['conflict', 'Somebody else already has this HR id.'],
+  incident_open: ['conflict', 'This key is being reported just now. Try again in a second.', 'leakedKey'],
+  incident_open_message: ['conflict', 'This message is being reported just now. Try again in a second.', 'which'],
   rotation_running: ['conflict', 'A rotation of this key is already running.'],
 };
 
@@ -43,6 +45,7 @@ function viewOf(session: Session, now: Instant): View {
     grants: grantRows(session),
     rotations: rotationRows(session),
     cases: caseRows(session),
+    incidents: incidentRows(session),
     audit: auditReads(session),
     cards: { of: (kind, subject) => cardsOf(session, kind, subject) },
   };
@@ -103,6 +106,7 @@ function txOf(
     grants: grantRows(session),
     rotations: rotationRows(session),
     cases: writableCases(session),
+    incidents: incidentRows(session),
     jobs: { add: addJob },
     cards: {
       ...view.cards,

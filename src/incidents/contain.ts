@@ -1,0 +1,85 @@
+import type { ApiKey } from '../inventory/model.ts';
+import type { Id, Instant } from '../kernel.ts';
+import type { Policy } from '../policy.ts';
+import type { Ports, Tx } from '../ports.ts';
+import { whyNotRotate } from '../rotation/model.ts';
+import { happenings, type Incident, openLines, phases, withEntry } from './model.ts';
+
+/** Why this key cannot be replaced without a person, or null. */
+export function whyByHand(
+  key: ApiKey,
+  { policy, issuers }: Pick<Ports, 'policy' | 'issuers'>,
+  now: Instant,
+): string | null {
+  const refusal = whyNotRotate(key, null, true, policy, now);
+  if (refusal) return refusal.sentence;
+  return issuers.of(key.issuer)?.can.create
+    ? null
+    : `Keysteward does not know how to make a new value at ${key.issuer}.`;
+}
+
+/**
+ * What happens at once when others may have the value: nobody keeps access, and a new value replaces it ahead of
+ * everything else. Jobs do it; where no job can, the incident says why, and its lines stay with people.
+ */
+export async function contained(
+  tx: Tx,
+  ports: Pick<Ports, 'policy' | 'issuers'>,
+  incident: Incident,
+  key: ApiKey | null,
+): Promise<Incident> {
+  if (!happenings[incident.how].contains || incident.containment || !key) return incident;
+  const holders = (await tx.grants.liveOfKey(key.id)).filter((each) => each.status !== 'ending').length;
+  const byHand = whyByHand(key, ports, tx.now);
+  await tx.jobs.add('access.end-all-of-key', { keyId: key.id, causeId: incident.id });
+  if (!byHand) {
+    await tx.jobs.add(
+      'rotation.start',
+      { keyId: key.id, cause: 'incident', causeId: incident.id, emergency: true },
+      { lane: 'urgent' },
+    );
+  }
+  await tx.jobs.add('incidents.watch', { incidentId: incident.id }, { once: incident.id });
+  tx.note({ holders, byHand });
+  const people = holders === 1 ? 'one person' : `${holders} people`;
+  const text = `Access of ${people} is being ended. ${byHand ? `No rotation by itself: ${byHand}` : 'The emergency rotation was started.'}`;
+  return withEntry({ ...incident, containment: { at: tx.now.toISOString(), holders }, byHand }, null, text, tx.now);
+}
+
+/** Wakes people, where the policy asks for it; for one incident only once, however often it is reported or regraded. */
+export async function raiseAlarm(tx: Tx, policy: Policy, incident: Incident): Promise<void> {
+  const { pageFor, mentionChannelFor } = policy.incidents;
+  if (pageFor.includes(incident.severity)) {
+    await tx.jobs.add('incidents.page', { incidentId: incident.id, occasion: 'declared' }, { once: incident.id });
+  }
+  // An edited card notifies nobody, so the call is a message of its own.
+  if (mentionChannelFor.includes(incident.severity)) {
+    await tx.cards.show('incidents.call', incident.id, { channel: policy.channels.incidents });
+  }
+}
+
+/** Looks again when a clock of the checklist has run out. */
+export async function planDeadlines(tx: Tx, incident: Incident): Promise<void> {
+  for (const phase of phases) {
+    if (incident.overdue.includes(phase) || openLines(incident, phase).length === 0) continue;
+    await tx.jobs.add(
+      'incidents.deadline',
+      { incidentId: incident.id, phase },
+      { at: new Date(incident.deadlines[phase]) },
+    );
+  }
+}
+
+/** Who has to see the incident: the channel, who answers for the key, and everybody who reported it. */
+export async function showIncident(
+  tx: Tx,
+  policy: Policy,
+  incident: Incident,
+  key: ApiKey | null,
+  reporter: Id<'person'>,
+): Promise<void> {
+  await tx.cards.show('incidents.card', incident.id, { channel: policy.channels.incidents });
+  const owner = key ? await tx.people.find(key.ownerId) : null;
+  if (owner?.status === 'active') await tx.cards.show('incidents.card', incident.id, { person: owner.id });
+  await tx.cards.show('incidents.card', incident.id, { person: reporter });
+}
