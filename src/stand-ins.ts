@@ -54,8 +54,12 @@ export interface StandIns {
  */
 export async function startStandIns(config: Config, botUrl: string, say: (line: string) => void): Promise<StandIns> {
   const dataDir = path.resolve(config.DATA_DIR);
-  fs.mkdirSync(dataDir, { recursive: true, mode: 0o755 });
-  const secrets = localSecrets(dataDir);
+  const configured = config.AWS_REGION || config.AWS_ENDPOINT_URL_SECRETS_MANAGER;
+  // Where everything is configured, nothing is kept on this machine: a container's disk may be read-only.
+  if (!config.DATABASE_URL || !configured || !config.SLACK_BOT_TOKEN) {
+    fs.mkdirSync(dataDir, { recursive: true, mode: 0o755 });
+  }
+  const secrets = config.SLACK_BOT_TOKEN ? null : localSecrets(dataDir);
   const stops: (() => Promise<void>)[] = [];
   const stop = async () => {
     for (const each of stops.reverse()) await each();
@@ -69,14 +73,14 @@ export async function startStandIns(config: Config, botUrl: string, say: (line: 
       say(`Postgres         embedded, port ${postgres.port} (DATABASE_URL is not set)`);
     }
     let aws: StandIns['aws'] = null;
-    if (!config.AWS_REGION && !config.AWS_ENDPOINT_URL_SECRETS_MANAGER) {
+    if (!configured) {
       const server = await startLocalSecretsManager({ dataDir: path.join(dataDir, 'secrets-manager') });
       stops.push(() => server.close());
       aws = { region: server.region, endpoint: server.url, credentials: server.credentials };
       say(`Secrets Manager  local stand-in, port ${server.port} (AWS_REGION is not set)`);
     }
     let slack: StandIns['slack'] = null;
-    if (!config.SLACK_BOT_TOKEN) {
+    if (secrets) {
       const server = await startLocalSlack({
         port: config.PORT + 1,
         workspace: seedWorkspace,
@@ -101,7 +105,7 @@ export async function startStandIns(config: Config, botUrl: string, say: (line: 
       databaseUrl,
       slack,
       aws,
-      hrWebhookSecrets: hrSecretsOf(config, secrets),
+      hrWebhookSecrets: secrets ? hrSecretsOf(config, secrets) : config.HR_WEBHOOK_SECRETS,
       administrators: slack ? seedAdministrators : [],
       seed: async (ports, administrators) => {
         if (slack && aws) await seedCompany(ports, administrators);

@@ -1,9 +1,13 @@
 import { dirname, join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { slackDoor } from '../../src/adapters/slack/door.ts';
+import { openSlack } from '../../src/app.ts';
+import { commandLine } from '../../src/command-line.ts';
 import { variables } from '../../src/config.ts';
 import { jobs } from '../../src/jobs.ts';
 import { permissions } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
+import type { Ports } from '../../src/ports.ts';
 import { contentOf, filesUnder, isThere, rootFiles, sdkVariables } from '../support/repository.ts';
 
 const pages = [...rootFiles('.md'), ...filesUnder('docs', '.md')];
@@ -11,10 +15,9 @@ const source = filesUnder('src', '.ts').map(contentOf).join('\n');
 
 const folders = ['src', 'test', 'docs', 'migrations', 'scripts', '.github', '.ci'];
 const scripts = Object.keys((JSON.parse(contentOf('package.json')) as { scripts: object }).scripts);
-const verbs = new Set([
-  'help',
-  ...[...source.matchAll(/\bslack\s*\.command\(\s*'([a-z-]+)'/g)].map(([, verb]) => verb!),
-]);
+const { door, registry } = slackDoor();
+openSlack(door, { policy: defaultPolicy } as Ports);
+const verbs = new Set(['help', ...registry.commands.keys()]);
 /** Ours, the AWS SDK's, and that of the program in an example. */
 const environment = new Set([...Object.keys(variables), ...sdkVariables, 'OPENAI_API_KEY']);
 const actionIds = new Set([
@@ -23,13 +26,15 @@ const actionIds = new Set([
   ...[...source.matchAll(/'([a-z]+\.[a-z]+(?:-[a-z]+)*)'/g)].map(([, id]) => id!),
 ]);
 
-/** Commands of the terminal: those an area registers, and the roles and stand-ins that the program itself knows. */
-const terminal = new Set(
-  [
-    ...source.matchAll(/\b(?:door|cli)\s*\.command\(\s*'([a-z -]+)'/g),
-    ...source.matchAll(/usage: 'keysteward ([a-z -]+[a-z])/g),
-  ].map(([, path]) => path!.trim()),
-);
+/** The commands of the terminal, as its own help shows them. */
+const terminal = new Set<string>();
+beforeAll(async () => {
+  const out = (line: string) => {
+    const [, command] = /^ {2}keysteward ((?:[a-z-]+ ?)+)/.exec(line) ?? [];
+    if (command) terminal.add(command.trim());
+  };
+  await commandLine(['help'], {}, { out, err: out, untilStopped: async () => {} });
+});
 
 function rule(path: string): unknown {
   return path
@@ -109,6 +114,11 @@ describe('what people read', () => {
     expect(named.sort()).toEqual([...verbs].filter((verb) => verb !== 'help').sort());
   });
 
+  it('explain every command of the terminal', () => {
+    const all = pages.map(contentOf).join('\n').replaceAll('npm run keysteward -- ', 'keysteward ');
+    expect([...terminal].filter((command) => !all.includes(`keysteward ${command}`))).toEqual([]);
+  });
+
   it('has the four guides that the procedure asks for', () => {
     const heads = filesUnder('docs/how-to', '.md').map((page) => contentOf(page).split('\n')[0]);
     expect(heads).toEqual(
@@ -165,5 +175,8 @@ describe('what people read', () => {
 
   it('finds the commands that it compares with', () => {
     expect([...verbs]).toEqual(expect.arrayContaining(['request', 'grants', 'end', 'rotate', 'whoami']));
+    expect([...terminal]).toEqual(
+      expect.arrayContaining(['all', 'bot', 'worker', 'migrate', 'audit list', 'local slack']),
+    );
   });
 });
