@@ -99,7 +99,8 @@ function keepFocus(before, after) {
   before.replaceWith(after);
   if (!had) return;
   const same = place && [...after.querySelectorAll('[data-focus]')].find((each) => each.dataset.focus === place);
-  const target = same ?? (after.tabIndex >= 0 ? after : after.querySelector('button, input, textarea, [tabindex]'));
+  const target =
+    same ?? (after.hasAttribute('tabindex') ? after : after.querySelector('button, input, textarea, [tabindex]'));
   target?.focus({ preventScroll: true });
   if (same && caret && same.tagName === active.tagName) same.setSelectionRange(...caret);
 }

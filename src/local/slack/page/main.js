@@ -1,7 +1,7 @@
 // The page as a whole: who looks, at what, and what changes it.
 import { showBlocks } from './blocks.js';
 import { composer } from './composer.js';
-import { append, el, icon } from './dom.js';
+import { el, icon, reconcile } from './dom.js';
 import { listen } from './live.js';
 import { messageList } from './messages.js';
 import { showModals } from './modals.js';
@@ -49,16 +49,19 @@ async function fetchState() {
   const state = await ask.state(as);
   if (as !== world.as) return;
   if (!state.ok) {
-    if (state.error === 'user_not_found') showChooser();
+    if (['user_not_found', 'account_inactive', 'user_is_bot'].includes(state.error)) showChooser();
     return;
   }
   world.state = state;
   showModals(state.views);
   if (!frame) return;
+  // No longer a member, or archived: there is nothing to look at any more.
+  if (main?.channel && !channelOf(main.channel)) openFirst();
   showSidebar(frame.nav, current, sidebarActions);
   showHead();
   showHome();
   showTitle();
+  readHere();
 }
 let fetching = null;
 /** The state as it is now; callers at the same time share one answer that is newer than their call. */
@@ -83,16 +86,17 @@ async function showMessages({ first = false } = {}) {
       main.list.show([], { about: el('p', { class: 'trouble' }, troubleText(answer.error)), first });
     return;
   }
-  const messages = answer.messages.filter((each) => !each.threadTs || each.threadTs === each.ts);
-  const unread = channelOf(channel)?.unread ?? 0;
-  if (first && unread > 0) newFrom = messages.filter((each) => each.user !== world.as).at(-unread)?.ts ?? null;
+  const { messages } = answer;
+  const unread = main.unreadAtFirst;
+  if (first && unread > 0)
+    newFrom = messages.filter((each) => each.user !== world.as && !each.ephemeral).at(-unread)?.ts ?? null;
   main.list.show(messages, { about: aboutChannel(channel), newFrom, first });
-  // Somebody who writes back has read what was there.
-  if (document.visibilityState === 'visible' && unread > 0) await markRead(channel);
 }
-async function markRead(channel) {
-  await act({ kind: 'read', channel });
-  refreshSoon();
+/** What stands before somebody's eyes is read. */
+function readHere() {
+  const channel = channelOf(main?.channel);
+  if (!channel?.unread || document.visibilityState !== 'visible') return;
+  void act({ kind: 'read', channel: channel.id }).then(refreshSoon);
 }
 async function showThread() {
   if (!thread) return;
@@ -150,57 +154,61 @@ function showTitle() {
   document.title = `${unread > 0 ? `(${unread}) ` : ''}${[place, nameOf(world.as), 'Local Slack'].filter(Boolean).join(' | ')}`;
 }
 
-function tabs(selected) {
-  const app = sidebarOrder().app;
-  const tab = (id, label, open) =>
-    el(
-      'button',
-      {
-        type: 'button',
-        role: 'tab',
-        class: 'tab',
-        'aria-selected': selected === id ? 'true' : 'false',
-        'data-focus': `tab/${id}`,
-        onclick: open,
-      },
-      label,
-      id === 'messages' && app?.unread > 0 ? el('span', { class: 'badge' }, String(app.unread)) : null,
-    );
+function tab({ id, label, selected, unread, open }) {
   return el(
-    'div',
-    { role: 'tablist', class: 'tabs', 'aria-label': world.workspace.app.name },
-    tab('home', 'Home', () => openHome()),
-    tab('messages', 'Messages', () => void openPerson(world.workspace.app.botUserId)),
+    'button',
+    {
+      type: 'button',
+      role: 'tab',
+      class: 'tab',
+      'aria-selected': selected ? 'true' : 'false',
+      'data-focus': `tab/${id}`,
+      onclick: open,
+    },
+    label,
+    unread > 0 ? el('span', { class: 'badge' }, String(unread)) : null,
   );
 }
+const headParts = {
+  app: () => el('h1', {}, avatar(world.workspace.app.botUserId, 'tiny'), ' ', world.workspace.app.name),
+  tabs: () => el('div', { role: 'tablist', class: 'tabs', 'aria-label': world.workspace.app.name }),
+  name: ({ channel }) =>
+    el(
+      'h1',
+      {},
+      channel.kind === 'private' ? [icon('lock'), ' '] : channel.kind === 'public' ? '# ' : '',
+      channel.name,
+    ),
+  topic: ({ channel }) => el('p', { class: 'topic', title: channel.topic }, channel.topic),
+};
 
-let headDrawn = '';
 function showHead() {
   if (!main) return;
   const channel = channelOf(current);
-  const version = JSON.stringify([current, channel, sidebarOrder().app?.unread, thread?.ts]);
-  if (version === headDrawn) return;
-  headDrawn = version;
-  const focused = document.activeElement?.closest?.('[data-focus]')?.dataset.focus;
-  const had = main.head.contains(document.activeElement);
-  main.head.replaceChildren();
-  if (current === 'home' || channel?.withApp) {
-    append(main.head, [
-      el('h1', {}, avatar(world.workspace.app.botUserId, 'tiny'), ' ', world.workspace.app.name),
-      tabs(current === 'home' ? 'home' : 'messages'),
-    ]);
-  } else if (channel) {
-    append(main.head, [
-      el(
-        'h1',
-        {},
-        channel.kind === 'private' ? [icon('lock'), ' '] : channel.kind === 'public' ? '# ' : '',
-        channel.name,
-      ),
-      channel.topic ? el('p', { class: 'topic' }, channel.topic) : null,
-    ]);
+  const ofApp = current === 'home' || channel?.withApp;
+  const parts = ofApp ? ['app', 'tabs'] : channel ? ['name', ...(channel.topic ? ['topic'] : [])] : [];
+  reconcile(main.head, parts, {
+    key: (part) => part,
+    version: (part) => (ofApp ? part : `${channel.kind} ${channel.name} ${channel.topic}`),
+    render: (part) => headParts[part]({ channel }),
+  });
+  if (ofApp) {
+    const all = [
+      { id: 'home', label: 'Home', selected: current === 'home', unread: 0, open: () => openHome() },
+      {
+        id: 'messages',
+        label: 'Messages',
+        selected: current !== 'home',
+        unread: sidebarOrder().app?.unread ?? 0,
+        open: () => void openPerson(world.workspace.app.botUserId),
+      },
+    ];
+    reconcile(main.head.querySelector('.tabs'), all, {
+      key: (each) => each.id,
+      version: (each) => JSON.stringify(each),
+      render: tab,
+    });
   }
-  if (had) [...main.head.querySelectorAll('[data-focus]')].find((each) => each.dataset.focus === focused)?.focus();
   if (main.foot) showFoot();
 }
 
@@ -287,7 +295,6 @@ function showHome() {
 function openHome() {
   leave();
   current = 'home';
-  headDrawn = '';
   homeSurface = null;
   main = {
     head: el('header', { class: 'head-bar' }),
@@ -314,10 +321,10 @@ function openHome() {
 function openChannel(id, { focus = true } = {}) {
   leave();
   current = id;
-  headDrawn = '';
   newFrom = null;
   const channel = channelOf(id);
   main = { channel: id, head: el('header', { class: 'head-bar' }), foot: el('div', { class: 'foot' }) };
+  main.unreadAtFirst = channel?.unread ?? 0;
   main.list = messageList({
     label: `Messages in ${channel ? (channel.kind === 'im' ? channel.name : `#${channel.name}`) : 'this channel'}`,
     testId: 'messages',
@@ -328,6 +335,7 @@ function openChannel(id, { focus = true } = {}) {
   showHead();
   showFoot();
   void showMessages({ first: true });
+  readHere();
   arrived();
   if (focus) main.writer?.focus();
 }
@@ -407,6 +415,8 @@ function openApp() {
   else openHome();
 }
 world.goTo = (id) => openChannel(id);
+world.openPerson = (id) => void openPerson(id);
+world.become = (id) => void become(id);
 
 let toastTimer;
 function toast(text) {
@@ -514,7 +524,7 @@ async function become(id, at = null) {
   await world.refresh();
   if (!frame || world.as !== id) return;
   const wanted = at ?? remembered(`local-slack-at ${id}`);
-  const { joined, app } = sidebarOrder();
+  const { app } = sidebarOrder();
   stopListening = listen(id, {
     heard,
     back: () => {
@@ -528,9 +538,13 @@ async function become(id, at = null) {
   if (app?.unread > 0 && !at) openChannel(app.id);
   else if (wanted === 'home') openHome();
   else if (channelOf(wanted)) openChannel(wanted);
-  else if (joined.length > 0) openChannel((joined.find((each) => each.name === 'general') ?? joined[0]).id);
-  else openHome();
+  else openFirst();
   othersSoon();
+}
+function openFirst() {
+  const { joined } = sidebarOrder();
+  if (joined.length > 0) openChannel((joined.find((each) => each.name === 'general') ?? joined[0]).id);
+  else openHome();
 }
 
 async function reloadAll() {

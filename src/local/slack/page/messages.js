@@ -3,7 +3,7 @@
 import { showBlocks } from './blocks.js';
 import { append, el, icon, openMenu, reconcile } from './dom.js';
 import { mrkdwn } from './mrkdwn.js';
-import { avatar } from './people.js';
+import { avatar, nameButton } from './people.js';
 import { surfaceOf } from './surfaces.js';
 import { clock, dayHeading, dayOf, fullMoment, msOfTs } from './time.js';
 import { Values } from './values.js';
@@ -13,10 +13,10 @@ import { act, nameOf, troubleText, world } from './world.js';
 const valuesOf = new Map();
 
 function bodyOf(message) {
-  const edited = message.edited ? el('span', { class: 'edited' }, ' (edited)') : null;
+  const edited = message.edited && !message.ephemeral ? el('span', { class: 'edited' }, ' (edited)') : null;
   if (!message.blocks?.length) return el('div', { class: 'text' }, mrkdwn(message.text), edited);
   const holder = el('div', { class: 'blocks' });
-  const place = `${message.channel} ${message.ts}`;
+  const place = `${world.as} ${message.channel} ${message.ts}`;
   if (!valuesOf.has(place)) valuesOf.set(place, new Values());
   const from = { channel: message.channel, ts: message.ts, ...(message.ephemeral ? { ephemeral: true } : {}) };
   const surface = surfaceOf({
@@ -40,7 +40,7 @@ function messageNode(message, { compact, openThread }) {
     return el(
       'div',
       { class: 'message system', 'data-testid': 'message', 'data-ts': message.ts, tabindex: '-1' },
-      el('div', { class: 'text' }, el('span', { class: 'by' }, nameOf(message.user)), ' ', mrkdwn(message.text)),
+      el('div', { class: 'text' }, mrkdwn(message.text)),
       time,
     );
   }
@@ -77,10 +77,17 @@ function messageNode(message, { compact, openThread }) {
         : el(
             'div',
             { class: 'head' },
-            el('strong', {}, name),
+            error ? el('strong', {}, name) : nameButton(message.user),
             message.isApp && !error ? el('span', { class: 'app-tag' }, 'APP') : null,
             time,
           ),
+      message.threadTs && message.threadTs !== message.ts && openThread
+        ? el(
+            'button',
+            { type: 'button', class: 'in-thread', onclick: () => openThread(message.threadTs) },
+            'replied to a thread',
+          )
+        : null,
       bodyOf(message),
       message.replyCount > 0 && openThread
         ? el(
@@ -99,6 +106,7 @@ function messageNode(message, { compact, openThread }) {
   );
 }
 
+const pageSize = 200;
 const groupMs = 5 * 60_000;
 /** Messages with what stands between them: days, and the line above what is new. */
 function rowsOf(messages, newFrom) {
@@ -139,7 +147,8 @@ export function messageList({ label, testId, openThread, trouble }) {
     'data-testid': testId,
   });
   const intro = el('div', { class: 'intro' });
-  const scroller = el('div', { class: 'scroller', tabindex: '-1' }, intro, list);
+  const earlier = el('button', { type: 'button', class: 'button earlier', hidden: true }, 'Show earlier messages');
+  const scroller = el('div', { class: 'scroller', tabindex: '-1' }, intro, earlier, list);
   const pill = el(
     'button',
     { type: 'button', class: 'new-pill', hidden: true, onclick: () => toEnd() },
@@ -150,6 +159,14 @@ export function messageList({ label, testId, openThread, trouble }) {
   let atEnd = true;
   let lastTs = '';
   let messages = [];
+  let most = pageSize;
+  let again = () => {};
+  earlier.addEventListener('click', () => {
+    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    most += pageSize;
+    again();
+    scroller.scrollTop = scroller.scrollHeight - fromEnd;
+  });
 
   function toEnd() {
     scroller.scrollTop = scroller.scrollHeight;
@@ -275,9 +292,11 @@ export function messageList({ label, testId, openThread, trouble }) {
     node,
     /** `about` stands above the first message; `newFrom` is the ts of the first unread message. */
     show(next, { about = null, newFrom = null, first = false } = {}) {
-      messages = next;
+      again = () => this.show(next, { about, newFrom });
+      messages = next.slice(-most);
+      earlier.hidden = messages.length === next.length;
       intro.replaceChildren();
-      append(intro, [about]);
+      append(intro, [earlier.hidden ? about : null]);
       reconcile(list, rowsOf(messages, newFrom), {
         key: (row) => row.key,
         // Names and zones are part of how a message looks; a change of them redraws it.

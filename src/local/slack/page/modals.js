@@ -1,7 +1,7 @@
 // The stack of open modals. Only the uppermost is shown; those below keep what was typed in them.
 
 import { showBlocks } from './blocks.js';
-import { append, el, icon, newId } from './dom.js';
+import { el, icon, newId, reconcile } from './dom.js';
 import { saidBy } from './mrkdwn.js';
 import { surfaceOf } from './surfaces.js';
 import { problemsIn, Values } from './values.js';
@@ -96,16 +96,40 @@ function draw({ id, view, errors }, depth) {
   const errorsNow = JSON.stringify(errors ?? null);
   if (errors && errorsNow !== parts.errorsSeen) parts.errors = errors;
   parts.errorsSeen = errorsNow;
-  const titleId = newId('modal');
   const isNew = shownId !== id;
   shownId = id;
-  const hadFocus =
-    dialog.contains(document.activeElement) &&
-    document.activeElement !== parts.body &&
-    document.activeElement !== dialog;
-  const footerFocus = document.activeElement?.dataset?.modal;
-  const pending = parts.busy;
-  const header = el(
+  const active = document.activeElement;
+  const hadFocus = dialog.contains(active) && active !== parts.body && active !== dialog;
+  const title = saidBy(view.title);
+  const close = view.close ? saidBy(view.close) : 'Cancel';
+  const submitText = view.submit ? saidBy(view.submit) : null;
+  const { busy, trouble } = parts;
+  dialog.dataset.viewId = id;
+  dialog.dataset.callbackId = view.callback_id ?? '';
+  // Only what changed is replaced: a button must not go away under a click.
+  reconcile(
+    dialog,
+    [
+      { part: 'header', what: { title, depth }, make: () => headerOf(title, depth) },
+      { part: `body ${id}`, what: '', make: () => parts.body },
+      {
+        part: 'footer',
+        what: { id, close, submitText, busy, trouble },
+        make: () => footerOf({ id, close, submitText, busy, trouble }),
+      },
+    ],
+    { key: (each) => each.part, version: (each) => JSON.stringify(each.what), render: (each) => each.make() },
+  );
+  dialog.setAttribute('aria-labelledby', dialog.querySelector('h2').id);
+  showBlocks(parts.body, view.blocks, parts.surface, parts.errors);
+  if (isNew || !hadFocus || !dialog.contains(document.activeElement) || document.activeElement === dialog) {
+    if (isNew || !dialog.contains(document.activeElement) || [dialog, parts.body].includes(document.activeElement))
+      focusFirst(parts.body);
+  }
+}
+
+function headerOf(title, depth) {
+  return el(
     'header',
     {},
     depth > 1
@@ -115,68 +139,54 @@ function draw({ id, view, errors }, depth) {
             type: 'button',
             class: 'icon-button',
             'aria-label': 'Back',
-            'data-modal': 'back',
+            'data-focus': 'modal/back',
             onclick: () => void closeTop(),
           },
           icon('back'),
         )
       : null,
     el('span', { class: 'app-badge', 'aria-hidden': 'true' }, (world.workspace.app.name || 'K').slice(0, 1)),
-    el('h2', { id: titleId }, saidBy(view.title)),
+    el('h2', { id: newId('modal') }, title),
     el(
       'button',
       {
         type: 'button',
         class: 'icon-button',
         'aria-label': 'Close',
-        'data-modal': 'close',
+        'data-focus': 'modal/close',
         onclick: () => void closeAll(),
       },
       icon('close'),
     ),
   );
-  const footer = el(
+}
+function footerOf({ id, close, submitText, busy, trouble }) {
+  return el(
     'footer',
     {},
-    parts.trouble
-      ? el('p', { class: 'trouble', role: 'alert' }, parts.trouble)
+    trouble
+      ? el('p', { class: 'trouble', role: 'alert' }, trouble)
       : el('span', { class: 'by' }, `From ${world.workspace.app.name}`),
     el(
       'button',
-      { type: 'button', class: 'button', 'data-modal': 'cancel', onclick: () => void closeTop() },
-      view.close ? saidBy(view.close) : 'Cancel',
+      { type: 'button', class: 'button', 'data-focus': 'modal/cancel', onclick: () => void closeTop() },
+      close,
     ),
-    view.submit
+    submitText
       ? el(
           'button',
           {
             type: 'button',
             class: 'button primary',
-            'data-modal': 'submit',
+            'data-focus': 'modal/submit',
             'data-testid': 'modal-submit',
-            'aria-busy': pending ? 'true' : null,
+            'aria-busy': busy ? 'true' : null,
             onclick: () => void submit(id),
           },
-          saidBy(view.submit),
+          submitText,
         )
       : null,
   );
-  dialog.setAttribute('aria-labelledby', titleId);
-  dialog.dataset.viewId = id;
-  dialog.dataset.callbackId = view.callback_id ?? '';
-  if (dialog.children[1] === parts.body) {
-    dialog.firstElementChild.replaceWith(header);
-    dialog.lastElementChild.replaceWith(footer);
-  } else {
-    dialog.replaceChildren();
-    append(dialog, [header, parts.body, footer]);
-  }
-  showBlocks(parts.body, view.blocks, parts.surface, parts.errors);
-  if (footerFocus && !isNew) dialog.querySelector(`[data-modal=${footerFocus}]`)?.focus();
-  if (isNew || !hadFocus || !dialog.contains(document.activeElement) || document.activeElement === dialog) {
-    if (isNew || !dialog.contains(document.activeElement) || [dialog, parts.body].includes(document.activeElement))
-      focusFirst(parts.body);
-  }
 }
 
 const focusable = 'input:not([type=hidden]), textarea, select, .block button, .block a.button';

@@ -1,6 +1,7 @@
 // Slack's mrkdwn as page elements: https://docs.slack.dev/messaging/formatting-message-text
 import { el } from './dom.js';
 import { emoji } from './emoji.js';
+import { nameButton } from './people.js';
 import { fillDate, fullMoment } from './time.js';
 import { channelOf, nameOf, userOf, world } from './world.js';
 
@@ -14,12 +15,8 @@ export function link(url, label) {
 }
 
 export function userMention(id) {
-  const known = userOf(id);
-  return el(
-    'span',
-    { class: id === world.as ? 'mention me' : 'mention', 'data-user-id': id },
-    `@${known ? nameOf(id) : id}`,
-  );
+  if (!userOf(id)) return el('span', { class: 'mention' }, `@${id}`);
+  return nameButton(id, { class: id === world.as ? 'mention me' : 'mention', label: `@${nameOf(id)}` });
 }
 export function channelMention(id, label) {
   const channel = channelOf(id);

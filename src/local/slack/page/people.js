@@ -24,6 +24,37 @@ export function avatar(id, size = '') {
   );
 }
 
+/** A person's name, with what one can do about them behind it. */
+export function nameButton(id, options = {}) {
+  const { class: look = 'name', label = nameOf(id) } = options;
+  const node = el(
+    'button',
+    { type: 'button', class: look, 'aria-haspopup': 'menu', 'aria-expanded': 'false', 'data-user-id': id },
+    label,
+  );
+  node.addEventListener('click', () => {
+    const user = userOf(id);
+    const about = [user?.title, user?.isGuest ? 'Guest' : '', user && !user.isBot ? zoneTime(user) : '']
+      .filter(Boolean)
+      .join(' · ');
+    openMenu(node, nameOf(id), [
+      { heading: [el('strong', {}, nameOf(id)), about ? el('small', {}, about) : null] },
+      ...(id === world.as ? [] : [{ label: `Message ${nameOf(id)}`, run: () => world.openPerson(id) }]),
+      ...(id === world.as || !choosable().some((each) => each.id === id)
+        ? []
+        : [
+            {
+              label: `Be ${nameOf(id)}`,
+              description: 'See this workspace with their eyes',
+              run: () => world.become(id),
+            },
+          ]),
+      ...(id === world.as ? [{ label: 'This is you', run: () => {} }] : []),
+    ]);
+  });
+  return node;
+}
+
 export const choosable = () => world.workspace.users.filter((each) => !each.isBot && !each.deleted);
 
 function zoneTime(user) {

@@ -7,7 +7,7 @@ function places({ openChannel, openApp, openPerson, become }) {
   const { channels } = world.state;
   return [
     ...channels.map((channel) => ({
-      text: channel.kind === 'im' ? channel.name : `#${channel.name}`,
+      text: channel.name,
       note: channel.unread > 0 ? `${channel.unread} unread` : channel.topic,
       unread: channel.unread,
       picture: () =>
@@ -92,7 +92,7 @@ export function quickSwitcher(actions) {
       );
     };
     shown = all
-      .filter((place) => words.every((word) => place.text.toLowerCase().includes(word)))
+      .filter((place) => words.every((word) => place.text.toLowerCase().includes(word.replace(/^#/, ''))))
       .sort((a, b) => rank(a) - rank(b))
       .slice(0, 40);
     list.replaceChildren();

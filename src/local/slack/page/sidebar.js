@@ -1,7 +1,7 @@
 // The left side: channels, conversations and the app.
-import { append, el, icon, newId } from './dom.js';
+import { el, icon, newId, reconcile } from './dom.js';
 import { avatar } from './people.js';
-import { act, userOf, world } from './world.js';
+import { act, world } from './world.js';
 
 const byName = (a, b) => a.name.localeCompare(b.name);
 const userBehind = (channel) => world.workspace.users.find((each) => (each.realName || each.name) === channel.name);
@@ -15,7 +15,13 @@ export function sidebarOrder() {
   return { joined, others, direct, app };
 }
 
-function entry({ id, label, unread, current, picture, open, dim }) {
+function entry({ id, label, unread, current, kind, face, open, dim }) {
+  const picture =
+    kind === 'im'
+      ? avatar(face, 'tiny')
+      : kind === 'private'
+        ? icon('lock')
+        : el('span', { class: 'hash', 'aria-hidden': 'true' }, '#');
   return el(
     'li',
     {},
@@ -39,75 +45,64 @@ function entry({ id, label, unread, current, picture, open, dim }) {
   );
 }
 
-function section(title, entries, action) {
-  if (entries.length === 0 && !action) return null;
+function section({ title, action }) {
   const id = newId('section');
-  return el(
-    'section',
-    { 'aria-labelledby': id },
-    el('h2', {}, el('span', { id }, title), action),
-    el('ul', {}, entries),
-  );
+  return el('section', { 'aria-labelledby': id }, el('h2', {}, el('span', { id }, title), action?.()), el('ul', {}));
 }
 
-let drawn = '';
-/** Draws the sidebar into `nav`, when something in it changed. */
+/** Draws the sidebar into `nav`. What did not change stays the same node, so that no click gets lost. */
 export function showSidebar(nav, current, { openChannel, openApp, startDirect }) {
-  const version = JSON.stringify([world.as, current, world.state.channels, world.workspace.app]);
-  if (version === drawn) return;
-  drawn = version;
-  const focused = nav.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   const { joined, others, direct, app } = sidebarOrder();
-  const channelEntry = (channel) =>
-    entry({
-      id: channel.id,
-      label: channel.name,
-      unread: channel.unread,
-      current: current === channel.id,
-      picture: channel.kind === 'private' ? icon('lock') : el('span', { class: 'hash', 'aria-hidden': 'true' }, '#'),
-      open: () => openChannel(channel.id),
-      dim: !channel.isMember,
-    });
-  nav.replaceChildren();
-  append(nav, [
-    section('Channels', joined.map(channelEntry)),
-    others.length > 0 ? section('Other channels', others.map(channelEntry)) : null,
-    section(
-      'Direct messages',
-      direct.map((channel) =>
-        entry({
-          id: channel.id,
-          label: channel.name,
-          unread: channel.unread,
-          current: current === channel.id,
-          picture: avatar(userBehind(channel)?.id ?? channel.id, 'tiny'),
-          open: () => openChannel(channel.id),
-        }),
-      ),
-      el(
-        'button',
+  const channelEntry = (channel) => ({
+    id: channel.id,
+    label: channel.name,
+    unread: channel.unread,
+    current: current === channel.id,
+    kind: channel.kind,
+    face: channel.kind === 'im' ? (userBehind(channel)?.id ?? channel.id) : null,
+    dim: channel.kind !== 'im' && !channel.isMember,
+    open: () => openChannel(channel.id),
+  });
+  const newDirect = () =>
+    el(
+      'button',
+      {
+        type: 'button',
+        class: 'icon-button',
+        'aria-label': 'New direct message',
+        title: 'New direct message',
+        onclick: startDirect,
+      },
+      icon('plus'),
+    );
+  const sections = [
+    { title: 'Channels', entries: joined.map(channelEntry) },
+    { title: 'Other channels', entries: others.map(channelEntry) },
+    { title: 'Direct messages', entries: direct.map(channelEntry), action: newDirect },
+    {
+      title: 'Apps',
+      entries: [
         {
-          type: 'button',
-          class: 'icon-button',
-          'aria-label': 'New direct message',
-          title: 'New direct message',
-          onclick: startDirect,
+          id: app?.id ?? 'app',
+          label: world.workspace.app.name,
+          unread: app?.unread ?? 0,
+          current: current === 'home' || (app !== null && current === app.id),
+          kind: 'im',
+          face: world.workspace.app.botUserId,
+          dim: false,
+          open: openApp,
         },
-        icon('plus'),
-      ),
-    ),
-    section('Apps', [
-      entry({
-        id: app?.id ?? 'app',
-        label: world.workspace.app.name,
-        unread: app?.unread ?? 0,
-        current: current === 'home' || (app !== null && current === app.id),
-        picture: avatar(world.workspace.app.botUserId, 'tiny'),
-        open: openApp,
-      }),
-    ]),
-  ]);
-  if (focused) [...nav.querySelectorAll('[data-focus]')].find((each) => each.dataset.focus === focused)?.focus();
+      ],
+    },
+  ].filter((each) => each.entries.length > 0 || each.action);
+  reconcile(nav, sections, { key: (each) => each.title, version: () => world.as, render: section });
+  sections.forEach(({ entries }, i) => {
+    reconcile(nav.children[i].querySelector('ul'), entries, {
+      key: (each) => each.id,
+      version: (each) => JSON.stringify(each),
+      render: entry,
+    });
+  });
 }
 
 /** The DM with this person or the app, made when there is none. */
@@ -122,4 +117,3 @@ export async function directWith(userId) {
   await world.refresh();
   return answer.ok ? (answer.channel ?? null) : null;
 }
-export const displayName = (userId) => userOf(userId)?.realName ?? userId;

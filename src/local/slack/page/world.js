@@ -13,8 +13,11 @@ export const world = {
   as: '',
   /** @type {import('../contract.ts').PageState} */
   state: { ok: true, channels: [], views: [], home: null },
-  /** Shows a channel; set by main.js. */
+  /** Where one can go from anywhere; set by main.js. */
   goTo: (_channelId) => {},
+  openPerson: (_userId) => {},
+  become: (_userId) => {},
+  refresh: async () => {},
 };
 
 export const userOf = (id) => world.workspace.users.find((each) => each.id === id);
