@@ -35,7 +35,7 @@ export function showAnswer(world: World, target: ReplyTarget, answer: AppAnswer)
   const text = typeof answer.text === 'string' ? answer.text : '';
   if (text.trim() === '' && blocks.length === 0) throw new SlackError('no_text');
   if (answer.replace_original && old) {
-    Object.assign(old, { text, blocks, edited: true });
+    Object.assign(old, { text, blocks, edited: old.edited || blocks.length === 0 });
     workspace.changed({ type: 'messages', channel: target.channel });
     return;
   }

@@ -23,6 +23,7 @@ function saidIn(args: Args): Said {
 function metadataIn(args: Args): { metadata?: unknown } {
   if (args.metadata === undefined || args.metadata === null) return {};
   const metadata = args.metadata as { event_type?: unknown; event_payload?: unknown };
+  if (Object.keys(metadata).length === 0) return { metadata: undefined };
   if (typeof metadata.event_type !== 'string' || typeof metadata.event_payload !== 'object')
     throw new SlackError('invalid_metadata_format');
   return { metadata };
@@ -73,7 +74,8 @@ function update(world: World, args: Args): Record<string, unknown> {
   if (typeof args.text === 'string' && args.text.length > longestUpdate) throw new SlackError('msg_too_long');
   const said =
     args.text === undefined && args.blocks !== undefined ? { ...saidIn(args), text: message.text } : saidIn(args);
-  Object.assign(message, said, metadataIn(args), { edited: true });
+  // Slack marks a message as edited only where its text is what shows.
+  Object.assign(message, said, metadataIn(args), { edited: message.edited || said.blocks.length === 0 });
   world.workspace.changed({ type: 'messages', channel: channel.id });
   return { channel: channel.id, ts: message.ts, text: message.text, message: messageObject(world, message) };
 }

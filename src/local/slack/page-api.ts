@@ -98,10 +98,13 @@ export function pageMessages(world: World, as: unknown, channelId: unknown, thre
   const wanted = thread
     ? all.filter((each) => each.ts === thread || each.threadTs === thread)
     : all.filter((each) => !each.threadTs || each.broadcast);
-  return wanted.map((each) => pageMessage(each, all));
+  const replies = new Map<string, number>();
+  for (const each of all)
+    if (each.threadTs && !each.onlyFor) replies.set(each.threadTs, (replies.get(each.threadTs) ?? 0) + 1);
+  return wanted.map((each) => pageMessage(each, replies.get(each.ts) ?? 0));
 }
 
-function pageMessage(message: LocalMessage, all: LocalMessage[]): PageMessage {
+function pageMessage(message: LocalMessage, replyCount: number): PageMessage {
   const { ts, channel, user, isApp, text, blocks, edited, threadTs, subtype } = message;
   return {
     ts,
@@ -112,7 +115,7 @@ function pageMessage(message: LocalMessage, all: LocalMessage[]): PageMessage {
     blocks,
     ephemeral: Boolean(message.onlyFor),
     edited,
-    replyCount: all.filter((each) => each.threadTs === ts && !each.onlyFor).length,
+    replyCount,
     ...(threadTs ? { threadTs } : {}),
     ...(subtype ? { subtype } : {}),
   };

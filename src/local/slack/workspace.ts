@@ -148,7 +148,7 @@ export function openWorkspace(
         read: [...workspace.read],
         homes: [...workspace.homes],
       };
-      fs.writeFileSync(`${stateFile}.new`, JSON.stringify(state));
+      fs.writeFileSync(`${stateFile}.new`, JSON.stringify(state), { mode: 0o600 });
       fs.renameSync(`${stateFile}.new`, stateFile);
     },
   };

@@ -131,6 +131,9 @@ describe('a posted message', () => {
     expect(slack.control.messages('U0DANA', 'C0GENERAL')).toMatchObject([
       { ts, text: 'two', blocks: [], edited: true },
     ]);
+    const blocks = [aButton('y')];
+    await client.chat.update({ channel: 'C0GENERAL', ts: ts!, blocks });
+    expect(slack.control.messages('U0DANA', 'C0GENERAL')).toMatchObject([{ text: 'two', blocks }]);
     await slack.control.act({ kind: 'say', as: 'U0DANA', channel: 'C0GENERAL', text: 'mine' });
     const mine = slack.control.messages('U0DANA', 'C0GENERAL')[1]!.ts;
     const update = (at: string, text = 'x', channel = 'C0GENERAL') =>
