@@ -34,6 +34,8 @@ import { checkIncidents, watchIncident } from './incidents/check.ts';
 import { tellOverdue } from './incidents/deadline.ts';
 import { pageForIncident } from './incidents/page.ts';
 import { incidentsInSlack } from './incidents/slack.ts';
+import { makeSecret } from './inventory/make-secret.ts';
+import { inventoryInSlack } from './inventory/slack.ts';
 import { Refusal } from './kernel.ts';
 import { checkCase, sweepCases } from './offboarding/check.ts';
 import { offboardingInCli } from './offboarding/cli.ts';
@@ -109,6 +111,7 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
   // First in App Home: whoever comes because of a leak must not search.
   incidentsInSlack(door, ports);
   accessInSlack(door, ports);
+  inventoryInSlack(door, ports);
   rotationInSlack(door, ports);
   peopleInSlack(door, ports);
   auditInSlack(door, ports);
@@ -341,6 +344,7 @@ function handlersOf(ports: Ports, admins: string[], adapters: { card: Handlers['
   return {
     'slack.card': adapters.card,
     'people.sync': () => syncPeople(ports, admins),
+    'inventory.make-secret': (job) => makeSecret(ports, job),
     'access.announce': (job) => announceRequest(ports, job),
     'access.nudge': (job) => nudge(ports, job),
     'access.expire-request': (job) => expireRequest(ports, job),

@@ -88,6 +88,12 @@ export const block = {
     text: { type: 'plain_text', text: cut(text, 150), emoji: true },
   }),
   text: (text: Mrkdwn): KnownBlock => ({ type: 'section', text: { type: 'mrkdwn', text: cut(text || ' ', 3000) } }),
+  /** A text with a button beside it, as in a list. */
+  row: (text: Mrkdwn, accessory: Button): KnownBlock => ({
+    type: 'section',
+    text: { type: 'mrkdwn', text: cut(text || ' ', 3000) },
+    accessory,
+  }),
   /** At most ten label–value pairs; more go into further blocks. */
   facts: (pairs: [label: string, value: Mrkdwn][]): KnownBlock[] => {
     const fields = pairs

@@ -69,11 +69,18 @@ export interface KeyFilter {
   /** Rotation due up to this instant. */
   dueBefore?: Instant;
   status?: ApiKey['status'];
+  /** All of these words are in the key's name, service or tags. */
+  words?: string;
+}
+
+/** A page that one can also go back from: `previous` and `next` are what to ask for the neighbours with. */
+export interface KeyPage extends Page<ApiKey> {
+  previous: string | null;
 }
 
 export interface KeyReads extends Rows<ApiKey> {
-  /** Soonest due first. `after` is the `next` of the page before. */
-  list(filter: KeyFilter, limit: number, after?: string | null): Promise<Page<ApiKey>>;
+  /** Soonest due first. `at` is the `next` or `previous` of another page. */
+  list(filter: KeyFilter, limit: number, at?: string | null): Promise<KeyPage>;
   /** Keys whose name, service, purpose or tags match all words; best first. */
   search(text: string, limit: number): Promise<ApiKey[]>;
   count(filter: KeyFilter): Promise<number>;

@@ -2,7 +2,7 @@ import type { KnownBlock } from '@slack/types';
 import { z } from 'zod';
 import { block, button, form, input, join, type Mrkdwn, md, mention, message, option, typed, when } from '../blocks.ts';
 import { done, type SlackDoor } from '../doors.ts';
-import type { ApiKey } from '../inventory/model.ts';
+import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
@@ -29,16 +29,14 @@ const DecideForm = z.object({
   reason: z.string().nullish(),
 });
 
-/** How a key is offered in a search: name, then what tells it from its neighbours. */
-export const keyOption = (key: ApiKey) =>
-  option(key.id, key.name, `${key.risk} risk, ${key.scope || 'no scope noted'}`);
-
 /** Requests, decisions, grants and their ends, as people meet them in Slack. */
 export function accessInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
   accessCards(slack);
 
-  slack.suggest('keyId', ({ query }) => store.read(async (view) => (await view.keys.search(query, 50)).map(keyOption)));
+  slack.suggest('keyId', ({ query }) =>
+    store.read(async (view) => (await view.keys.search(query, 50)).map((key) => option(...asChoice(key)))),
+  );
 
   // ————— Asking —————
 
@@ -67,7 +65,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
           label: 'Key',
           placeholder: 'Type a service, environment or purpose',
           live: true,
-          ...(chosen ? { initial: keyOption(chosen) } : {}),
+          ...(chosen ? { initial: option(...asChoice(chosen)) } : {}),
         }),
         input({
           kind: 'text',
@@ -128,7 +126,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
     store.read(async (view) => {
       if (isId('key', words)) return { key: await view.keys.find(words), found: '' };
       if (!words.trim()) return { key: null, found: '' };
-      const keys = await view.keys.search(expand(words), 20);
+      const keys = await view.keys.search(inFull(words), 20);
       if (keys.length === 1) return { key: keys[0]!, found: '' };
       return {
         key: null,
@@ -310,7 +308,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
         const grants = (await view.grants.liveOfPerson(person.id)).filter((each) => each.status !== 'ending');
         return Promise.all(grants.map(async (grant) => ({ grant, key: await view.keys.get(grant.keyId) })));
       });
-      const wanted = expand(words).toLowerCase().split(/\s+/).filter(Boolean);
+      const wanted = inFull(words).toLowerCase().split(/\s+/).filter(Boolean);
       const matches = live.filter(
         ({ grant, key }) => grant.id === words || wanted.every((word) => key.name.toLowerCase().includes(word)),
       );
@@ -362,13 +360,4 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
   slack.action('access.start', { opens: 'Request access' }, async ({ person }) => ({
     open: await requestModal(person, null, null, ''),
   }));
-}
-
-/** "prod" means production: the short forms that people type. */
-function expand(words: string): string {
-  const short: Record<string, string> = { prod: 'production', dev: 'development', stg: 'staging', stage: 'staging' };
-  return words
-    .split(/\s+/)
-    .map((word) => short[word.toLowerCase()] ?? word)
-    .join(' ');
 }

@@ -1,4 +1,5 @@
 import { day, type Id, type Instant, Refusal } from '../kernel.ts';
+import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 
 export const environments = ['production', 'staging', 'development', 'test', 'sandbox', 'demo'] as const;
@@ -81,10 +82,101 @@ export interface ApiKey extends ApiKeyFacts {
   addedAt: Instant;
 }
 
+/** How values look when nobody says otherwise. */
+export const standardRecipe: Recipe = { length: 40, exclude: '', punctuation: false };
+
+/** What somebody enters about a key. */
+export interface KeyEntry extends ApiKeyFacts {
+  lastRotatedAt: Instant | null;
+}
+
+/** A fresh key in the inventory. `currentVersion` is what Secrets Manager holds, where it holds something already. */
+export function entered(
+  id: Id<'key'>,
+  entry: KeyEntry,
+  currentVersion: string | null,
+  addedBy: Id<'person'>,
+  policy: Policy,
+  now: Instant,
+): ApiKey {
+  const { risk } = computedRisk(entry, policy, now);
+  return {
+    ...entry,
+    id,
+    name: nameOf(entry),
+    risk,
+    riskSet: null,
+    status: 'active',
+    currentVersion,
+    nextRotationAt: nextRotation({ ...entry, risk }, policy, now),
+    snooze: null,
+    addedBy,
+    addedAt: now,
+  };
+}
+
+type Unmade = ApiKey & { secretId: string; recipe: Recipe };
+
+/** Whether this key's first value is still to be made by us. */
+export function isUnmade(key: ApiKey): key is Unmade {
+  const ourTask = key.storage === 'secrets-manager' && key.secretId !== null && key.recipe !== null;
+  return key.status === 'active' && key.currentVersion === null && ourTask;
+}
+
+/** Where a value that we make goes, unless somebody names another place. */
+export function secretNameFor(facts: Pick<ApiKeyFacts, 'service' | 'environment' | 'purpose'>): string {
+  const plain = (text: string) =>
+    text
+      .normalize('NFKD')
+      .toLowerCase()
+      .replace(/[^a-z\d]+/g, '-')
+      .replace(/^-+|-+$/g, '')
+      .slice(0, 80) || 'key';
+  const name = `keysteward/${facts.environment}/${plain(facts.service)}/${plain(facts.purpose)}`;
+  // A dash and six characters at the end are how AWS ends an ARN.
+  return /-[a-z\d]{6}$/.test(name) ? `${name}-value` : name;
+}
+
 /** SOP 2: structured naming. */
 export function nameOf(facts: Pick<ApiKeyFacts, 'service' | 'environment' | 'purpose'>): string {
   const environment = facts.environment[0]!.toUpperCase() + facts.environment.slice(1);
   return `${facts.service} API Key - ${environment} - ${facts.purpose}`;
+}
+
+/** A service as the inventory writes it: "OpenAI API key" is OpenAI, because every name says API Key already (SOP 2). */
+export function serviceOf(text: string): string {
+  const words = text.replace(/\s+/g, ' ').trim();
+  return words.replace(/ api( keys?)?$/i, '') || words;
+}
+
+const shortForms = new Map([
+  ['prod', 'production'],
+  ['prd', 'production'],
+  ['live', 'production'],
+  ['stg', 'staging'],
+  ['stage', 'staging'],
+  ['dev', 'development'],
+]);
+
+/** What people type, in the inventory's own words: `prod` means production. */
+export function inFull(words: string): string {
+  return words
+    .split(/\s+/)
+    .map((word) => shortForms.get(word.toLowerCase()) ?? word)
+    .join(' ');
+}
+
+/** The environment that a word means, or null. */
+export function environmentOf(word: string): Environment | null {
+  const full = inFull(word.trim()).toLowerCase();
+  return environments.find((each) => each === full) ?? null;
+}
+
+/** How a key is offered in a choice: its id, its name, and what tells it from its neighbours. */
+export function asChoice(
+  key: Pick<ApiKey, 'id' | 'name' | 'risk' | 'scope'>,
+): [id: string, name: string, hint: string] {
+  return [key.id, key.name, `${key.risk} risk, ${key.scope || 'no scope noted'}`];
 }
 
 /** Risk by SOP 5.1 and 1.3, with the reasons in words. The highest reason wins. */
@@ -135,4 +227,100 @@ export function whyNotSetRisk(computed: Risk, wanted: Risk, reason: string): Ref
     );
   }
   return null;
+}
+
+type RiskFacts = Pick<ApiKey, 'environment' | 'flags' | 'lastRotatedAt' | 'createdOn' | 'riskSet'>;
+
+/** The risk that counts, with its reasons: what an administrator set, else what the facts say. */
+export function assessed(key: RiskFacts, policy: Policy, now: Instant): { risk: Risk; reasons: string[] } {
+  const computed = computedRisk(key, policy, now);
+  if (!key.riskSet || key.riskSet.risk === computed.risk) return computed;
+  const { risk, reason } = key.riskSet;
+  return { risk, reasons: [reason ? `Set by an administrator: ${reason}` : 'Set by an administrator'] };
+}
+
+/**
+ * The key with its risk and its next rotation as its facts now say. A date that somebody chose stays as long as nothing
+ * that it follows from has changed.
+ */
+export function reassessed(before: ApiKey, after: ApiKey, policy: Policy, now: Instant): ApiKey {
+  const { risk } = assessed(after, policy, now);
+  const same =
+    risk === before.risk &&
+    (['lastRotatedAt', 'createdOn', 'expiresAt'] as const).every(
+      (each) => before[each]?.getTime() === after[each]?.getTime(),
+    );
+  if (after.status !== 'active') return { ...after, risk, nextRotationAt: null };
+  if (same && before.nextRotationAt) return { ...after, risk, nextRotationAt: before.nextRotationAt };
+  return { ...after, risk, nextRotationAt: nextRotation({ ...after, risk }, policy, now) };
+}
+
+export const notThere = () => new Refusal('not_found', 'This key does not exist, or not any more.');
+
+/** Why nobody can make this person answer for a key. */
+export function whyNotOwn(owner: Person): Refusal | null {
+  if (owner.status !== 'active') {
+    return new Refusal('invalid', `${owner.name} is no longer active here. Choose somebody else.`, 'owner');
+  }
+  if (owner.tier === 'contractor') {
+    return new Refusal('invalid', `${owner.name} is a contractor; a key needs an owner who stays.`, 'owner');
+  }
+  return null;
+}
+
+/** What about these facts cannot be, whoever enters them. */
+export function whyNotFacts(
+  facts: Pick<ApiKey, 'storage' | 'secretId' | 'issuer' | 'createdOn' | 'lastRotatedAt' | 'expiresAt'>,
+  before: Pick<ApiKey, 'expiresAt'> | null,
+  now: Instant,
+): Refusal | null {
+  const { createdOn, lastRotatedAt, expiresAt } = facts;
+  // A day of grace: the date was chosen in somebody's own zone.
+  const tomorrow = new Date(now.getTime() + day);
+  if (createdOn && createdOn > tomorrow) return new Refusal('invalid', 'This lies in the future.', 'createdOn');
+  if (lastRotatedAt && lastRotatedAt > tomorrow) {
+    return new Refusal('invalid', 'This lies in the future.', 'lastRotatedAt');
+  }
+  if (createdOn && lastRotatedAt && lastRotatedAt < createdOn) {
+    return new Refusal('invalid', 'A key cannot have been rotated before it was made.', 'lastRotatedAt');
+  }
+  const newEnd = expiresAt?.getTime() !== before?.expiresAt?.getTime();
+  if (expiresAt && newEnd && expiresAt < new Date(now.getTime() - day)) {
+    return new Refusal('invalid', 'This date has passed. A key that has ended need not be kept here.', 'expiresAt');
+  }
+  if (facts.storage === 'secrets-manager' && !facts.secretId) {
+    return new Refusal('invalid', "Give the secret's name or ARN in Secrets Manager.", 'secretId');
+  }
+  if (facts.storage !== 'secrets-manager' && facts.issuer !== 'person') {
+    return new Refusal('invalid', 'Only what is in Secrets Manager can be replaced without a person.', 'issuer');
+  }
+  return null;
+}
+
+/**
+ * A key that becomes harmless on paper needs a reason; where fewer people would have to approve access, an
+ * administrator has to do it: an owner could otherwise open a production key alone.
+ */
+export function whyNotSoften(before: ApiKey, after: ApiKey, changer: Person, reason: string): Refusal | null {
+  const dropped = before.flags.filter((flag) => !after.flags.includes(flag));
+  const leftProduction = before.environment === 'production' && after.environment !== 'production';
+  const fewerApprovers = leftProduction || (before.environment === 'production' && dropped.includes('customerData'));
+  if (fewerApprovers && changer.tier !== 'administrator') {
+    return new Refusal(
+      'not_allowed',
+      'Fewer people would have to approve access to this key then, so an administrator has to make this change.',
+    );
+  }
+  if ((dropped.length > 0 || leftProduction) && reason.trim().length < 10) {
+    return new Refusal('invalid', 'The key becomes less dangerous on paper. Say why, for the audit log.', 'reason');
+  }
+  return null;
+}
+
+/** The facts as somebody saw them, as a short text: two people who edit at once do not overwrite each other. */
+export function editionOf(key: ApiKey): string {
+  const text = JSON.stringify({ ...key, snooze: null, nextRotationAt: null });
+  let hash = 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return (hash >>> 0).toString(36);
 }

@@ -1,4 +1,3 @@
-import type { ApiKeyFacts } from '../inventory/model.ts';
 import { type Id, Refusal } from '../kernel.ts';
 
 /** SOP 6.1. */
@@ -50,10 +49,14 @@ export const permissions = {
   'people.set-hr-id': { may: administrators },
   'inventory.list': { may: staff },
   'inventory.show': { may: staff },
+  /** A key that one holds or held. */
+  'inventory.show-held': { may: everybody },
   'inventory.add': { may: staff },
   'inventory.change': { may: answering },
   'inventory.set-risk': { may: administrators },
   'inventory.hand-over': { may: answering },
+  /** SOP 6.1: developers do not end production keys. */
+  'inventory.retire': { may: answering, inProduction: administrators },
   'inventory.snooze': { may: answering },
   'access.request': { may: everybody },
   'access.decide': { may: answering },
@@ -79,7 +82,7 @@ export type Action = keyof typeof permissions;
 export function whyNot(
   person: Person,
   action: Action,
-  key?: Pick<ApiKeyFacts, 'ownerId' | 'environment'>,
+  key?: { ownerId: Id<'person'>; environment: string },
 ): Refusal | null {
   if (person.status !== 'active') {
     return new Refusal(

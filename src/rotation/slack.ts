@@ -2,7 +2,7 @@ import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, input, md, mention, option, page, typed, when } from '../blocks.ts';
 import { type Answer, done, type SlackDoor } from '../doors.ts';
-import type { ApiKey } from '../inventory/model.ts';
+import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
@@ -67,7 +67,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
               kind: 'select',
               name: 'keyId',
               label: `${keys.length === 100 ? 'Many' : keys.length} keys match. Which one?`,
-              options: keys.map((key) => option(key.id, key.name, `${key.risk} risk`)),
+              options: keys.map((key) => option(...asChoice(key))),
             })
           : input({
               kind: 'search',
@@ -166,13 +166,4 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     await rollBackRotation(ports, person, rotationOf(value));
     return done;
   });
-}
-
-/** `prod` is how people write production. */
-function inFull(words: string): string {
-  const short: Record<string, string> = { prod: 'production', dev: 'development', stg: 'staging', stage: 'staging' };
-  return words
-    .split(/\s+/)
-    .map((word) => short[word.toLowerCase()] ?? word)
-    .join(' ');
 }

@@ -24,34 +24,56 @@ function keyConditions(filter: KeyFilter): SQL[] {
     ...(filter.risk ? [eq(keys.risk, filter.risk)] : []),
     ...(filter.ownerId ? [eq(keys.ownerId, filter.ownerId)] : []),
     ...(filter.dueBefore ? [lt(keys.nextRotationAt, filter.dueBefore)] : []),
+    ...wordsIn(filter.words ?? ''),
   ];
 }
 
 const escapeLike = (word: string) => word.replace(/[\\%_]/g, '\\$&');
+const wordsIn = (text: string): SQL[] =>
+  text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter(Boolean)
+    .slice(0, 8)
+    .map((word) => sql`words LIKE ${`%${escapeLike(word)}%`}`);
+
+/** Where a page of keys begins: behind this key, or (`<`) in front of it. */
+const placeOf = (key: ApiKey) => `${key.nextRotationAt?.toISOString() ?? ''}~${key.id}`;
+function cursorIn(at: string | null | undefined) {
+  const [, way, due, id] = /^([<>])([\d\-T:.Z]*)~(key_\w+)$/.exec(at ?? '') ?? [];
+  return { back: way === '<', place: id ? { due: due!, id } : null };
+}
 
 export function keyRows(session: Session): TableRows<ApiKey> & KeyReads {
   const rows = rowsOf<ApiKey>(session, keys, 'key');
   return {
     ...rows,
-    async list(filter, limit, after) {
+    async list(filter, limit, at) {
       const conditions = keyConditions(filter);
-      if (after) {
-        const [at, id] = after.split('~');
-        conditions.push(sql`(${keys.nextRotationAt}, ${keys.id}) > (${at}::timestamptz, ${id})`);
+      const { back, place } = cursorIn(at);
+      // Retired keys are not due: they have no date, and are listed by their id alone.
+      const order = filter.status === 'retired' ? [keys.id] : [keys.nextRotationAt, keys.id];
+      if (place) {
+        const columns = sql.join(order, sql`, `);
+        const values = order.length === 1 ? sql`${place.id}` : sql`${place.due}::timestamptz, ${place.id}`;
+        conditions.push(back ? sql`(${columns}) < (${values})` : sql`(${columns}) > (${values})`);
       }
-      const found = await rows.where(and(...conditions), sql`${keys.nextRotationAt}, ${keys.id}`, limit + 1);
+      const by = sql.join(back ? order.map((each) => sql`${each} DESC`) : order, sql`, `);
+      const found = await rows.where(and(...conditions), by, limit + 1);
       const page = found.slice(0, limit);
-      const last = page.at(-1);
+      const more = found.length > limit;
+      if (back) page.reverse();
+      const [first, last] = [page[0], page.at(-1)];
       return {
         rows: page,
-        next: found.length > limit && last?.nextRotationAt ? `${last.nextRotationAt.toISOString()}~${last.id}` : null,
+        previous: first && (back ? more : place) ? `<${placeOf(first)}` : null,
+        next: last && (back || more) ? `>${placeOf(last)}` : null,
       };
     },
     async search(text, limit) {
-      const words = text.toLowerCase().split(/\s+/).filter(Boolean).slice(0, 8);
-      const matches = words.map((word) => sql`words LIKE ${`%${escapeLike(word)}%`}`);
+      const words = wordsIn(text);
       return rows.where(
-        and(eq(keys.status, 'active'), ...matches),
+        and(eq(keys.status, 'active'), ...words),
         words.length > 0 ? sql`${keys.name}` : sql`${keys.nextRotationAt}, ${keys.id}`,
         limit,
       );

@@ -1,0 +1,103 @@
+import { day, type Id, type Instant, Refusal } from '../kernel.ts';
+import type { Policy } from '../policy.ts';
+import type { KeyFilter, KeyPage, Ports } from '../ports.ts';
+import { environmentOf, environments, inFull, risks } from './model.ts';
+
+/** What somebody wants to see of the inventory. */
+export interface ListAsk {
+  service?: string;
+  environment?: KeyFilter['environment'];
+  risk?: KeyFilter['risk'];
+  /** As it was typed; `me` is who asks. */
+  owner?: string;
+  /** Due within so many days; 0 for what is overdue. */
+  dueDays?: number;
+  status?: KeyFilter['status'];
+  words: string[];
+}
+
+const one = <T extends string>(what: string, all: readonly T[], value: string): T => {
+  const found = all.find((each) => each === value.toLowerCase());
+  if (found) return found;
+  throw new Refusal('invalid', `There is no ${what} "${value.slice(0, 60)}". Choose one of ${all.join(', ')}.`);
+};
+
+const filters: Record<string, (ask: ListAsk, value: string) => void> = {
+  service: (ask, value) => {
+    ask.service = value;
+  },
+  env: (ask, value) => filters.environment!(ask, value),
+  environment: (ask, value) => {
+    ask.environment = environmentOf(value) ?? one('environment', environments, value);
+  },
+  risk: (ask, value) => {
+    ask.risk = one('risk', risks, value);
+  },
+  owner: (ask, value) => {
+    ask.owner = value;
+  },
+  due: (ask, value) => {
+    const days = Number(/^(\d{1,4})d?$/i.exec(value)?.[1]);
+    if (!Number.isInteger(days)) throw new Refusal('invalid', 'Say within how many days, for example due:14d.');
+    ask.dueDays = days;
+  },
+};
+const named = <T>(table: Record<string, T>, name: string): T | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;
+
+const words: Record<string, (ask: ListAsk, policy: Policy) => void> = {
+  mine: (ask) => {
+    ask.owner = 'me';
+  },
+  due: (ask, policy) => {
+    ask.dueDays = policy.digest.aheadDays;
+  },
+  overdue: (ask) => {
+    ask.dueDays = 0;
+  },
+  retired: (ask) => {
+    ask.status = 'retired';
+  },
+};
+
+/** `environment:prod due:14d owner:me stripe`, read. `"two words"` after a colon are one value. @throws Refusal for what it cannot read */
+export function listAsk(text: string, policy: Policy): ListAsk {
+  if (text.length > 300) throw new Refusal('invalid', 'That is too long for a filter. Use fewer words.');
+  const ask: ListAsk = { words: [] };
+  for (const [piece] of text.matchAll(/(?:[a-z]+:"[^"]*"|\S+)/gi)) {
+    const [, name = '', value = ''] = /^([a-z]+):"?([^"]*)"?$/i.exec(piece) ?? [];
+    const filter = named(filters, name.toLowerCase());
+    const word = named(words, piece.toLowerCase());
+    if (filter && value) filter(ask, value);
+    else if (word) word(ask, policy);
+    else if (name) {
+      const all = Object.keys(filters)
+        .filter((each) => each !== 'env')
+        .join(', ');
+      throw new Refusal('invalid', `There is no filter "${name.slice(0, 30)}:". There are ${all}.`);
+    } else ask.words.push(inFull(piece));
+  }
+  return ask;
+}
+
+/** One page of the inventory. `ownerId` is whom the ask's owner means. */
+export function listKeys(
+  { store }: Pick<Ports, 'store'>,
+  ask: ListAsk,
+  ownerId: Id<'person'> | null,
+  at: string | null,
+  pageSize = 10,
+): Promise<KeyPage & { now: Instant }> {
+  return store.read(async (view) => {
+    const filter: KeyFilter = {
+      ...(ask.service ? { service: ask.service } : {}),
+      ...(ask.environment ? { environment: ask.environment } : {}),
+      ...(ask.risk ? { risk: ask.risk } : {}),
+      ...(ask.status ? { status: ask.status } : {}),
+      ...(ownerId ? { ownerId } : {}),
+      ...(ask.dueDays === undefined ? {} : { dueBefore: new Date(view.now.getTime() + ask.dueDays * day) }),
+      ...(ask.words.length > 0 ? { words: ask.words.join(' ') } : {}),
+    };
+    return { ...(await view.keys.list(filter, pageSize, at)), now: view.now };
+  });
+}
