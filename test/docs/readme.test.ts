@@ -30,7 +30,7 @@ const actionIds = new Set([
 const terminal = new Set<string>();
 beforeAll(async () => {
   const out = (line: string) => {
-    const [, command] = /^ {2}keysteward ((?:[a-z-]+ ?)+)/.exec(line) ?? [];
+    const [, command] = /^ {2}keysteward ([a-z-]+(?: [a-z][a-z-]*)*)/.exec(line) ?? [];
     if (command) terminal.add(command.trim());
   };
   await commandLine(['help'], {}, { out, err: out, untilStopped: async () => {} });
