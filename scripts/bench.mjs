@@ -1,10 +1,11 @@
 // npm run bench [-- --quick] [--only NAME]: the numbers that are promised, each as a ratio to a control in the same run.
 import { parseArgs } from 'node:util';
 import { findingKeys } from './bench/keys.mjs';
+import { memory } from './bench/memory.mjs';
 import { acknowledging, inTime } from './bench/slack.mjs';
 import { exitCodeOf, tableOf } from './bench/verdict.mjs';
 
-const benches = { acknowledging, 'in-time': inTime, keys: findingKeys };
+const benches = { acknowledging, 'in-time': inTime, keys: findingKeys, memory };
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string', multiple: true } },
 });

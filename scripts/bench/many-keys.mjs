@@ -1,7 +1,8 @@
 import { drizzle } from 'drizzle-orm/node-postgres';
 
 export const owners = 100;
-export const services = 200;
+/** So few that a page of any combination of filters is full over ten thousand keys as over a million. */
+export const services = 20;
 export const ownerId = (n) => `usr_${String(n).padStart(26, '0')}`;
 export const serviceName = (n) => `Service ${n}`;
 
@@ -55,6 +56,8 @@ export function questions({ keys, rotations }) {
   return {
     list: list({}),
     'list, second page': async () => keys.list({}, 20, (await keys.list({}, 20)).next),
+    'list, first page again from the second': async () =>
+      keys.list({}, 20, (await keys.list({}, 20, (await keys.list({}, 20)).next)).previous),
     'list by service': list({ service: serviceName(7) }),
     'list by environment': list({ environment: 'production' }),
     'list by risk': list({ risk: 'high' }),
@@ -72,6 +75,8 @@ export function questions({ keys, rotations }) {
 export function searches({ keys }) {
   return {
     'list of retired ones': () => keys.list({ status: 'retired' }, 20),
+    'list with a word': () => keys.list({ words: 'billing' }, 20),
+    'list with a number': () => keys.list({ words: 'purpose 4711' }, 20),
     'search for one word': () => keys.search('billing', 50),
     'search for a word that all have': () => keys.search('api key', 50),
     'search for a service and an environment': () => keys.search('service production', 50),

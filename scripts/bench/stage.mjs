@@ -1,18 +1,19 @@
-import { fork } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import fs from 'node:fs';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
+import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate } from '../../dist/app.js';
 import { startLocalPostgres } from '../../dist/local/postgres.js';
-import { benchUser } from './load.mjs';
+import { benchUser, signingSecret } from './load.mjs';
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));
 
 /** A folder that is gone when the run ends; in memory where that is asked for and there is room. */
-function folderFor(inMemory) {
+function folderFor(stage, inMemory) {
   let base = os.tmpdir();
   if (inMemory && fs.existsSync('/dev/shm')) {
     const { bavail, bsize } = fs.statfsSync('/dev/shm');
@@ -20,13 +21,13 @@ function folderFor(inMemory) {
   }
   const folder = fs.mkdtempSync(path.join(base, 'keysteward-bench-'));
   fs.chmodSync(folder, 0o755);
+  stage.leave(() => fs.rmSync(folder, { recursive: true, force: true }));
   return folder;
 }
 
 /** An embedded Postgres with our tables, for one run. */
 export async function postgresFor(stage, { inMemory = false, flags = [] } = {}) {
-  const folder = folderFor(inMemory);
-  stage.leave(() => fs.rmSync(folder, { recursive: true, force: true }));
+  const folder = folderFor(stage, inMemory);
   const server = await startLocalPostgres({
     dataDir: path.join(folder, 'postgres'),
     flags: flags.flatMap((flag) => ['-c', flag]),
@@ -76,25 +77,58 @@ export async function slackThatSaysYes(stage) {
   return { apiUrl: `${url}/api/`, responseUrl: `${url}/respond`, answered: () => answered };
 }
 
-/** A server of `servers/` in a process of its own. */
-export async function serverFor(stage, name, settings = {}) {
-  const child = fork(file(`servers/${name}.mjs`), [], {
-    env: { ...process.env, NODE_ENV: 'test', BENCH_SETTINGS: JSON.stringify(settings) },
-    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-    execArgv: ['--disable-proto=delete', ...(process.env.BENCH_PROF ? ['--cpu-prof', '--cpu-prof-dir=/tmp/prof'] : [])],
+/** A Node program in a process of its own, once a line that it prints says that it is ready. */
+async function childFor(stage, args, env, ready) {
+  const child = spawn(process.execPath, ['--disable-proto=delete', ...args], {
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, TMPDIR: os.tmpdir(), ...env },
+    stdio: ['ignore', 'pipe', 'inherit'],
   });
   const gone = new Promise((resolve) => child.once('exit', resolve));
   const stop = async () => {
-    child.kill(process.env.BENCH_PROF ? 'SIGTERM' : 'SIGKILL');
+    child.kill('SIGTERM');
+    const killed = setTimeout(() => child.kill('SIGKILL'), 15_000);
     await gone;
+    clearTimeout(killed);
   };
   stage.leave(stop);
-  const { port } = await new Promise((resolve, reject) => {
-    child.once('message', resolve);
-    child.once('exit', (code) => reject(new Error(`the server ${name} ended with ${code} before it was ready`)));
+  const found = await new Promise((resolve, reject) => {
+    createInterface({ input: child.stdout }).on('line', (line) => {
+      const match = ready.exec(line);
+      if (match) resolve(match);
+    });
+    child.once('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code} before it was ready`)));
   });
-  return { port, pid: child.pid, stop };
+  return { port: Number(found[1]), pid: child.pid, stop };
 }
+
+/** `keysteward all` with nothing configured but where it keeps its data. */
+export const everythingFor = (stage) =>
+  childFor(
+    stage,
+    [file('../../dist/main.js'), 'all'],
+    { DATA_DIR: folderFor(stage, false), PORT: '0' },
+    /port (\d+), ready in/,
+  );
+
+/** `keysteward bot` beside a Postgres and a Slack. */
+export const botFor = (stage, { databaseUrl, apiUrl, redisUrl }) =>
+  childFor(
+    stage,
+    [file('../../dist/main.js'), 'bot'],
+    {
+      DATABASE_URL: databaseUrl,
+      ...(redisUrl ? { REDIS_URL: redisUrl } : {}),
+      SLACK_BOT_TOKEN: 'xoxb-bench',
+      SLACK_SIGNING_SECRET: signingSecret,
+      SLACK_API_URL: apiUrl,
+      ADMIN_SLACK_USERS: benchUser,
+      AWS_REGION: 'eu-central-1',
+      PORT: '0',
+    },
+    /"port":(\d+).*"bot ready"/,
+  );
+
+export const boltFor = (stage) => childFor(stage, [file('bare-bolt.mjs')], {}, /ready on (\d+)/);
 
 /** Runs with a list of what has to be put away afterwards, last first, whatever happened. */
 export async function onStage(run) {

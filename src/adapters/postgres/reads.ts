@@ -74,7 +74,7 @@ export function keyRows(session: Session): TableRows<ApiKey> & KeyReads {
       const words = wordsIn(text);
       return rows.where(
         and(eq(keys.status, 'active'), ...words),
-        words.length > 0 ? sql`${keys.name}` : sql`${keys.nextRotationAt}, ${keys.id}`,
+        words.length > 0 ? sql`lower(${keys.name})` : sql`${keys.nextRotationAt}, ${keys.id}`,
         limit,
       );
     },

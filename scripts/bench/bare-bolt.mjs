@@ -1,8 +1,6 @@
-process.on('SIGTERM', () => process.exit(0));
-
 // The control: Bolt as its documentation has it, one command that is acknowledged, nothing stored.
 import { App, HTTPReceiver } from '@slack/bolt';
-import { benchUser, signingSecret } from '../load.mjs';
+import { benchUser, signingSecret } from './load.mjs';
 
 const receiver = new HTTPReceiver({ signingSecret, endpoints: ['/slack/events'], logLevel: 'error' });
 const app = new App({
@@ -17,4 +15,4 @@ app.command('/keys', async ({ ack }) => {
   await ack();
 });
 const server = await receiver.start({ port: 0, host: '127.0.0.1' });
-process.send({ port: server.address().port });
+console.log(`ready on ${server.address().port}`);
