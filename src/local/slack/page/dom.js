@@ -106,7 +106,11 @@ function keepFocus(before, after) {
 }
 
 /** Shows `popup` below `anchor`, or above it where there is more room; over everything, also over dialogs. */
-export function showPopup(popup, anchor, { align = 'start', minWidth = anchor.offsetWidth, above = false } = {}) {
+export function showPopup(
+  popup,
+  anchor,
+  { align = 'start', minWidth = anchor.offsetWidth, maxHeight = 360, above = false } = {},
+) {
   const host = anchor.closest('dialog') ?? document.body;
   popup.setAttribute('popover', 'manual');
   if (popup.parentNode !== host) host.append(popup);
@@ -115,7 +119,7 @@ export function showPopup(popup, anchor, { align = 'start', minWidth = anchor.of
   const below = innerHeight - box.bottom - 12;
   const up = above || (below < Math.min(popup.scrollHeight, 240) && box.top > below);
   popup.style.minWidth = `${minWidth}px`;
-  popup.style.maxHeight = `${Math.max(120, Math.min(360, up ? box.top - 12 : below))}px`;
+  popup.style.maxHeight = `${Math.max(120, Math.min(maxHeight, up ? box.top - 12 : below))}px`;
   const left = align === 'end' ? box.right - popup.offsetWidth : box.left;
   popup.style.left = `${Math.max(8, Math.min(left, innerWidth - popup.offsetWidth - 8))}px`;
   popup.style.top = up ? 'auto' : `${box.bottom + 4}px`;

@@ -17,6 +17,7 @@ const hooks = (element, at) => ({
   'data-block-id': at.blockId,
   'data-focus': `${at.blockId}/${element.action_id}`,
   'data-type': element.type,
+  'data-autofocus': element.focus_on_load === true,
 });
 const valueNow = (element, at) => at.surface.values.of(at.blockId, element);
 

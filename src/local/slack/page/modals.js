@@ -55,6 +55,11 @@ function partsFor(view) {
       showBlocks(parts.body, parts.blocks, parts.surface, parts.errors);
     },
   });
+  // Where there is nothing to fill in, Enter does what one would press.
+  parts.body.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || event.target !== parts.body) return;
+    void (world.state.views.at(-1)?.view.submit ? submit(view.id) : closeTop());
+  });
   open.set(view.id, parts);
   return parts;
 }
@@ -189,10 +194,9 @@ function footerOf({ id, close, submitText, busy, trouble }) {
   );
 }
 
-const focusable = 'input:not([type=hidden]), textarea, select, .block button, .block a.button';
+const focusable = 'input, textarea, .block .button';
 function focusFirst(body) {
-  const wanted = [...body.querySelectorAll('.block')].find((each) => each.querySelector('[data-autofocus]')) ?? body;
-  (wanted.querySelector(focusable) ?? body).focus({ preventScroll: true });
+  (body.querySelector('[data-autofocus]') ?? body.querySelector(focusable) ?? body).focus({ preventScroll: true });
 }
 function focusFirstError(parts) {
   const block = [...parts.body.querySelectorAll('.block')].find((each) => each.querySelector('.field-error'));

@@ -167,7 +167,7 @@ export function personSwitcher(onchoose) {
         value: user.id,
         run: () => onchoose(user.id),
       })),
-      { minWidth: 300 },
+      { minWidth: 300, maxHeight: 620 },
     );
   });
   /** A dot that says somebody else has something to read: the next step of a story is often theirs. */
