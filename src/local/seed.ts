@@ -288,10 +288,10 @@ async function settlePeople(ports: Ports, administrators: string[], tries = 3): 
         name: each.realName,
         timeZone: each.tz,
         status: 'active',
-        hrId: `HR-${each.slackId.slice(2)}`,
         joinedAt: tx.now,
         leftAt: null,
         ...known,
+        hrId: known?.hrId ?? `HR-${each.slackId.slice(2)}`,
         tier,
         iamPrincipal: each.principal ? `arn:aws:iam::123456789012:role/people/${each.name}` : null,
       };

@@ -1,9 +1,9 @@
 import type { ApiKey } from '../inventory/model.ts';
-import type { Id } from '../kernel.ts';
+import type { Id, Instant } from '../kernel.ts';
 import type { Ports, View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
 import { whyNotRotate } from '../rotation/model.ts';
-import type { Case, Facts } from './model.ts';
+import { type Case, type Facts, valueSince } from './model.ts';
 
 export type OffboardingPorts = Pick<Ports, 'store' | 'policy' | 'issuers'>;
 const pageSize = 200;
@@ -38,6 +38,33 @@ export async function factsOf(
     rotations,
     byItself: new Set(byItself.map((key) => key.id)),
   };
+}
+
+/**
+ * Keys that somebody handed on before anybody said that they leave, while a value that they had still works. Whoever
+ * leaves in good order hands over first.
+ */
+export async function keysHandedOn(view: View, personId: Id<'person'>): Promise<Id<'key'>[]> {
+  const until = new Map<string, Instant>();
+  let next: string | null = null;
+  do {
+    const page: Awaited<ReturnType<View['audit']['list']>> = await view.audit.list(
+      { action: 'inventory.hand-over', outcome: 'done' },
+      pageSize,
+      next,
+    );
+    for (const { keyId, facts, at } of page.rows) {
+      // Newest first: the last time that they gave it away.
+      if (keyId && facts.from === personId && !until.has(keyId)) until.set(keyId, at);
+    }
+    next = page.next;
+  } while (next);
+  const stillWorks: Id<'key'>[] = [];
+  for (const key of await view.keys.many([...until.keys()])) {
+    const since = valueSince(key, await view.rotations.ofKey(key.id, 50));
+    if (!since || until.get(key.id)! >= since) stillWorks.push(key.id);
+  }
+  return stillWorks;
 }
 
 async function everyKeyOf(view: View, ownerId: Id<'person'>): Promise<ApiKey[]> {

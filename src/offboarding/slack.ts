@@ -1,6 +1,6 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
-import { block, form, input, md, mention, mentioned, page, typed, when } from '../blocks.ts';
+import { block, form, input, join, md, mention, mentioned, page, typed, when } from '../blocks.ts';
 import { type Answer, done, type SlackDoor } from '../doors.ts';
 import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
@@ -8,8 +8,8 @@ import { callOff } from './call-off.ts';
 import { offboardingCards } from './cards.ts';
 import { closeCase } from './close.ts';
 import { confirmCase } from './confirm.ts';
-import { factsOf, type OffboardingPorts } from './facts.ts';
-import { grantsToEnd, keysToRotate, linesOf, opened, whyNotTick, whyNotWork } from './model.ts';
+import { factsOf, keysHandedOn, type OffboardingPorts } from './facts.ts';
+import { grantsToEnd, keysToRotate, linesOf, opened, statusWords, whyNotTick, whyNotWork } from './model.ts';
 import { openCase } from './open.ts';
 import { tickLine } from './tick.ts';
 
@@ -34,13 +34,14 @@ export function offboardingInSlack(slack: SlackDoor, ports: OffboardingPorts): v
 
   /** What would happen, before anything does. */
   async function openModal(asker: Person, word: string): Promise<SlackView> {
+    if (!word) return whoLeaves();
     const slackId = mentioned(word);
     if (!slackId) throw new Refusal('invalid', 'Name the person with an @mention, for example: offboard @dana');
     const { leaver, grants, requests, owned, rotate, byHand } = await store.read(async (view) => {
       const leaver = await view.people.bySlackId(slackId);
       if (!leaver) throw new Refusal('not_found', 'Keysteward has not met this person, so they hold nothing here.');
       const would = { cause: { kind: 'asked', by: asker.id }, effectiveAt: view.now, hold: null } as const;
-      const draft = opened('cas_draft', leaver, would, view.now);
+      const draft = { ...opened('cas_draft', leaver, would, view.now), ownedKeys: await keysHandedOn(view, leaver.id) };
       const facts = await factsOf(view, ports, draft);
       const rotate = keysToRotate(draft, facts, view.now);
       return {
@@ -89,10 +90,32 @@ export function offboardingInSlack(slack: SlackDoor, ports: OffboardingPorts): v
     );
   }
 
+  /** Everybody whose case is not over. */
+  async function whoLeaves(): Promise<SlackView> {
+    const all = await store.read(async (view) => {
+      const cases = await view.cases.unfinished();
+      const people = await view.people.many(cases.map((each) => each.personId));
+      const rows = cases.slice(0, 30).map((each) => {
+        const leaver = people.find((one) => one.id === each.personId);
+        const undone = Object.values(each.seen).filter(({ state }) => state !== 'done').length;
+        const state =
+          each.status === 'open'
+            ? md`${undone} of ${Object.keys(each.seen).length} lines to do`
+            : typed(statusWords[each.status]);
+        return md`• ${mention(leaver?.slackId ?? each.personId)}: ${state}, last day ${when(each.effectiveAt, 'date')}`;
+      });
+      return { rows, count: cases.length };
+    });
+    return page('Who is leaving', [
+      block.text(all.count > 0 ? join(all.rows, '\n') : md`Nobody.`),
+      block.small(md`Their cards are in the security channel. \`/keys offboard @person\` opens a case.`),
+    ]);
+  }
+
   slack.command(
     'offboard',
     {
-      usage: 'offboard @person',
+      usage: 'offboard [@person]',
       help: 'Somebody leaves: end their access, hand over, rotate what they could read',
       action: 'offboarding.open',
       opens: 'Somebody leaves',

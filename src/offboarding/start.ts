@@ -1,7 +1,7 @@
 import type { Id, Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Tx } from '../ports.ts';
-import { factsOf, type OffboardingPorts } from './facts.ts';
+import { factsOf, keysHandedOn, type OffboardingPorts } from './facts.ts';
 import { type Case, type Facts, grantsToEnd, linesOf, looked, readyToRotate } from './model.ts';
 
 /** From now on they can do nothing here; what they had is ended by jobs, and each line follows what really happens. */
@@ -9,7 +9,12 @@ export async function begin(tx: Tx, ports: OffboardingPorts, planned: Case, pers
   // Slack may let a deactivated person in again; whoever has left joins again.
   const stays = planned.cause.kind === 'slack' && person.status === 'deactivated';
   if (!stays) await tx.people.save({ ...person, status: 'left', leftAt: planned.effectiveAt });
-  const begun: Case = { ...planned, status: 'open', startedAt: tx.now };
+  const begun: Case = {
+    ...planned,
+    status: 'open',
+    startedAt: tx.now,
+    ownedKeys: await keysHandedOn(tx, person.id),
+  };
   const facts = await factsOf(tx, ports, begun);
   const next = await lookedAt(tx, begun, facts);
   const ids = { personId: person.id, causeId: begun.id };

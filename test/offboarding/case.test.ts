@@ -56,8 +56,13 @@ const ask = (asker: Person, key: ApiKey) =>
     reason: 'the nightly job needs it',
   });
 const owns = (key: ApiKey, owner: Person) =>
-  store().change({ actor: { kind: 'operator', id: 'test' }, action: 'test.own', subject: key.id }, async (tx) =>
-    tx.keys.save({ ...(await tx.keys.get(key.id)), ownerId: owner.id }),
+  store().change(
+    { actor: { kind: 'person', id: office.admin.id }, action: 'inventory.hand-over', subject: key.id, keyId: key.id },
+    async (tx) => {
+      const before = await tx.keys.get(key.id);
+      await tx.keys.save({ ...before, ownerId: owner.id });
+      tx.note({ from: before.ownerId, personId: owner.id });
+    },
   );
 const liveGrant = async (person: Person) => (await store().read((view) => view.grants.liveOfPerson(person.id)))[0]!;
 const rotate = async (key: ApiKey) => {
@@ -171,6 +176,24 @@ describe('a case', () => {
     expect(lines).toContain(`rotate:${between.id}`);
     expect(lines).not.toContain(`rotate:${replaced.id}`);
     expect(lines).not.toContain(`rotate:${strangers.id}`);
+  });
+
+  it('rotates what they had handed on before anybody said that they leave, and counts who is leaving', async () => {
+    const person = await somebody();
+    const [handed, replaced] = [await office.key({ ownerId: person.id }), await office.key({ ownerId: person.id })];
+    for (const key of [handed, replaced]) await owns(key, office.owner);
+    await rotate(replaced);
+    const said = saying(await office.desk.type(office.admin, `offboard <@${person.slackId}>`));
+    expect(said).toContain('*Keys to rotate*\n1');
+    const { id } = await offboard(person);
+    expect(await office.lines(id)).toMatchObject({
+      [`rotate:${handed.id}`]: 'running',
+      [`hand-over:${handed.id}`]: 'done',
+    });
+    expect(Object.keys(await office.lines(id))).not.toContain(`rotate:${replaced.id}`);
+    expect(saying(await office.desk.type(office.admin, 'offboard'))).toContain(
+      `<@${person.slackId}>: 2 of 6 lines to do`,
+    );
   });
 
   it('leaves what only a person can rotate to a person, who says what they did', async () => {

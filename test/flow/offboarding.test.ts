@@ -1,0 +1,86 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { standardWebhooks } from '../../src/adapters/webhooks.ts';
+import { offboardingInCli } from '../../src/offboarding/cli.ts';
+import { useDatabase } from '../support/database.ts';
+import { type House, openHouse, until } from '../support/house.ts';
+
+const database = useDatabase();
+let house: House;
+beforeAll(async () => {
+  house = await openHouse({ databaseUrl: database.url });
+});
+afterAll(() => house.stop());
+
+const security = 'C0SECURITY';
+
+/** `keysteward hr send …`, as typed. */
+async function hrSend(...args: string[]): Promise<string> {
+  const lines: string[] = [];
+  const commands = new Map<string, (args: string[], out: (line: string) => void) => Promise<number>>();
+  const webhooks = () => standardWebhooks(house.settings.hrWebhookSecrets);
+  offboardingInCli({ command: (path, _spec, run) => void commands.set(path, run) }, webhooks);
+  const code = await commands.get('hr send')!([...args, '--url', `http://127.0.0.1:${house.program.port}`], (line) =>
+    lines.push(line),
+  );
+  return `${code}: ${lines.join('\n')}`;
+}
+const personOf = (slackId: string) => house.program.store.read((view) => view.people.bySlackId(slackId));
+
+describe('somebody leaves, through the whole house', { timeout: 90_000 }, () => {
+  it('one line of the terminal opens a case whose card turns green by itself, and shuts them out of Secrets Manager', async () => {
+    const priya = house.as('U0PRIYA');
+    await priya.type('/keys request order webhooks staging');
+    await priya.modal();
+    expect(
+      await priya.submit({ use: 'Looking at the sync', reason: 'The nightly sync has been failing since Monday' }),
+    ).toEqual({});
+    const [key] = await house.program.store.read((view) => view.keys.search('order webhooks staging', 2));
+    const owner = await house.program.store.read((view) => view.people.get(key!.ownerId));
+    await house.as(owner.slackId).press('access.approve');
+    await priya.sees('Access active');
+    const before = await house.bot.getSecretValue({ SecretId: key!.secretId! });
+
+    expect(await hrSend('--hr-id', 'HR-PRIYA')).toMatch(/^0: 202 /);
+    const ada = house.as('U0ADA');
+    const opened = await ada.sees('has left', security);
+    const card = await until(() => {
+      const shown = ada.in(security).find((each) => each.ts === opened.ts);
+      return shown && JSON.stringify(shown.blocks).includes(`${key!.name}: Rotated: no value that they could read`)
+        ? shown
+        : undefined;
+    }, 'the card that says the key was rotated');
+    expect(card.edited).toBe(true);
+    expect(await personOf('U0PRIYA')).toMatchObject({ status: 'left' });
+    const { ResourcePolicy } = await house.bot.getResourcePolicy({ SecretId: key!.secretId! });
+    expect(ResourcePolicy ?? '').not.toContain('role/people/priya');
+    const { VersionIdsToStages } = await house.bot.describeSecret({ SecretId: key!.secretId! });
+    expect(VersionIdsToStages?.[before.VersionId!] ?? []).toEqual([]);
+
+    // What they still see does nothing any more.
+    await priya.type('/keys grants');
+    await priya.sees('no longer active here', 'C0PLATFORM');
+
+    await ada.press('offboarding.tick', { channel: security });
+    expect(await ada.submit({ note: 'Looked through CloudTrail of 30 days: nothing unusual' })).toEqual({});
+    await until(async () => {
+      const seen = ada.in(security).find((each) => each.ts === opened.ts);
+      return seen && JSON.stringify(seen.blocks).includes('Looked through CloudTrail');
+    }, 'the note on the card');
+  });
+
+  it('an administrator offboards by a modal that says before what will happen, and hears of everybody who leaves', async () => {
+    const sam = house.as('U0SAM');
+    await sam.type('/keys offboard <@U0KIM|kim>');
+    expect(JSON.stringify((await sam.modal()).view.blocks)).toContain('Access that ends');
+    expect(await sam.submit({})).toEqual({});
+    await sam.sees('Kim Tran', security);
+    await until(async () => (await personOf('U0KIM'))?.status === 'left', 'Kim has left');
+    await sam.type('/keys offboard');
+    expect(JSON.stringify((await sam.modal()).view.blocks)).toContain('U0KIM');
+  });
+
+  it('what HR says of somebody whom nobody knows is told in the security channel', async () => {
+    expect(await hrSend('--hr-id', 'HR-GHOST')).toMatch(/^1: 404 /);
+    await house.as('U0ADA').sees('HR-GHOST', security);
+  });
+});
