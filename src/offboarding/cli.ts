@@ -2,7 +2,7 @@ import { parseArgs } from 'node:util';
 import type { CliDoor } from '../doors.ts';
 import type { Webhooks } from '../ports.ts';
 
-const usage = 'hr send --hr-id ID [--slack-user U…] [--effective-at ISO] [--url http://127.0.0.1:3000]';
+const usage = 'hr send --hr-id ID [--slack-user ID] [--effective-at TIME] [--url URL]';
 
 /** `keysteward hr send`: what the HR system would send, signed, to a running program. */
 export function offboardingInCli(door: CliDoor, webhooks: () => Webhooks, send: typeof fetch = fetch): void {
