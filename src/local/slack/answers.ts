@@ -3,7 +3,7 @@ import { acceptedBlocks } from './channels.ts';
 import { bodyText, sendJson } from './http.ts';
 import { SlackError } from './slack-error.ts';
 import { addMessage, type LocalMessage, messagesOf } from './workspace.ts';
-import type { ReplyTarget, World } from './world.ts';
+import { later, type ReplyTarget, takeFault, type World } from './world.ts';
 
 /** What an app may answer to a command or through a response_url. */
 export interface AppAnswer {
@@ -72,8 +72,15 @@ export async function answerResponseUrl(
   response: ServerResponse,
 ): Promise<void> {
   const body = await bodyText(request);
+  const fault = takeFault(world, 'response_url');
+  if (fault?.timeout) return;
+  if (fault?.delayMs) await later(world, fault.delayMs);
   const target = world.replies.get(token);
   const refuse = (error: string, status = 404) => sendJson(response, { ok: false, error }, status);
+  if (fault?.status || fault?.error) {
+    if (fault.status === 429) response.setHeader('retry-after', String(fault.retryAfter ?? 1));
+    return refuse(fault.error ?? 'internal_error', fault.status ?? 500);
+  }
   if (!target) return refuse('expired_url');
   if (world.now() - target.at > world.speeds.responseUrlMs) return refuse('expired_url');
   if (target.uses >= world.speeds.responseUrlUses) return refuse('used_url');
@@ -86,5 +93,6 @@ export async function answerResponseUrl(
     if (error instanceof SlackError) return refuse(error.error, 400);
     throw error;
   }
+  if (fault?.loseResponse) return void request.socket.destroy();
   sendJson(response, { ok: true });
 }

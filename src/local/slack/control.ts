@@ -80,7 +80,7 @@ export function controlled(
     if (!user) throw new SlackError('user_not_found');
     Object.assign(user, changes, { id });
     if (user.deleted) closeViews(world, id, true);
-    workspace.changed({ type: 'users' });
+    for (const type of ['users', 'channels']) workspace.changed({ type });
     const at = Math.floor(world.now() / 1000);
     await deliverEvent(world, {
       type: 'user_change',

@@ -116,8 +116,8 @@ export function problemsOfView(view: unknown): Problem[] {
     if (name === 'type' || name === 'blocks') continue;
     if (modalOnly.includes(name)) {
       if (!modal) root.in(name).say(`invalid additional property: ${name}`);
-    } else if (!viewFields[name]) root.in(name).say(`invalid additional property: ${name}`);
-    else if (value !== undefined && value !== null) viewFields[name](value, root.in(name));
+    } else if (!Object.hasOwn(viewFields, name)) root.in(name).say(`invalid additional property: ${name}`);
+    else if (value !== undefined && value !== null) viewFields[name]!(value, root.in(name));
   }
   if (modal) {
     if (view.title === undefined) root.say('missing required field: title');

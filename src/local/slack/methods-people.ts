@@ -27,7 +27,7 @@ const typesIn = (args: Args): ListKind[] =>
   (wordOf(args.types) || 'public_channel')
     .split(',')
     .map((each) => each.trim())
-    .filter((each): each is ListKind => each in readScopes);
+    .filter((each): each is ListKind => Object.hasOwn(readScopes, each));
 
 function info(world: World, args: Args): Record<string, unknown> {
   return { channel: channelObject(world, channelForApp(world, args.channel)) };

@@ -121,13 +121,15 @@ export async function startLocalSlack(options: LocalSlackOptions): Promise<Local
   };
 }
 
-/**
- * Whether a request was meant for us: named by a loopback address (a page of another site can make its own name point
- * here), and, when a page sent it, by a page of ours.
- */
+/** Named by a loopback address: a page of another site can make a name of its own point here. */
+function isForUs({ headers: { host = '' } }: IncomingMessage): boolean {
+  return /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host);
+}
+
+/** Meant for us and, when a page sent it, by a page of ours. */
 function isOurs(request: IncomingMessage): boolean {
   const { host = '', origin } = request.headers;
-  if (!/^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(host)) return false;
+  if (!isForUs(request)) return false;
   if (origin !== undefined && origin !== `http://${host}`) return false;
   return !['cross-site', 'same-site'].includes(String(request.headers['sec-fetch-site'] ?? ''));
 }
@@ -140,7 +142,9 @@ async function answer(
 ): Promise<void> {
   const url = new URL(request.url ?? '/', world.url);
   const [, area = '', ...rest] = url.pathname.split('/');
-  if (!isOurs(request)) return sendJson(response, { ok: false, error: 'forbidden' }, 403);
+  // A link to the page may be followed from anywhere.
+  const isPage = area === '' || area === 'page' || area === 'archives';
+  if (isPage ? !isForUs(request) : !isOurs(request)) return sendJson(response, { ok: false, error: 'forbidden' }, 403);
   switch (area) {
     case 'api':
       return answerWebApi(world, rest.join('/'), request, response);
@@ -154,6 +158,10 @@ async function answer(
       return area === 'control'
         ? answerControl(control, rest.join('/'), request, response)
         : answerPageApi(world, url, request, response);
+    case 'archives':
+      // A permalink.
+      response.writeHead(302, { location: `/?at=${encodeURIComponent(rest[0] ?? '')}` }).end();
+      return;
     case '':
     case 'page':
       return answerPageFile(url.pathname, response);

@@ -5,7 +5,7 @@ import { chatMethods } from './methods-chat.ts';
 import { peopleMethods } from './methods-people.ts';
 import { viewMethods } from './methods-views.ts';
 import { SlackError } from './slack-error.ts';
-import { type ApiCall, type Fault, later, remember, type World } from './world.ts';
+import { type ApiCall, later, remember, takeFault, type World } from './world.ts';
 
 const methods: Record<string, Method> = {
   ...chatMethods,
@@ -73,14 +73,6 @@ function authorize(world: World, method: Method, token: string | undefined, args
   return scopes;
 }
 
-function takeFault(world: World, method: string): Fault | undefined {
-  const fault = world.faults.find((each) => each.method === method || each.method === '*');
-  if (!fault) return undefined;
-  fault.times = (fault.times ?? 1) - 1;
-  if (fault.times <= 0) world.faults.splice(world.faults.indexOf(fault), 1);
-  return fault;
-}
-
 /** Answers `/api/<method>`. Errors of the method are HTTP 200 with `ok: false`, like Slack's. */
 export async function answerWebApi(
   world: World,
@@ -98,7 +90,7 @@ export async function answerWebApi(
     const { token: inBody, ...args } = argsOf(request.headers['content-type'] ?? '', body, url.searchParams);
     call.args = args;
     remember(world.calls, call);
-    const method = methods[name];
+    const method = Object.hasOwn(methods, name) ? methods[name] : undefined;
     if (!method) throw new SlackError('unknown_method', { req_method: name });
     const token = /^Bearer (.+)$/.exec(request.headers.authorization ?? '')?.[1] ?? (inBody as string | undefined);
     needed = authorize(world, method, token, args);

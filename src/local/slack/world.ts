@@ -22,7 +22,7 @@ export const slackSpeeds: Speeds = {
 
 /** A call of the Web API that fails the way Slack fails. */
 export interface Fault {
-  /** Such as `chat.postMessage`, or `*` for any. */
+  /** Such as `chat.postMessage`; `response_url` for what is answered that way; `*` for any. */
   method: string;
   /** How many calls; 1 when absent. */
   times?: number;
@@ -123,6 +123,15 @@ export function remember<T>(list: T[], item: T): T {
   list.push(item);
   if (list.length > mostRemembered) list.splice(0, list.length - mostRemembered);
   return item;
+}
+
+/** The failure that somebody ordered for this call, used up. */
+export function takeFault(world: World, method: string): Fault | undefined {
+  const fault = world.faults.find((each) => each.method === method || each.method === '*');
+  if (!fault) return undefined;
+  fault.times = (fault.times ?? 1) - 1;
+  if (fault.times <= 0) world.faults.splice(world.faults.indexOf(fault), 1);
+  return fault;
 }
 
 /** A way for the app to open a modal for this person, once and within three seconds. */

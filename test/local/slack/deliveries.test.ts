@@ -158,6 +158,17 @@ describe('a response_url', () => {
     expect(shownTo('U0OLIVIA')).toEqual([]);
   });
 
+  test('fails when it is told to', async () => {
+    await command();
+    const url = fieldsOf(received[0]!).response_url!;
+    slack.control.fail({ method: 'response_url', status: 429, retryAfter: 3 });
+    const limited = await respond(url, { text: 'x' });
+    expect([limited.status, limited.headers.get('retry-after')]).toEqual([429, '3']);
+    slack.control.fail({ method: 'response_url', loseResponse: true });
+    await expect(respond(url, { text: 'shown all the same' })).rejects.toThrow();
+    expect(shownTo('U0DANA')).toEqual(['shown all the same']);
+  });
+
   test('replaces an ephemeral message for its reader', async () => {
     answer = () => ({ body: { text: 'choose', blocks: [aButton('x')] } });
     await command();

@@ -35,7 +35,9 @@ function raw(
 describe('a page of another site', () => {
   const host = () => `127.0.0.1:${slack.port}`;
   test('gets nothing, whatever name it gives this server', async () => {
-    for (const route of ['/page-api/workspace', '/control/calls', '/api/auth.test', '/']) {
+    for (const route of ['/', '/page-api/workspace'])
+      expect((await raw(route, { host: 'evil.example' })).status).toBe(403);
+    for (const route of ['/page-api/workspace', '/control/calls', '/api/auth.test']) {
       expect((await raw(route, { host: 'evil.example' })).status).toBe(403);
       expect((await raw(route, { host: host(), origin: 'http://evil.example' })).status).toBe(403);
       expect((await raw(route, { host: host(), origin: 'null' })).status).toBe(403);
@@ -43,6 +45,8 @@ describe('a page of another site', () => {
     }
     expect((await raw('/page-api/workspace', { host: host(), origin: `http://${host()}` })).status).toBe(200);
     expect((await raw('/page-api/workspace', { host: `localhost:${slack.port}` })).status).toBe(200);
+    const followed = { host: host(), 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' };
+    for (const route of ['/', '/archives/C0GENERAL/p1']) expect((await raw(route, followed)).status).toBeLessThan(400);
   });
 
   test('cannot act with a form, which browsers send without asking', async () => {

@@ -51,7 +51,8 @@ describe('a token', () => {
 });
 
 test('unknown methods and broken arguments are refused like Slack does', async () => {
-  expect(await refusal(client.apiCall('keys.steal'))).toBe('unknown_method');
+  for (const method of ['keys.steal', 'toString', '__proto__'])
+    expect(await refusal(client.apiCall(method))).toBe('unknown_method');
   const post = (body: string, type: string) =>
     fetch(`${slack.url}/api/chat.postMessage`, {
       method: 'POST',
