@@ -226,6 +226,7 @@ function incidentCard(story: Story, policy: Policy): Message {
       ['Reported', md`${who(story, incident.declaredBy)}, ${when(incident.declaredAt)}`],
       ['Owner', key ? who(story, key.ownerId) : md`not in the inventory`],
       ['Access', accessInWords(story, holders)],
+      ['On-call', pagedInWords(incident)],
       ['Seen', incident.seen ? messageLink(incident.seen, 'in this message') : md``],
       ['Closed', incident.closedAt ? md`${who(story, incident.closedBy)}, ${when(incident.closedAt)}` : md``],
     ]),
@@ -237,6 +238,16 @@ function incidentCard(story: Story, policy: Policy): Message {
     ...(works ? [block.small(...recent)] : []),
     block.small(md`${whyMe(story)} ${outlook(story)}`, md`${typed(incident.id)}`),
   ]);
+}
+
+/** Whether somebody was woken must not be guessed. */
+function pagedInWords({ pages }: Incident): Mrkdwn {
+  const last = pages.at(-1);
+  if (!last) return md``;
+  if (last.outcome === 'paged') return md`paged ${when(new Date(last.at))}`;
+  return last.outcome === 'no pager'
+    ? md`:warning: *nobody was paged*: no pager is connected`
+    : md`:warning: *nobody was paged*: the pager refused it`;
 }
 
 const oneLine = (text: string, max: number) => typed(text.replace(/\s+/g, ' '), max);
@@ -280,9 +291,10 @@ function overdueCard(story: Story, phase: Phase): Message {
 
 export function incidentCards(slack: SlackDoor, policy: Policy): void {
   slack.card('incidents.card', async (view, id, audience) => incidentCard(await storyOf(view, id, audience), policy));
-  slack.card('incidents.overdue', async (view, id, audience, variant) =>
-    isPhase(variant) ? overdueCard(await storyOf(view, id, audience), variant) : null,
-  );
+  slack.card('incidents.overdue', async (view, id, audience, variant) => {
+    const phase = variant?.split('-')[0] ?? null;
+    return isPhase(phase) ? overdueCard(await storyOf(view, id, audience), phase) : null;
+  });
   slack.card('incidents.call', async (view, id, audience) => {
     const story = await storyOf(view, id, audience);
     const { incident } = story;

@@ -3,7 +3,7 @@ import type { Id, Instant } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { whyNotRotate } from '../rotation/model.ts';
-import { happenings, type Incident, openLines, phases, withEntry } from './model.ts';
+import { causeOf, type Incident, openLines, phases, roundOf, withEntry } from './model.ts';
 
 /** Why this key cannot be replaced without a person, or null. */
 export function whyByHand(
@@ -26,27 +26,28 @@ export async function contained(
   tx: Tx,
   ports: Pick<Ports, 'policy' | 'issuers'>,
   incident: Incident,
-  key: ApiKey | null,
+  key: ApiKey,
 ): Promise<Incident> {
-  if (!happenings[incident.how].contains || incident.containment || !key) return incident;
   const holders = (await tx.grants.liveOfKey(key.id)).filter((each) => each.status !== 'ending').length;
   const byHand = whyByHand(key, ports, tx.now);
+  const round = incident.containment ? roundOf(incident) + 1 : 1;
+  const next: Incident = { ...incident, containment: { at: tx.now.toISOString(), holders, round }, byHand };
   await tx.jobs.add('access.end-all-of-key', { keyId: key.id, causeId: incident.id });
   if (!byHand) {
     await tx.jobs.add(
       'rotation.start',
-      { keyId: key.id, cause: 'incident', causeId: incident.id, emergency: true },
+      { keyId: key.id, cause: 'incident', causeId: causeOf(next), emergency: true },
       { lane: 'urgent' },
     );
   }
   await tx.jobs.add('incidents.watch', { incidentId: incident.id }, { once: incident.id });
-  tx.note({ holders, byHand });
+  tx.note({ holders, byHand, round });
   const people = holders === 1 ? 'one person' : `${holders} people`;
-  const text = `Access of ${people} is being ended. ${byHand ? `No rotation by itself: ${byHand}` : 'The emergency rotation was started.'}`;
-  return withEntry({ ...incident, containment: { at: tx.now.toISOString(), holders }, byHand }, null, text, tx.now);
+  const rotation = byHand ? `No rotation by itself: ${byHand}` : 'The emergency rotation was started.';
+  return withEntry(next, null, `Access of ${people} is being ended. ${rotation}`, tx.now);
 }
 
-/** Wakes people, where the policy asks for it; for one incident only once, however often it is reported or regraded. */
+/** Wakes people, where the policy asks for it; for each round only once, however often it is reported or regraded. */
 export async function raiseAlarm(tx: Tx, policy: Policy, incident: Incident): Promise<void> {
   const { pageFor, mentionChannelFor } = policy.incidents;
   if (pageFor.includes(incident.severity)) {
@@ -54,7 +55,7 @@ export async function raiseAlarm(tx: Tx, policy: Policy, incident: Incident): Pr
   }
   // An edited card notifies nobody, so the call is a message of its own.
   if (mentionChannelFor.includes(incident.severity)) {
-    await tx.cards.show('incidents.call', incident.id, { channel: policy.channels.incidents });
+    await tx.cards.show(`incidents.call:${roundOf(incident)}`, incident.id, { channel: policy.channels.incidents });
   }
 }
 

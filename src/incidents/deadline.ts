@@ -1,7 +1,7 @@
 import type { Id } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { checkIncident } from './check.ts';
-import { checklist, openLines, type Phase, phaseWords, withEntry } from './model.ts';
+import { checklist, openLines, type Phase, phaseWords, roundOf, withEntry } from './model.ts';
 import { changeIncident } from './work-on.ts';
 
 /**
@@ -28,7 +28,8 @@ export async function tellOverdue(
     if (!over(incident, tx.now)) return incident;
     const open = openLines(incident, phase);
     tx.note({ phase, open, severity: incident.severity });
-    await tx.cards.show(`incidents.overdue:${phase}`, incident.id, { channel: ports.policy.channels.incidents });
+    const kind = `incidents.overdue:${phase}-${roundOf(incident)}`;
+    await tx.cards.show(kind, incident.id, { channel: ports.policy.channels.incidents });
     if (incident.severity === 'P0') {
       await tx.jobs.add('incidents.page', { incidentId, occasion: phase }, { once: `${incidentId}-${phase}` });
     }

@@ -11,6 +11,7 @@ import {
   proposedSeverity,
   type Report,
   regraded,
+  renewed,
   situationOf,
   whyNotDeclare,
   withEntry,
@@ -69,10 +70,13 @@ async function openIncident(
   await planDeadlines(tx, incident);
   await tx.jobs.add('incidents.watch', { incidentId: incident.id }, { once: incident.id });
   tx.record('incidents.open', incident.id, { severity, because, which: incident.which, deadlines });
-  return contained(tx, ports, incident, key);
+  return key && happenings[incident.how].contains ? contained(tx, ports, incident, key) : incident;
 }
 
-/** A second report pages nobody again, but what it knows may make the incident worse. */
+/**
+ * A second report pages nobody again, but what it knows may make the incident worse; and when the value that contained it
+ * has leaked too, everything starts once more.
+ */
 async function join(
   tx: Tx,
   ports: DeclarePorts,
@@ -81,16 +85,26 @@ async function join(
   report: Report,
   key: ApiKey | null,
 ): Promise<Incident> {
+  const { policy } = ports;
   const said = `Reported again: ${happenings[report.how].label}${report.what.trim() ? `. ${report.what.trim()}` : ''}`;
   let incident = withEntry(before, reporterId, said, tx.now);
   const graded = proposedSeverity(situationOf(report, key));
-  if (isWorse(graded.severity, incident.severity)) {
-    const deadlines = deadlinesOf(graded.severity, incident.declaredAt, ports.policy);
-    incident = regraded({ ...incident, how: report.how }, graded, reporterId, deadlines, tx.now);
-    await raiseAlarm(tx, ports.policy, incident);
+  const worse = isWorse(graded.severity, incident.severity);
+  const contains = key !== null && happenings[report.how].contains;
+  const again = contains && report.again && before.status === 'contained';
+  if (worse) {
+    const deadlines = deadlinesOf(graded.severity, incident.declaredAt, policy);
+    incident = regraded(incident, graded, reporterId, deadlines, tx.now);
+  }
+  if (worse || contains) incident = { ...incident, how: report.how };
+  if (again) {
+    incident = renewed(incident, key, deadlinesOf(incident.severity, tx.now, policy), reporterId, tx.now);
+  }
+  if (again || (contains && !incident.containment)) incident = await contained(tx, ports, incident, key);
+  if (again || worse) {
+    await raiseAlarm(tx, policy, incident);
     await planDeadlines(tx, incident);
   }
-  tx.record('incidents.join', incident.id, { severity: incident.severity, was: before.severity });
-  const contains = happenings[report.how].contains && !incident.containment;
-  return contains ? contained(tx, ports, { ...incident, how: report.how }, key) : incident;
+  tx.record('incidents.join', incident.id, { severity: incident.severity, was: before.severity, again });
+  return incident;
 }

@@ -59,6 +59,8 @@ export interface Draft {
   which: string;
   what: string;
   seen: Seen | null;
+  /** The new value has leaked too. */
+  again: boolean;
   /** What was found for the words after the command. */
   found: string;
 }
@@ -70,6 +72,7 @@ export const emptyDraft: Draft = {
   which: '',
   what: '',
   seen: null,
+  again: false,
   found: '',
 };
 
@@ -128,6 +131,7 @@ export function declareModal(draft: Draft, preview: Preview, policy: Policy): Sl
         options: entries(happenings).map(([name, { label, example }]) => option(name, label, example)),
         ...(how ? { initial: how } : {}),
       }),
+      ...(preview.open?.status === 'contained' ? [againQuestion(draft, preview.open)] : []),
       input({
         kind: 'text',
         name: 'what',
@@ -143,6 +147,19 @@ export function declareModal(draft: Draft, preview: Preview, policy: Policy): Sl
     ],
     context,
   );
+}
+
+/** Only a person can know which of the values it is. */
+function againQuestion(draft: Draft, { containedAt }: Incident): KnownBlock {
+  const at = containedAt ? ` at ${containedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC` : '';
+  return input({
+    kind: 'checkboxes',
+    name: 'leakedAgain',
+    label: `This key was contained${at}. Is it about the value from after that?`,
+    optional: true,
+    options: [option('again', 'Yes, the new value has leaked too', 'Access ends and the key is replaced once more')],
+    ...(draft.again ? { initial: ['again'] } : {}),
+  });
 }
 
 function unlistedQuestions(draft: Draft): KnownBlock[] {
@@ -376,7 +393,7 @@ export function timelinePage(story: Story): SlackView {
   const shown = story.incident.timeline.slice(-95);
   const lines = shown.map((each) => {
     const by = each.by ? mention(story.people.get(each.by)?.slackId ?? each.by) : md`Keysteward`;
-    return block.text(md`${when(new Date(each.at))} ${by}: ${typed(each.text, 550)}`);
+    return block.text(md`${when(new Date(each.at))} ${by}: ${typed(each.text, 400)}`);
   });
   const left = story.incident.timeline.length - shown.length;
   return page('Timeline', [

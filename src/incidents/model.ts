@@ -168,6 +168,8 @@ export interface Entry {
 /** Somebody was, or could not be, paged. */
 export interface Page {
   occasion: Occasion;
+  /** Of which containment; the first is 1. */
+  round: number;
   at: string;
   outcome: 'paged' | 'no pager' | 'refused';
 }
@@ -195,11 +197,14 @@ export interface Incident {
   declaredAt: Instant;
   /** `contained` once nothing of "immediately" is open. */
   status: 'open' | 'contained' | 'closed';
-  /** Access was ended and, unless `byHand` says why not, the key's emergency rotation started; for so many people. */
-  containment: { at: string; holders: number } | null;
+  /**
+   * Access was ended and, unless `byHand` says why not, the key's emergency rotation started; for so many people. A
+   * further round follows when the new value leaks too.
+   */
+  containment: { at: string; holders: number; round: number } | null;
   /** Why the key cannot be, or was not, replaced without a person. */
   byHand: string | null;
-  /** The version that was current when it was declared. */
+  /** The version that was current when this round began. */
   leakedVersion: string | null;
   ticks: Tick[];
   deadlines: Record<Phase, string>;
@@ -223,6 +228,8 @@ export interface Report {
   how: Happening;
   what: string;
   seen: Seen | null;
+  /** The value that was made to contain the open incident has leaked too. */
+  again: boolean;
 }
 
 /** What is known of the reported key, for its severity. */
@@ -279,6 +286,32 @@ export function declared(
     closedBy: null,
     lesson: null,
   };
+}
+
+/** How often it had to be contained; 1 also before the first time. */
+export const roundOf = ({ containment }: Pick<Incident, 'containment'>) => containment?.round ?? 1;
+/** What its rotation and the ends of access are caused by: a round has one rotation, however often it is asked for. */
+export const causeOf = (incident: Incident) =>
+  roundOf(incident) === 1 ? incident.id : `${incident.id}-${roundOf(incident)}`;
+
+/** Open once more, for the value that is current now: what was done about the one before says nothing about it. */
+export function renewed(
+  incident: Incident,
+  key: ApiKey,
+  deadlines: Record<Phase, string>,
+  by: Id<'person'>,
+  now: Instant,
+): Incident {
+  const ticks = incident.ticks.filter(({ line }) => line === 'S8.1-4' || checklist[line].phase !== 'immediately');
+  const fresh: Incident = {
+    ...incident,
+    ticks,
+    deadlines,
+    overdue: [],
+    byHand: null,
+    leakedVersion: key.currentVersion,
+  };
+  return settled(withEntry(fresh, by, 'The new value has leaked too', now), now);
 }
 
 /** So many entries of a timeline are kept in the incident; more belong into its report. */
@@ -459,10 +492,15 @@ export interface Findings {
   posted: boolean;
 }
 
-/** The rotation that matters: the newest that ran after the declaration. */
-export function rotationSince(incident: Incident, rotations: Rotation[]): Rotation | null {
-  return rotations.find((each) => !each.endedAt || each.endedAt >= incident.declaredAt) ?? null;
-}
+/** Newest first. What was over before this round began says nothing about it. */
+const since = (incident: Incident, rotations: Rotation[]): Rotation[] => {
+  const begin = incident.containment ? new Date(incident.containment.at) : incident.declaredAt;
+  return rotations.filter((each) => !each.endedAt || each.endedAt >= begin);
+};
+
+/** The rotation that matters. */
+export const rotationSince = (incident: Incident, rotations: Rotation[]): Rotation | null =>
+  since(incident, rotations)[0] ?? null;
 
 /** Whether this rotation's attempt has got past a step. */
 const past = (rotation: Rotation, step: Step) =>
@@ -473,7 +511,7 @@ function kills(incident: Incident, rotation: Rotation, rotations: Rotation[]): b
   if (rotation.status !== 'done' || rotation.condition !== 'new') return false;
   const ours = (each: Rotation | undefined): boolean =>
     each !== undefined &&
-    (each.causeId === incident.id || rotations.some((older) => older.supersededBy === each.id && ours(older)));
+    (each.causeId === causeOf(incident) || rotations.some((older) => older.supersededBy === each.id && ours(older)));
   const dead = [rotation.oldVersion, ...rotation.cleanup];
   return ours(rotation) || (incident.leakedVersion !== null && dead.includes(incident.leakedVersion));
 }
@@ -487,9 +525,9 @@ const goesForward = ({ status, condition, ending }: Rotation) =>
 /** Lines that the facts show to be done, each with what shows it. Never a value of a key. */
 export function proven(incident: Incident, findings: Findings): Partial<Record<LineId, string>> {
   const { rotations, stillOpen, posted } = findings;
-  const since = rotations.filter((each) => !each.endedAt || each.endedAt >= incident.declaredAt);
-  const going = since.filter(goesForward);
-  const dead = since.find((each) => kills(incident, each, rotations));
+  const recent = since(incident, rotations);
+  const going = recent.filter(goesForward);
+  const dead = recent.find((each) => kills(incident, each, rotations));
   const made = going.find((each) => past(each, 'test'));
   const handedOut = going.find((each) => past(each, 'verify'));
   const version = (each: Rotation) => (each.newVersion ?? '').slice(0, 8);

@@ -1,6 +1,15 @@
 import { type Id, Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { happenings, type Incident, type Occasion, type Page, phaseWords, type Severity, withEntry } from './model.ts';
+import {
+  happenings,
+  type Incident,
+  type Occasion,
+  type Page,
+  phaseWords,
+  roundOf,
+  type Severity,
+  withEntry,
+} from './model.ts';
 import { changeIncident } from './work-on.ts';
 
 const urgency: Record<Severity, 'critical' | 'error' | 'warning' | 'info'> = {
@@ -28,13 +37,15 @@ export async function pageForIncident(
     const key = found.keyId ? await view.keys.get(found.keyId) : null;
     return { incident: found, name: key?.name ?? `a key outside the inventory (${found.which})` };
   });
-  if (incident.status === 'closed' || incident.pages.some((each) => each.occasion === occasion)) return;
-  const outcome = await page(ports, incident, name, occasion);
+  const round = roundOf(incident);
+  const told = ({ pages }: Incident) => pages.some((each) => each.occasion === occasion && each.round === round);
+  if (incident.status === 'closed' || told(incident)) return;
+  const outcome = await page(ports, incident, name, occasion, round);
   const change = { actor: { kind: 'job', id: 'incidents.page' } as const, action: 'incidents.page' };
   await changeIncident(ports, change, incidentId, async (tx, { incident: now }) => {
-    tx.note({ occasion, outcome });
-    if (now.pages.some((each) => each.occasion === occasion)) return now;
-    const pages: Page[] = [...now.pages, { occasion, at: tx.now.toISOString(), outcome }];
+    tx.note({ occasion, round, outcome });
+    if (told(now)) return now;
+    const pages: Page[] = [...now.pages, { occasion, round, at: tx.now.toISOString(), outcome }];
     return withEntry({ ...now, pages }, null, `${outcomeWords[outcome]}.`, tx.now);
   });
 }
@@ -44,11 +55,12 @@ async function page(
   incident: Incident,
   name: string,
   occasion: Occasion,
+  round: number,
 ): Promise<Page['outcome']> {
   const late = occasion === 'declared' ? '' : ` (${phaseWords[occasion].toLowerCase()}: time is over)`;
   try {
     const reached = await pager.page({
-      dedupKey: occasion === 'declared' ? incident.id : `${incident.id}-${occasion}`,
+      dedupKey: [incident.id, ...(occasion === 'declared' ? [] : [occasion]), ...(round > 1 ? [round] : [])].join('-'),
       severity: urgency[incident.severity],
       summary: `${incident.severity}: ${name}: ${happenings[incident.how].label}${late}`,
       details: { incident: incident.id, key: name, severity: incident.severity, because: incident.because },

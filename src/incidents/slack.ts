@@ -69,6 +69,7 @@ const ReportForm = z.object({
     .transform((reach): Reach => reach ?? 'unknown'),
   leakHow: z.enum(names(happenings), { error: 'Choose what happened.' }),
   what: optionalText,
+  leakedAgain: Chosen,
   seenChannel: z.string().optional(),
   seenTs: z.string().optional(),
 });
@@ -145,7 +146,7 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
   // Each choice shows at once how severe it is and what reporting does.
   for (const field of ['leakedKey', 'leakHow', 'leakReach']) {
     slack.action(field, {}, async ({ fields, context }) => {
-      const { leakedKey, leakHow, leakReach, which, what } = fields;
+      const { leakedKey, leakHow, leakReach, leakedAgain, which, what } = fields;
       const key = isId('key', leakedKey) ? await store.read((view) => view.keys.find(leakedKey)) : null;
       const draft: Draft = {
         key,
@@ -155,6 +156,7 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
         which: typeof which === 'string' ? which : '',
         what: typeof what === 'string' ? what : '',
         seen: seenFrom(context.seenChannel, context.seenTs),
+        again: Array.isArray(leakedAgain) && leakedAgain.includes('again'),
         found: '',
       };
       return { update: await draw(draft) };
@@ -169,6 +171,7 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
       how: form.leakHow,
       what: form.what,
       seen: seenFrom(form.seenChannel, form.seenTs),
+      again: form.leakedAgain?.includes('again') ?? false,
     });
     const story = await storyFor(incident.id, person);
     return { update: page('Reported', reported(story, joined)) };

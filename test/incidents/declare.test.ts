@@ -15,7 +15,7 @@ const jobsOf = async (name: string, id: string) =>
   (await waitingJobs(stage.database, name)).filter((each) => JSON.stringify(each.payload).includes(id));
 const refusal = (code: string) => expect.objectContaining({ name: 'Refusal', code });
 
-describe('a reported leak', () => {
+describe('a reported leak', { timeout: 90_000 }, () => {
   it('ends all access, overtakes a running rotation, kills the old value, and its lines are ticked by what is seen', async () => {
     const { key } = await stage.key({ environment: 'production', flags: ['customerData'] });
     const grants = [await stage.holder(key), await stage.holder(key)];
@@ -227,7 +227,38 @@ describe('a reported leak', () => {
     expect(stage.pages.filter((each) => each.dedupKey === id)).toHaveLength(1);
   });
 
-  it('says on its timeline that nobody was paged when no pager is connected, or when it refuses', async () => {
+  it('of the value that was made to contain it starts everything once more, and pages once more', async () => {
+    const { key } = await stage.key();
+    const { id } = await stage.declare(stage.dev, { keyId: key.id });
+    // Before it is contained there is no new value that could have leaked.
+    await stage.declare(stage.admin, { keyId: key.id, again: true });
+    await stage.work();
+    const first = await stage.incident(id);
+    expect(first).toMatchObject({ status: 'contained', containment: { round: 1 } });
+    expect(await rotationsOf(key.id)).toHaveLength(1);
+    const second = (await rotationsOf(key.id))[0]!.newVersion!;
+    const grant = await stage.holder(key);
+
+    const again = { leakedKey: key.id, leakHow: 'exposed', leakedAgain: ['again'] };
+    await stage.desk.send(stage.contractor, 'incidents.declare', again);
+    const open = await stage.incident(id);
+    expect(open).toMatchObject({ status: 'open', leakedVersion: second, containment: { round: 2, holders: 1 } });
+    expect(openLines(open, 'immediately')).toEqual(['S8.1-1', 'S8.1-2', 'S8.1-3']);
+    await stage.work();
+    expect((await stage.incident(id)).status).toBe('contained');
+    expect((await rotationsOf(key.id)).map((each) => each.causeId)).toEqual([`${id}-2`, id]);
+    expect(await stage.stages(key)).not.toHaveProperty(second);
+    expect((await stage.database.store.read((view) => view.grants.get(grant.id))).status).toBe('ended');
+    const pages = stage.pages.filter((each) => each.dedupKey.startsWith(id)).map((each) => each.dedupKey);
+    expect(pages).toEqual([id, `${id}-2`]);
+
+    await stage.declare(stage.admin, { keyId: key.id });
+    await stage.work();
+    expect(await rotationsOf(key.id)).toHaveLength(2);
+    expect(stage.pages.filter((each) => each.dedupKey.startsWith(id))).toHaveLength(2);
+  });
+
+  it('says on its card and timeline that nobody was paged when no pager is connected, or when it refuses', async () => {
     const pagers = {
       'no pager is connected': async () => false,
       'the pager refused it': async () => {
@@ -240,6 +271,7 @@ describe('a reported leak', () => {
       await stage.work({ ports: { ...stage.ports, pager: { page } } });
       const { timeline, pages } = await stage.incident(id);
       expect(pages).toHaveLength(1);
+      expect(await card(id)).toContain('*nobody was paged*');
       expect(timeline.map((each) => each.text).join('\n')).toContain(`Nobody was paged: ${said}`);
     }
   });

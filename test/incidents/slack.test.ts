@@ -5,6 +5,7 @@ import { closeIncident } from '../../src/incidents/close.ts';
 import { lineIds } from '../../src/incidents/model.ts';
 import { addNote } from '../../src/incidents/note.ts';
 import { tickLines } from '../../src/incidents/tick.ts';
+import { problemsOfMessage, problemsOfView } from '../../src/local/slack/limits.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { aPerson, given } from '../support/company.ts';
 import { saying } from '../support/desk.ts';
@@ -17,36 +18,22 @@ const stage = useStage({
 const hostile = '<!channel> <@U0BOSS> *_`~ &lt;!here&gt; <https://evil.example|click>\n> quoted \u202e reversed';
 const channel = { channel: 'incidents' };
 
-type Shown = { blocks: KnownBlock[]; callback_id?: string; private_metadata?: string };
+type Shown = { type?: string; text?: string; blocks: KnownBlock[]; callback_id?: string; private_metadata?: string };
 const modalOf = (answer: Answer): Shown => {
   const view = 'open' in answer ? answer.open : 'update' in answer ? answer.update : null;
   if (!view) throw new Error(`no modal in ${JSON.stringify(answer)}`);
   return view as Shown;
 };
-/** What Slack would refuse, of the rules that these views can break. */
-function tooBig(shown: Shown, maxBlocks: number): string[] {
-  const wrong: string[] = [];
-  if (shown.blocks.length > maxBlocks) wrong.push(`${shown.blocks.length} blocks`);
-  const ids = shown.blocks.map((each) => each.block_id).filter(Boolean);
-  if (new Set(ids).size < ids.length) wrong.push('a block_id twice');
-  for (const each of shown.blocks) {
-    const text = JSON.stringify(each);
-    if (each.type === 'section' && (each.text?.text.length ?? 0) > 3000) wrong.push('a section over 3000');
-    if (each.type === 'section' && each.fields?.some((field) => field.text.length > 2000))
-      wrong.push('a field over 2000');
-    if (each.type === 'actions' && (each.elements.length === 0 || each.elements.length > 25)) wrong.push('actions');
-    if (each.type === 'context' && (each.elements.length === 0 || each.elements.length > 10)) wrong.push('context');
-    if (each.type === 'header' && each.text.text.length > 150) wrong.push('a header over 150');
-    for (const [, option] of text.matchAll(/"text":\{"type":"plain_text","text":"((?:[^"\\]|\\.)*)","emoji":true\},?/g))
-      if (option!.length > 150) wrong.push(`a long label: ${option}`);
-    if (/<[^>]*$/.test(each.type === 'section' ? (each.text?.text ?? '') : '')) wrong.push('a link cut in half');
-  }
-  return wrong;
+/** What Slack would refuse, and links that were cut in half. */
+function wrongIn(shown: Shown): unknown[] {
+  const refused = shown.type ? problemsOfView(shown) : problemsOfMessage(shown);
+  const texts = shown.blocks.map((each) => (each.type === 'section' ? (each.text?.text ?? '') : ''));
+  return [...refused, ...texts.filter((each) => /<[^>]*$/.test(each)).map((each) => `cut in half: ${each.slice(-50)}`)];
 }
 const press = (actionId: string, fields: Record<string, unknown>, context: Record<string, string> = {}) =>
   stage.desk.press(stage.dev, actionId, '', { fields, context });
 
-describe('the report form', () => {
+describe('the report form', { timeout: 60_000 }, () => {
   it('opens from the command, from both shortcuts and from App Home, prefilled with what is known', async () => {
     const { key } = await stage.key({ service: 'Twilio', purpose: 'Voice of the hotline' });
     const only = modalOf(await stage.desk.type(stage.contractor, 'incident twilio hotline'));
@@ -114,7 +101,7 @@ describe('the report form', () => {
   });
 });
 
-describe('@channel', () => {
+describe('@channel', { timeout: 60_000 }, () => {
   it('is said in a message of its own for the severities of the policy, and for nothing that somebody typed', async () => {
     const calls = () =>
       stage.slack
@@ -135,7 +122,7 @@ describe('@channel', () => {
   });
 });
 
-describe('the card', () => {
+describe('the card', { timeout: 60_000 }, () => {
   it('cannot be broken or forged by anything that was typed, at any length', async () => {
     const long = hostile.repeat(40);
     const { key } = await stage.key({ service: long.slice(0, 60), purpose: `${long.slice(0, 200)}${Math.random()}` });
@@ -148,14 +135,14 @@ describe('the card', () => {
       await tickLines(stage.ports, stage.admin.id, { incidentId, lines: lineIds, verdict: 'skipped', note });
       for (const audience of [channel, { person: stage.dev.id }, { person: stage.contractor.id }]) {
         const shown = (await stage.desk.card('incidents.card', incidentId, audience))!;
-        expect(tooBig(shown, 50)).toEqual([]);
+        expect(wrongIn(shown)).toEqual([]);
         const said = saying(shown.blocks);
         expect(said).not.toMatch(/<!channel>|<!here>|<@U0BOSS>|<https:\/\/evil/);
         expect(said).not.toContain('\u202e');
       }
       for (const action of ['timeline', 'untick', 'note', 'change-severity', 'close']) {
         const modal = modalOf(await stage.desk.press(stage.admin, `incidents.${action}`, incidentId));
-        expect(tooBig(modal, 100), action).toEqual([]);
+        expect(wrongIn(modal), action).toEqual([]);
         expect(saying(modal.blocks)).not.toMatch(/<!channel>|<@U0BOSS>/);
       }
     }
@@ -172,9 +159,9 @@ describe('the card', () => {
       /400 entries/,
     );
     const modal = modalOf(await stage.desk.press(stage.dev, 'incidents.timeline', id));
-    expect(tooBig(modal, 100)).toEqual([]);
+    expect(wrongIn(modal)).toEqual([]);
     expect(saying(modal.blocks)).toContain('The newest 95 of 400 entries');
-    expect(tooBig((await stage.desk.card('incidents.card', id, channel))!, 50)).toEqual([]);
+    expect(wrongIn((await stage.desk.card('incidents.card', id, channel))!)).toEqual([]);
   });
 
   it('has no dead buttons, and shows each viewer only what they may press', async () => {
@@ -217,7 +204,7 @@ describe('the card', () => {
   });
 });
 
-describe('working in Slack', () => {
+describe('working in Slack', { timeout: 60_000 }, () => {
   it('goes from the first press to the closed card, with each answer in words', async () => {
     const { key } = await stage.key({ issuer: 'person' });
     const { id } = await stage.declare(stage.dev, { keyId: key.id });

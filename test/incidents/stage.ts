@@ -151,6 +151,7 @@ export function useStage(policy: Policy = quick): Stage {
       how: 'exposed',
       what: '',
       seen: null,
+      again: false,
       ...report,
     } as const;
     return (await declareIncident(ports, reporter.id, whole)).incident;
