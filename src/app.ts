@@ -35,6 +35,7 @@ import { tellOverdue } from './incidents/deadline.ts';
 import { pageForIncident } from './incidents/page.ts';
 import { incidentsInSlack } from './incidents/slack.ts';
 import { makeSecret } from './inventory/make-secret.ts';
+import { reassessKeys } from './inventory/reassess.ts';
 import { inventoryInSlack } from './inventory/slack.ts';
 import { Refusal } from './kernel.ts';
 import { checkCase, sweepCases } from './offboarding/check.ts';
@@ -345,6 +346,7 @@ function handlersOf(ports: Ports, admins: string[], adapters: { card: Handlers['
     'slack.card': adapters.card,
     'people.sync': () => syncPeople(ports, admins),
     'inventory.make-secret': (job) => makeSecret(ports, job),
+    'inventory.reassess': () => reassessKeys(ports),
     'access.announce': (job) => announceRequest(ports, job),
     'access.nudge': (job) => nudge(ports, job),
     'access.expire-request': (job) => expireRequest(ports, job),

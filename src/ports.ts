@@ -84,6 +84,8 @@ export interface KeyReads extends Rows<ApiKey> {
   /** Keys whose name, service, purpose or tags match all words; best first. */
   search(text: string, limit: number): Promise<ApiKey[]>;
   count(filter: KeyFilter): Promise<number>;
+  /** Active keys that were made before this instant, were never rotated and are not high risk, by id. */
+  neverRotated(madeBefore: Instant, after: Id<'key'> | null, limit: number): Promise<Id<'key'>[]>;
   many(ids: string[]): Promise<ApiKey[]>;
 }
 export interface PersonReads extends Rows<Person> {

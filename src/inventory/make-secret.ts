@@ -36,6 +36,8 @@ export async function makeSecret(
     if (made) {
       await tx.keys.save({ ...now, currentVersion: token, lastFour: made.lastFour });
       tx.note({ secretId, version: token });
+      // Whoever was quicker with an approval than we with the secret.
+      if ((await tx.grants.liveOfKey(keyId)).length > 0) await tx.jobs.add('access.apply', { keyId });
     } else {
       // A secret of somebody else must not become ours: the entry goes, and its card says why.
       await tx.keys.save({ ...now, status: 'retired', nextRotationAt: null });

@@ -1,4 +1,4 @@
-import { and, eq, inArray, lt, ne, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, isNull, lt, ne, type SQL, sql } from 'drizzle-orm';
 import type { AccessRequest, Grant } from '../../access/model.ts';
 import type { Incident } from '../../incidents/model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
@@ -77,6 +77,24 @@ export function keyRows(session: Session): TableRows<ApiKey> & KeyReads {
         words.length > 0 ? sql`lower(${keys.name})` : sql`${keys.nextRotationAt}, ${keys.id}`,
         limit,
       );
+    },
+    async neverRotated(madeBefore, after, limit) {
+      const found = await session.db
+        .select({ id: keys.id })
+        .from(keys)
+        .where(
+          and(
+            eq(keys.status, 'active'),
+            isNull(keys.lastRotatedAt),
+            isNull(keys.riskSet),
+            lt(keys.createdOn, madeBefore),
+            ne(keys.risk, 'high'),
+            after ? gt(keys.id, after) : undefined,
+          ),
+        )
+        .orderBy(keys.id)
+        .limit(limit);
+      return found.map((each) => each.id);
     },
     async count(filter) {
       const [row] = await session.db
