@@ -1,15 +1,17 @@
 // npm run bench [-- --quick] [--only NAME]: the numbers that are promised, each as a ratio to a control in the same run.
 import { parseArgs } from 'node:util';
-import { findingKeys } from './bench/keys.mjs';
-import { memory } from './bench/memory.mjs';
-import { acknowledging, inTime } from './bench/slack.mjs';
 import { exitCodeOf, tableOf } from './bench/verdict.mjs';
 
-const benches = { acknowledging, 'in-time': inTime, keys: findingKeys, memory };
+const benches = {
+  acknowledging: async () => (await import('./bench/slack.mjs')).acknowledging,
+  'in-time': async () => (await import('./bench/slack.mjs')).inTime,
+  keys: async () => (await import('./bench/keys.mjs')).findingKeys,
+  memory: async () => (await import('./bench/memory.mjs')).memory,
+};
 const { values: options } = parseArgs({
   options: { quick: { type: 'boolean', default: false }, only: { type: 'string', multiple: true } },
 });
-const names = options.only ?? Object.keys(benches);
+const names = options.only?.flatMap((each) => each.split(',')) ?? Object.keys(benches);
 const unknown = names.filter((name) => !(name in benches));
 if (unknown.length > 0) {
   console.error(`There is no ${unknown.join(', ')}; there are ${Object.keys(benches).join(', ')}.`);
@@ -21,7 +23,8 @@ for (const name of names) {
   const started = performance.now();
   console.log(`\n${name}`);
   try {
-    lines.push(...(await benches[name]({ quick: options.quick, say: (line) => console.log(`  ${line}`) })));
+    const run = await benches[name]();
+    lines.push(...(await run({ quick: options.quick, say: (line) => console.log(`  ${line}`) })));
   } catch (error) {
     console.error(error);
     lines.push({ name: `${name}: ${error.message}`, measured: Number.NaN, target: { atMost: 0 } });

@@ -1,11 +1,14 @@
 import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
-import { botFor, everythingFor, onStage, postgresFor, slackThatSaysYes } from './stage.mjs';
+import { everythingFor, onStage, postgresFor, roleFor, slackThatSaysYes } from './stage.mjs';
 import { median } from './verdict.mjs';
 
 const linux = process.platform === 'linux';
 
-/** Megabytes of one process: its share of what it shares with others where the system says so, else all that is resident. */
+/**
+ * Megabytes of one process: all that is resident (`Rss`), or with what it shares with others divided among them (`Pss`),
+ * without which the buffers of Postgres would count once for each of its processes. Only Linux knows the latter.
+ */
 function megabytesOf(pid, what) {
   if (!linux) return Number(execFileSync('ps', ['-o', 'rss=', '-p', String(pid)]).toString()) / 1024;
   const text = fs.readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8');
@@ -41,9 +44,9 @@ function familyOf(pid) {
 /** The median of some looks, a second apart, once it has come to rest. */
 async function atRest(look, quick) {
   const wait = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
-  await wait(quick ? 5_000 : 20_000);
+  await wait(quick ? 2_000 : 20_000);
   const looks = [];
-  for (let i = 0; i < (quick ? 3 : 7); i++) {
+  for (let i = 0; i < (quick ? 2 : 7); i++) {
     looks.push(look());
     await wait(1_000);
   }
@@ -65,7 +68,7 @@ export async function memory({ quick, say }) {
   const bot = await onStage(async (stage) => {
     const slack = await slackThatSaysYes(stage);
     const postgres = await postgresFor(stage);
-    const { pid } = await botFor(stage, { databaseUrl: postgres.url, apiUrl: slack.apiUrl });
+    const { pid } = await roleFor(stage, 'bot', { databaseUrl: postgres.url, apiUrl: slack.apiUrl });
     return atRest(() => megabytesOf(pid, 'Rss'), quick);
   });
   return [

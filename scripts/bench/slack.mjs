@@ -1,5 +1,5 @@
 import { closedLoop, openLoop } from './load.mjs';
-import { boltFor, botFor, onStage, postgresFor, slackThatSaysYes } from './stage.mjs';
+import { boltFor, onStage, postgresFor, roleFor, slackThatSaysYes } from './stage.mjs';
 import { median, percentile } from './verdict.mjs';
 
 const connections = 32;
@@ -9,7 +9,7 @@ export async function acknowledging({ quick, say }) {
   return onStage(async (stage) => {
     const slack = await slackThatSaysYes(stage);
     const postgres = await postgresFor(stage);
-    const ours = await botFor(stage, { databaseUrl: postgres.url, apiUrl: slack.apiUrl });
+    const ours = await roleFor(stage, 'bot', { databaseUrl: postgres.url, apiUrl: slack.apiUrl });
     const bolt = await boltFor(stage);
     const ms = quick ? 1_000 : 2_000;
     const load = (server) => closedLoop({ port: server.port, connections, ms, responseUrl: slack.responseUrl });
@@ -29,7 +29,7 @@ export async function acknowledging({ quick, say }) {
       for (let done = 0, i = 0; done < 6_000 && i < 8; i++) done += (await load(server)).latencies.length;
     await handled();
     const pairs = [];
-    for (let i = 0; i < (quick ? 5 : 11); i++) {
+    for (let i = 0; i < (quick ? 3 : 11); i++) {
       const control = await load(bolt);
       const stored = await postgres.pool.query('select count(*)::int as n from inbox');
       const started = performance.now();
@@ -87,10 +87,12 @@ export async function inTime({ quick, say }) {
       ['', undefined],
       [', Redis down', 'redis://127.0.0.1:9'],
     ]) {
-      const ours = await botFor(stage, { databaseUrl: postgres.url, apiUrl: slack.apiUrl, redisUrl });
+      const around = { databaseUrl: postgres.url, apiUrl: slack.apiUrl, redisUrl };
+      const worker = await roleFor(stage, 'worker', around);
+      const ours = await roleFor(stage, 'bot', around);
       const load = (ms) => openLoop({ port: ours.port, perSecond: 200, ms, responseUrl: slack.responseUrl });
       await load(500);
-      const { latencies, errors } = await load(quick ? 4_000 : 15_000);
+      const { latencies, errors } = await load(quick ? 2_500 : 15_000);
       say(
         `200/s${name}: p50 ${percentile(latencies, 0.5).toFixed(1)}, p99 ${percentile(latencies, 0.99).toFixed(1)} ms`,
       );
@@ -104,6 +106,7 @@ export async function inTime({ quick, say }) {
         { name: '… errors', measured: errors, target: { atMost: 0 } },
       );
       await ours.stop();
+      await worker.stop();
     }
     return lines;
   });

@@ -110,11 +110,11 @@ export const everythingFor = (stage) =>
     /port (\d+), ready in/,
   );
 
-/** `keysteward bot` beside a Postgres and a Slack. */
-export const botFor = (stage, { databaseUrl, apiUrl, redisUrl }) =>
+/** One role of the program beside a Postgres and a Slack. */
+export const roleFor = (stage, role, { databaseUrl, apiUrl, redisUrl }) =>
   childFor(
     stage,
-    [file('../../dist/main.js'), 'bot'],
+    [file('../../dist/main.js'), role],
     {
       DATABASE_URL: databaseUrl,
       ...(redisUrl ? { REDIS_URL: redisUrl } : {}),
@@ -125,7 +125,7 @@ export const botFor = (stage, { databaseUrl, apiUrl, redisUrl }) =>
       AWS_REGION: 'eu-central-1',
       PORT: '0',
     },
-    /"port":(\d+).*"bot ready"/,
+    new RegExp(`"port":(\\d+).*"${role} ready"`),
   );
 
 export const boltFor = (stage) => childFor(stage, [file('bare-bolt.mjs')], {}, /ready on (\d+)/);

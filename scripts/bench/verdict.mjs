@@ -1,8 +1,9 @@
 /** What was measured, judged and laid out. Pure, so that a test can hold it. */
 
-/** Whether a measured number keeps its target; a line without a target only informs. */
-export function verdictOf({ value, target }) {
+/** Whether a line keeps its target: by its ratio where it has a control, else by what was measured. Without a target it only informs. */
+export function verdictOf({ ratio, measured, target }) {
   if (!target) return 'info';
+  const value = ratio ?? measured;
   if (!Number.isFinite(value)) return 'missed';
   const kept = target.atMost !== undefined ? value <= target.atMost : value >= target.atLeast;
   return kept ? 'kept' : 'missed';
@@ -23,7 +24,7 @@ const targetText = (target, unit) => {
 
 const heads = ['name', 'measured', 'control', 'ratio', 'target', 'verdict'];
 
-/** The table as text. A line with a control is judged by the ratio, one without by what was measured. */
+/** The table as text. */
 export function tableOf(lines) {
   const rows = lines.map((line) => [
     line.name,
@@ -31,7 +32,7 @@ export function tableOf(lines) {
     withUnit(line.control, line.unit),
     line.ratio === undefined ? '' : rounded(line.ratio),
     targetText(line.target, line.ratio === undefined ? (line.unit ?? '') : ''),
-    verdictOf(judged(line)),
+    verdictOf(line),
   ]);
   const widths = heads.map((head, i) => Math.max(head.length, ...rows.map((row) => row[i].length)));
   const laid = (cells) =>
@@ -44,11 +45,7 @@ export function tableOf(lines) {
 
 /** Exit code of the run: 1 when a target is missed or nothing was measured. */
 export function exitCodeOf(lines) {
-  return lines.length > 0 && lines.every((line) => verdictOf(judged(line)) !== 'missed') ? 0 : 1;
-}
-
-function judged(line) {
-  return { value: line.ratio ?? line.measured, target: line.target };
+  return lines.length > 0 && lines.every((line) => verdictOf(line) !== 'missed') ? 0 : 1;
 }
 
 export function median(values) {
