@@ -168,6 +168,12 @@ describe('what people read', () => {
       expect(said('docs/how-to/set-up-environment-variables.md')).toContain(part);
   });
 
+  it('says what to look at when something does not work', () => {
+    const heads = (page: string) => contentOf(page).match(/^## .+$/gm);
+    expect(heads('docs/how-to/operate.md')).toContain('## When something hangs');
+    expect(heads('docs/how-to/rotate-a-key.md')).toContain('## When something breaks');
+  });
+
   it('begins with the two commands that start and test everything', () => {
     const code = codeIn(contentOf('README.md'));
     expect(code).toEqual(expect.arrayContaining(['npm ci && npm start', 'npm ci && npm test']));
