@@ -1,5 +1,5 @@
 // Who may import whom: the table in docs/architecture.md. Everything points inward; each SDK has one home.
-const areas = 'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit';
+const areas = 'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit|digest';
 const doorFile = '(slack|http|cli|cards|home|modals)\\.ts';
 const _own = (...allowed) => `^src/(${allowed.join('|')})`;
 const rule = (name, from, allowed) => ({

@@ -29,11 +29,15 @@ import { standardWebhooks } from './adapters/webhooks.ts';
 import { auditInTerminal } from './audit/cli.ts';
 import { auditInSlack } from './audit/slack.ts';
 import { ConfigProblem } from './config.ts';
+import { planDigests } from './digest/plan.ts';
+import { refreshDigests } from './digest/refresh.ts';
+import { digestInSlack } from './digest/slack.ts';
 import type { CliDoor, HttpDoor, SlackDoor } from './doors.ts';
 import { checkIncidents, watchIncident } from './incidents/check.ts';
 import { tellOverdue } from './incidents/deadline.ts';
 import { pageForIncident } from './incidents/page.ts';
 import { incidentsInSlack } from './incidents/slack.ts';
+import { remindersInSlack } from './inventory/home.ts';
 import { makeSecret } from './inventory/make-secret.ts';
 import { reassessKeys } from './inventory/reassess.ts';
 import { inventoryInSlack } from './inventory/slack.ts';
@@ -115,6 +119,8 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
   inventoryInSlack(door, ports);
   rotationInSlack(door, ports);
   peopleInSlack(door, ports);
+  remindersInSlack(door, ports);
+  digestInSlack(door, ports);
   auditInSlack(door, ports);
   offboardingInSlack(door, ports);
 }
@@ -375,5 +381,7 @@ function handlersOf(ports: Ports, admins: string[], adapters: { card: Handlers['
     'incidents.watch': (job) => watchIncident(ports, job),
     'incidents.deadline': (job) => tellOverdue(ports, job),
     'incidents.check': () => checkIncidents(ports),
+    'digest.plan': async () => void (await planDigests(ports)),
+    'digest.refresh': () => refreshDigests(ports),
   };
 }

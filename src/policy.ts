@@ -68,6 +68,8 @@ export const policySchema = z.strictObject({
       beforeExpiryDays: days.default(14),
       /** How often due keys are looked for. */
       check: cron.default('*/10 * * * *'),
+      /** How long after it is due an owner may plan a rotation for; administrators may choose any time. */
+      planMarginDays: days.default(7),
       /** AWS asks for no more than one new version per secret in this time, emergencies excepted. */
       minMinutesBetween: minutes.default(10),
       /** Values tried in one rotation before it stops and asks. */

@@ -1,5 +1,6 @@
 import type { AccessRequest, Grant } from './access/model.ts';
 import type { AuditEvent, AuditFilter } from './audit/model.ts';
+import type { Counts, Digest, Reader, Standing } from './digest/model.ts';
 import type { Incident, Seen } from './incidents/model.ts';
 import type { ApiKey, Environment, Risk } from './inventory/model.ts';
 import type { JobName, JobPayload, Lane } from './jobs.ts';
@@ -145,6 +146,16 @@ export interface IncidentReads extends Rows<Incident> {
   /** Not closed, oldest first. */
   open(limit: number): Promise<Incident[]>;
 }
+export interface DigestReads extends Rows<Digest> {
+  /** Active people who own active keys, with when their digest was last sent, else when the first of these keys was added. */
+  readers(after: string | null, limit: number): Promise<{ rows: Reader[]; next: string | null }>;
+  /** Those who were sent one since. */
+  sentSince(since: Instant): Promise<Digest['id'][]>;
+  /** How many keys of this owner are due up to this instant. */
+  countsOf(ownerId: string, dueBefore: Instant): Promise<Counts>;
+  /** How all keys stand that are due up to this instant; at most so many in each list. */
+  standing(dueBefore: Instant, most: number): Promise<Standing>;
+}
 export interface AuditReads {
   /** Newest first; `before` is the `next` of the page before. */
   list(filter: AuditFilter, limit: number, before?: string | null): Promise<Page<AuditEvent>>;
@@ -162,6 +173,7 @@ export interface View {
   rotations: RotationReads;
   cases: CaseReads;
   incidents: IncidentReads;
+  digests: DigestReads;
   audit: AuditReads;
   cards: CardReads;
 }
@@ -181,6 +193,7 @@ export interface Tx extends View {
     settle(message: HrMessage): Promise<void>;
   };
   incidents: Writable<IncidentReads, Incident>;
+  digests: Writable<DigestReads, Digest>;
   jobs: {
     /** Work that follows from this change; it exists when, and only when, the change does. With `once`, a second waiting job of that name and key is not added. */
     add<N extends JobName>(
@@ -217,8 +230,8 @@ export interface CardReads {
   of(kind: string, subject: string): Promise<Card[]>;
 }
 export interface Cards {
-  /** The fact has to be seen there. Showing it twice to the same audience is the same card. */
-  show(kind: string, subject: string, audience: Audience): Promise<void>;
+  /** The fact has to be seen there. Showing it twice to the same audience is the same card; `anew` posts it once more, in place of the old copy. */
+  show(kind: string, subject: string, audience: Audience, options?: { anew?: boolean }): Promise<void>;
   /** The fact changed: every copy of every card of this subject is rendered again and edited in place. */
   touch(subject: string): Promise<void>;
 }
@@ -388,10 +401,12 @@ export interface Inbox {
 /** A card as the process that brings Slack up to date holds it. */
 export interface HeldCard extends Card {
   shown: string | null;
+  /** To be posted once more; the old copy goes. */
+  anew: boolean;
 }
 export interface CardLedger {
   /** Takes the card for so long; `busy` when another process has it, null when it does not exist. */
   hold(cardId: string, holdMs: number): Promise<HeldCard | 'busy' | null>;
   /** What Slack shows now; `shown` is a hash of it. Lets go of the card. */
-  release(cardId: string, posted: { channel: string; ts: string; shown: string } | null): Promise<void>;
+  release(cardId: string, posted: { channel: string; ts: string; shown: string; anew: boolean } | null): Promise<void>;
 }

@@ -8,7 +8,7 @@ import { type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { KeyPage, View } from '../ports.ts';
 import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
-import { type ApiKey, assessed, daysOverdue, isUnmade, storages } from './model.ts';
+import { type ApiKey, assessed, daysOverdue, isUnmade, snoozedNow, startsAt, storages } from './model.ts';
 
 /** When a key is due, with a warning where it is late. */
 export function dueLine(key: ApiKey, now: Instant): Mrkdwn {
@@ -22,11 +22,20 @@ export function dueLine(key: ApiKey, now: Instant): Mrkdwn {
   return md`due ${when(key.nextRotationAt, 'date')}`;
 }
 
+/** A plan or a snooze that somebody made for a key; nobody who looks at it has to wonder why nothing happens. */
+function heldBack(key: ApiKey, now: Instant): Mrkdwn {
+  if (key.plannedAt) return md` · :calendar: planned for ${when(key.plannedAt)}`;
+  const snooze = snoozedNow(key, now);
+  return snooze
+    ? md` · :zzz: snoozed until ${when(new Date(snooze.until), 'date')}: “${typed(snooze.reason, 150)}”`
+    : md``;
+}
+
 /** One key in a list: whose, how risky, due when, and the way to its card. */
 export function keyRow(key: ApiKey, owner: Person | undefined, now: Instant): KnownBlock {
   const who = owner ? mention(owner.slackId) : md`nobody`;
   return block.row(
-    md`*${typed(key.name, 200)}*\n${who} · ${typed(key.risk)} risk · ${dueLine(key, now)}`,
+    md`*${typed(key.name, 200)}*\n${who} · ${typed(key.risk)} risk · ${dueLine(key, now)}${heldBack(key, now)}`,
     button('inventory.show', 'Show', key.id, { describe: `Show ${key.name}` }),
   );
 }
@@ -83,7 +92,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
       ['Risk', md`${typed(risk)}: ${typed(reasons.join('; '), 400)}`],
       ['New values', key.issuer === 'person' ? md`made by a person` : md`made by Keysteward`],
       ['Last rotated', key.lastRotatedAt ? when(key.lastRotatedAt, 'date') : md`never`],
-      ['Next rotation', dueLine(key, now)],
+      ['Next rotation', md`${dueLine(key, now)}${heldBack(key, now)}`],
       ['Made', key.createdOn ? when(key.createdOn, 'date') : md`not known`],
       ['Ends', key.expiresAt ? when(key.expiresAt, 'date') : md``],
     ]),
@@ -217,6 +226,8 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
   const buttons: Button[] = [
     button('access.request', 'Request access', key.id, { style: 'primary' }),
     ...(rotates ? [button('rotation.start', 'Rotate', key.id)] : []),
+    ...(rotates && may('inventory.schedule') ? [button('inventory.schedule', 'Schedule…', key.id)] : []),
+    ...(may('inventory.snooze') ? [button('inventory.snooze', 'Snooze…', key.id)] : []),
     ...(may('inventory.change') ? [button('inventory.change', 'Edit…', key.id)] : []),
     ...(may('inventory.hand-over') ? [button('inventory.hand-over', 'Hand over…', key.id)] : []),
     ...(may('inventory.set-risk') ? [button('inventory.set-risk', 'Set risk…', key.id)] : []),
@@ -226,11 +237,14 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
 }
 
 /** What happens if nobody does anything. */
-function outlook({ key }: Story): Mrkdwn {
+function outlook({ key, now }: Story): Mrkdwn {
   if (key.status === 'retired') return md`Nobody can be given access to it, and it is not rotated any more.`;
-  if (!key.nextRotationAt) return md``;
+  const starts = startsAt(key);
+  if (!starts || !key.nextRotationAt) return md``;
+  const snooze = snoozedNow(key, now);
+  if (snooze) return md`It is left alone until ${when(new Date(snooze.until), 'date')}. Every access ends by itself.`;
   return key.issuer !== 'person' && key.storage === 'secrets-manager'
-    ? md`If nobody does anything, Keysteward rotates it ${when(key.nextRotationAt, 'date')} and every access ends by itself.`
+    ? md`If nobody does anything, Keysteward rotates it ${when(starts, 'date')} and every access ends by itself.`
     : md`Only a person can rotate it; its owner is reminded from ${when(key.nextRotationAt, 'date')} on. Every access ends by itself.`;
 }
 

@@ -76,7 +76,9 @@ export interface ApiKey extends ApiKeyFacts {
   lastRotatedAt: Instant | null;
   /** When the next rotation is due; null when the key is retired. */
   nextRotationAt: Instant | null;
-  /** Reminders are silent until then. */
+  /** When somebody has planned the next rotation for; it starts then, snoozed or not. */
+  plannedAt: Instant | null;
+  /** Reminders are silent until then, and the schedule leaves the key alone. */
   snooze: { until: string; reason: string; by: Id<'person'> } | null;
   addedBy: Id<'person'>;
   addedAt: Instant;
@@ -109,6 +111,7 @@ export function entered(
     status: 'active',
     currentVersion,
     nextRotationAt: nextRotation({ ...entry, risk }, policy, now),
+    plannedAt: null,
     snooze: null,
     addedBy,
     addedAt: now,
@@ -217,6 +220,85 @@ export function daysOverdue(key: Pick<ApiKey, 'nextRotationAt'>, now: Instant): 
   return key.nextRotationAt ? Math.floor((now.getTime() - key.nextRotationAt.getTime()) / day) : 0;
 }
 
+/** When the schedule starts this key's next rotation, if it can: when it is due, or when somebody planned it for. */
+export function startsAt(key: Pick<ApiKey, 'nextRotationAt' | 'plannedAt'>): Instant | null {
+  return key.plannedAt ?? key.nextRotationAt;
+}
+
+/** The snooze that silences this key now, or null. A plan that somebody made since counts more. */
+export function snoozedNow(key: Pick<ApiKey, 'snooze' | 'plannedAt'>, now: Instant): ApiKey['snooze'] {
+  return key.snooze && !key.plannedAt && new Date(key.snooze.until) > now ? key.snooze : null;
+}
+
+/** Whether Keysteward can replace the value without a person. */
+export function rotatesItself(key: Pick<ApiKey, 'storage' | 'secretId' | 'issuer'>): boolean {
+  return key.storage === 'secrets-manager' && key.secretId !== null && key.issuer !== 'person';
+}
+
+/** Reminders can be silenced once, for a while and for a reason; the second time in a row somebody else has to look. */
+export function whyNotSnooze(
+  key: ApiKey,
+  leaked: boolean,
+  snoozer: Pick<Person, 'tier'>,
+  ask: { until: Instant; reason: string },
+  policy: Policy,
+  now: Instant,
+): Refusal | null {
+  if (key.status !== 'active') return new Refusal('conflict', `${key.name} is retired, so nothing reminds of it.`);
+  if (leaked) return new Refusal('conflict', 'This key is part of a running incident, so it cannot be snoozed.');
+  if (ask.reason.trim().length < 10) {
+    return new Refusal(
+      'invalid',
+      'Say why, in at least ten characters: everybody who looks at this key sees it.',
+      'reason',
+    );
+  }
+  if (ask.until <= now) return new Refusal('invalid', 'Choose a day that lies in the future.', 'until');
+  const { maxSnoozeDays } = policy.digest;
+  if (ask.until.getTime() > now.getTime() + maxSnoozeDays * day) {
+    return new Refusal('invalid', `The longest snooze is ${maxSnoozeDays} days.`, 'until');
+  }
+  if (key.snooze && snoozer.tier !== 'administrator') {
+    return new Refusal(
+      'not_allowed',
+      'This key has been snoozed since its last rotation already. To snooze it once more, ask an administrator; or rotate it.',
+    );
+  }
+  return null;
+}
+
+/** A rotation can be planned by its owner until shortly after it is due, and not be put off again and again. */
+export function whyNotSchedule(
+  key: ApiKey,
+  scheduler: Pick<Person, 'tier'>,
+  at: Instant,
+  policy: Policy,
+  now: Instant,
+): Refusal | null {
+  if (key.status !== 'active') return new Refusal('conflict', `${key.name} is retired.`);
+  if (!rotatesItself(key)) {
+    return new Refusal('conflict', 'A person has to rotate this key, so there is nothing that could start by itself.');
+  }
+  if (at <= now) return new Refusal('invalid', 'Choose a time that lies in the future, or rotate it now.', 'at');
+  if (scheduler.tier === 'administrator') return null;
+  const { planMarginDays } = policy.rotation;
+  const due = key.nextRotationAt && key.nextRotationAt > now ? key.nextRotationAt : now;
+  if (at.getTime() > due.getTime() + planMarginDays * day) {
+    return new Refusal(
+      'invalid',
+      `You can plan it until ${planMarginDays} days after it is due. An administrator can choose any time.`,
+      'at',
+    );
+  }
+  if (key.plannedAt && at > key.plannedAt && key.nextRotationAt && key.nextRotationAt <= now) {
+    return new Refusal(
+      'not_allowed',
+      'It is overdue and has been planned already. An administrator can put it off once more.',
+    );
+  }
+  return null;
+}
+
 /** Lowering the risk below what the facts say needs a reason; raising it does not (SOP 5.1). */
 export function whyNotSetRisk(computed: Risk, wanted: Risk, reason: string): Refusal | null {
   if (risks.indexOf(wanted) > risks.indexOf(computed) && reason.trim().length < 10) {
@@ -319,7 +401,7 @@ export function whyNotSoften(before: ApiKey, after: ApiKey, changer: Person, rea
 
 /** The facts as somebody saw them, as a short text: two people who edit at once do not overwrite each other. */
 export function editionOf(key: ApiKey): string {
-  const text = JSON.stringify({ ...key, snooze: null, nextRotationAt: null });
+  const text = JSON.stringify({ ...key, plannedAt: null, snooze: null, nextRotationAt: null });
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return (hash >>> 0).toString(36);

@@ -396,6 +396,7 @@ function keyOf(
     status: 'active',
     currentVersion: typeof seed.secret === 'string' ? stored.get(seed.secret)!.versionId : null,
     nextRotationAt: nextRotation({ risk, ...dates }, policy, now),
+    plannedAt: null,
     snooze: null,
     addedBy: owner.id,
     addedAt: now,

@@ -58,6 +58,7 @@ export const permissions = {
   /** SOP 6.1: developers do not end production keys. */
   'inventory.retire': { may: answering, inProduction: administrators },
   'inventory.snooze': { may: answering },
+  'inventory.schedule': { may: answering },
   'access.request': { may: everybody },
   'access.decide': { may: answering },
   'access.withdraw': { may: everybody },
@@ -74,6 +75,7 @@ export const permissions = {
   'incidents.change-severity': { may: administrators },
   'incidents.close': { may: administrators },
   'digest.read': { may: everybody },
+  'digest.summarise': { may: administrators },
   'audit.read': { may: administrators },
 } as const satisfies Record<string, Rule>;
 export type Action = keyof typeof permissions;

@@ -33,6 +33,7 @@ const stepWords: Record<Step, string> = {
 };
 const causeWords: Record<RotationCause, string> = {
   due: 'It was due by its risk',
+  planned: 'It was planned for now',
   expiry: 'Its provider is about to end it',
   asked: 'Asked for',
   incident: 'Part of an incident: the value may be known to others',

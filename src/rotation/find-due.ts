@@ -1,3 +1,4 @@
+import { startsAt } from '../inventory/model.ts';
 import { after, hour, type Id, Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { whyNotRotate } from './model.ts';
@@ -33,11 +34,12 @@ async function startDue(ports: Pick<Ports, 'store' | 'issuers' | 'policy'>, keyI
   try {
     await ports.store.change({ actor, action: 'rotation.start', subject: keyId, keyId }, async (tx) => {
       const key = await tx.keys.get(keyId);
-      if (!key.nextRotationAt || key.nextRotationAt > tx.now) {
+      const at = startsAt(key);
+      if (!at || at > tx.now) {
         throw new Refusal('conflict', 'This key is no longer due.');
       }
       const ends = key.expiresAt && after(key.expiresAt, -ports.policy.rotation.beforeExpiryDays * 24 * hour);
-      const cause = ends && ends <= tx.now ? 'expiry' : 'due';
+      const cause = ends && ends <= tx.now ? 'expiry' : key.plannedAt ? 'planned' : 'due';
       const running = await tx.rotations.runningOf(keyId);
       await opened(tx, ports, key, running, { cause, causeId: null, askedBy: null, reason: null, emergency: false });
     });

@@ -105,6 +105,7 @@ export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rot
   }
   await tx.cards.touch(rotation.id);
   await tx.cards.touch(key.id);
+  if (rotation.status !== 'running') await tx.cards.touch(key.ownerId);
   if (rotation.causeId) await tx.cards.touch(rotation.causeId);
 }
 

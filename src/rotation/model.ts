@@ -9,7 +9,7 @@ export const backSteps = ['restore', 'discard'] as const;
 export type Step = (typeof steps)[number] | (typeof backSteps)[number];
 export type RotationStatus = 'running' | 'done' | 'failed' | 'rolled-back' | 'superseded';
 /** SOP 5.1 and the triggers of SOP 5.4. */
-export const rotationCauses = ['due', 'asked', 'incident', 'leaver', 'expiry'] as const;
+export const rotationCauses = ['due', 'planned', 'asked', 'incident', 'leaver', 'expiry'] as const;
 export type RotationCause = (typeof rotationCauses)[number];
 
 /** What works, in words that fit on a card. A rotation always says one of these. */
@@ -451,7 +451,7 @@ export function keySwitched(key: ApiKey, version: string, lastFour: string | nul
 /** The key after its rotation: due again by its risk, which not having been rotated may have raised (SOP 1.3, 5.1). */
 export function keyRotated(key: ApiKey, policy: Policy, now: Instant): ApiKey {
   // The end that the provider had set was the old value's.
-  const fresh = { ...key, lastRotatedAt: now, expiresAt: null, snooze: null };
+  const fresh = { ...key, lastRotatedAt: now, expiresAt: null, plannedAt: null, snooze: null };
   const risk = key.riskSet?.risk ?? computedRisk(fresh, policy, now).risk;
   return { ...fresh, risk, nextRotationAt: nextRotation({ ...fresh, risk }, policy, now) };
 }

@@ -101,6 +101,7 @@ export async function opened(
   await tx.rotations.save(rotation);
   // Its buttons mean nothing any more.
   if (previous) await tx.cards.touch(previous.id);
+  await tx.cards.touch(key.ownerId);
   tx.note({
     rotationId: rotation.id,
     cause: why.cause,

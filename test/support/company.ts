@@ -47,6 +47,7 @@ export function aKey(owner: Pick<Person, 'id'>, facts: Partial<ApiKey> = {}): Ap
     currentVersion: null,
     lastRotatedAt: null,
     nextRotationAt: new Date(Date.now() + 30 * 86_400_000),
+    plannedAt: null,
     snooze: null,
     addedBy: owner.id,
     addedAt: new Date(),

@@ -213,23 +213,24 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
     },
     async dueKeys(failedSince, after, limit) {
       const [at, id] = after?.split('~') ?? [];
+      const startsAt = sql<Date>`coalesce(${keys.plannedAt}, ${keys.nextRotationAt})`.mapWith(keys.plannedAt);
       const found = await session.db
-        .select({ id: keys.id, nextRotationAt: keys.nextRotationAt })
+        .select({ id: keys.id, startsAt })
         .from(keys)
         .where(
           sql`status = 'active' and storage = 'secrets-manager' and secret_id is not null and issuer <> 'person'
-              and ${keys.nextRotationAt} <= now()
-              and (snooze is null or (snooze ->> 'until')::timestamptz <= now())
-              ${after ? sql`and (${keys.nextRotationAt}, ${keys.id}) > (${at}::timestamptz, ${id})` : sql``}
+              and ${startsAt} <= now()
+              and (planned_at is not null or snooze is null or (snooze ->> 'until')::timestamptz <= now())
+              ${after ? sql`and (${startsAt}, ${keys.id}) > (${at}::timestamptz, ${id})` : sql``}
               and not exists (select 1 from rotation r where r.key_id = ${keys.id} and (r.status = 'running'
                 or r.status in ('failed', 'rolled-back') and r.ended_at > ${failedSince.toISOString()}::timestamptz))`,
         )
-        .orderBy(keys.nextRotationAt, keys.id)
+        .orderBy(startsAt, keys.id)
         .limit(limit);
       const last = found.at(-1);
       return {
         ids: found.map((each) => each.id),
-        next: found.length === limit && last ? `${last.nextRotationAt!.toISOString()}~${last.id}` : null,
+        next: found.length === limit && last ? `${last.startsAt.toISOString()}~${last.id}` : null,
       };
     },
   };

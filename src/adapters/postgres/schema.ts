@@ -1,5 +1,6 @@
 import { boolean, customType, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
 import type { AccessRequest, Grant } from '../../access/model.ts';
+import type { Digest } from '../../digest/model.ts';
 import type { Incident } from '../../incidents/model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
@@ -68,6 +69,7 @@ export const cards = pgTable('card', {
   ts: text('ts'),
   shown: bytea('shown'),
   heldUntil: instant('held_until'),
+  anew: boolean('anew').notNull().default(false),
   createdAt: instant('created_at').notNull(),
 });
 
@@ -109,6 +111,7 @@ export const keys = pgTable('api_key', {
   currentVersion: text('current_version'),
   lastRotatedAt: instant('last_rotated_at'),
   nextRotationAt: instant('next_rotation_at'),
+  plannedAt: instant('planned_at'),
   snooze: jsonb('snooze').$type<ApiKey['snooze']>(),
   addedBy: id<ApiKey['addedBy']>('added_by').notNull(),
   addedAt: instant('added_at').notNull(),
@@ -236,4 +239,9 @@ export const incidents = pgTable('incident', {
   closedAt: instant('closed_at'),
   closedBy: id<NonNullable<Incident['closedBy']>>('closed_by'),
   lesson: text('lesson'),
+});
+
+export const digests = pgTable('digest', {
+  id: id<Digest['id']>('id').primaryKey(),
+  sentAt: instant('sent_at').notNull(),
 });

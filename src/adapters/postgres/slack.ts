@@ -90,7 +90,7 @@ export function cardLedger(pool: pg.Pool): CardLedger {
       const { rows } = await pool.query<HeldCard>(
         `update card set held_until = clock_timestamp() + $2 * interval '1 ms'
          where id = $1 and (held_until is null or held_until < clock_timestamp())
-         returning id, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown`,
+         returning id, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew`,
         [cardId, holdMs],
       );
       if (rows[0]) return rows[0];
@@ -100,8 +100,8 @@ export function cardLedger(pool: pg.Pool): CardLedger {
     async release(cardId, posted) {
       await (posted
         ? pool.query(
-            `update card set held_until = null, posted_channel = $2, ts = $3, shown = decode($4, 'hex') where id = $1`,
-            [cardId, posted.channel, posted.ts, posted.shown],
+            `update card set held_until = null, posted_channel = $2, ts = $3, shown = decode($4, 'hex'), anew = anew and not $5 where id = $1`,
+            [cardId, posted.channel, posted.ts, posted.shown, posted.anew],
           )
         : pool.query('update card set held_until = null where id = $1', [cardId]));
     },

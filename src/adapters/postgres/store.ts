@@ -7,6 +7,7 @@ import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCo
 import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
 import { appendAudit, auditReads } from './audit.ts';
 import { caseRows, writableCases } from './cases.ts';
+import { digestRows } from './digests.ts';
 import { grantRows, incidentRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
 import type { Session } from './rows.ts';
 import { cards, work } from './schema.ts';
@@ -46,6 +47,7 @@ function viewOf(session: Session, now: Instant): View {
     rotations: rotationRows(session),
     cases: caseRows(session),
     incidents: incidentRows(session),
+    digests: digestRows(session),
     audit: auditReads(session),
     cards: { of: (kind, subject) => cardsOf(session, kind, subject) },
   };
@@ -107,10 +109,11 @@ function txOf(
     rotations: rotationRows(session),
     cases: writableCases(session),
     incidents: incidentRows(session),
+    digests: digestRows(session),
     jobs: { add: addJob },
     cards: {
       ...view.cards,
-      async show(kind, subject, audience: Audience) {
+      async show(kind, subject, audience: Audience, options = {}) {
         const to =
           'channel' in audience
             ? { channel: audience.channel, personId: null }
@@ -122,6 +125,7 @@ function txOf(
         const same = (await cardsOf(session, kind, subject)).find(
           (card) => card.channel === to.channel && card.personId === to.personId,
         );
+        if (same && options.anew) await session.db.update(cards).set({ anew: true }).where(eq(cards.id, same.id));
         if (same) await refresh(same.id);
       },
       async touch(subject) {

@@ -24,6 +24,7 @@ const lost = new Set([
   'edit_window_closed',
   'channel_not_found',
   'is_inactive',
+  'cant_delete_message',
 ]);
 /** What no repetition mends: a person has to do something. */
 const unreachable: Record<string, string> = {
@@ -58,11 +59,15 @@ export function cardSync(parts: {
     return { channel: posted.channel!, ts: posted.ts! };
   }
 
+  async function takeAway({ postedChannel: channel, ts }: HeldCard): Promise<void> {
+    if (channel && ts) await clients.bulk.chat.delete({ channel, ts }).catch(ignoreLost);
+  }
+
   return async ({ cardId }) => {
     const card = await ledger.hold(cardId, holdMs);
     if (card === null) return;
     if (card === 'busy') throw new Later('another process is showing this card', 1_000);
-    let posted: { channel: string; ts: string; shown: string } | null = null;
+    let posted: { channel: string; ts: string; shown: string; anew: boolean } | null = null;
     try {
       // `access.told:approved`: what follows the colon tells several messages about one fact apart.
       const render = renderers.get(card.kind.split(':')[0]!);
@@ -74,14 +79,13 @@ export function cardSync(parts: {
       }));
       if (!target) return;
       if (!message) {
-        if (card.postedChannel && card.ts) {
-          await clients.bulk.chat.delete({ channel: card.postedChannel, ts: card.ts }).catch(ignoreLost);
-        }
+        await takeAway(card);
         return;
       }
       const shown = digestOf(message);
-      if (card.ts && card.shown === shown) return;
-      if (card.postedChannel && card.ts) {
+      if (card.anew) await takeAway(card);
+      else if (card.ts && card.shown === shown) return;
+      else if (card.postedChannel && card.ts) {
         try {
           await clients.bulk.chat.update({
             channel: card.postedChannel,
@@ -89,13 +93,13 @@ export function cardSync(parts: {
             text: message.text,
             blocks: message.blocks,
           });
-          posted = { channel: card.postedChannel, ts: card.ts, shown };
+          posted = { channel: card.postedChannel, ts: card.ts, shown, anew: false };
           return;
         } catch (error) {
           if (!lost.has(slackError(error) ?? '')) throw error;
         }
       }
-      posted = { ...(await post(card, target, message)), shown };
+      posted = { ...(await post(card, target, message)), shown, anew: card.anew };
     } catch (error) {
       const waitMs = rateLimitedMs(error);
       if (waitMs !== null) throw new Later('Slack asked to wait', waitMs);
