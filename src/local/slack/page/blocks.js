@@ -40,7 +40,7 @@ function place(block, surface, element, label) {
 }
 
 const shapes = {
-  header: ({ text }) => el('h3', {}, textObject(text)),
+  header: ({ text }, surface) => el(surface.headingTag, {}, textObject(text)),
   divider: () => el('hr'),
   section(block, surface) {
     const { text, fields, accessory } = block;

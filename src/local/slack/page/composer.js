@@ -93,12 +93,10 @@ export function composer({ label, testId, target, sent, draftKey }) {
   const area = el('textarea', {
     rows: '1',
     class: 'composer-text',
-    role: 'combobox',
     'aria-label': label,
     'aria-autocomplete': 'list',
-    'aria-expanded': 'false',
+    'aria-haspopup': 'listbox',
     'aria-controls': listId,
-    'aria-multiline': 'true',
     placeholder: label,
     'data-testid': testId,
     spellcheck: 'true',
@@ -179,7 +177,6 @@ export function composer({ label, testId, target, sent, draftKey }) {
     if (!open) return;
     open = false;
     hidePopup(popup);
-    area.setAttribute('aria-expanded', 'false');
     area.removeAttribute('aria-activedescendant');
   }
   function point(at) {
@@ -224,7 +221,6 @@ export function composer({ label, testId, target, sent, draftKey }) {
       ),
     );
     open = true;
-    area.setAttribute('aria-expanded', 'true');
     active = -1;
     showPopup(popup, node.querySelector('.composer-box'), { above: true });
     // Nothing is chosen for somebody who has typed nothing yet, so that Enter sends what stands there.

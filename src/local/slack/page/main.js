@@ -281,6 +281,7 @@ function showHome() {
         values: homeValues,
         blocks: () => world.state.home?.view.blocks ?? [],
         holder: () => main?.home,
+        headingTag: 'h2',
         redraw: () => {
           main?.home?.replaceChildren();
           showHome();
@@ -445,7 +446,7 @@ function buildFrame() {
     'div',
     { class: 'frame' },
     el(
-      'div',
+      'header',
       { class: 'banner' },
       el(
         'button',
@@ -480,7 +481,13 @@ function buildFrame() {
         icon('info'),
       ),
     ),
-    el('div', { class: 'side' }, me.node, el('div', { class: 'team' }, world.workspace.team.name), nav),
+    el(
+      'aside',
+      { class: 'side', 'aria-label': 'Workspace' },
+      me.node,
+      el('div', { class: 'team' }, world.workspace.team.name),
+      nav,
+    ),
     middle,
     offline,
     toastNode,
@@ -499,7 +506,7 @@ function showChooser() {
   document.title = 'Local Slack';
   root.replaceChildren(
     el(
-      'div',
+      'header',
       { class: 'banner' },
       el(
         'span',

@@ -72,7 +72,7 @@ export function markdown(text) {
       root.append(el('pre', {}, code.join('\n')));
     } else if (heading) {
       i++;
-      root.append(el('h4', { class: `level-${heading[1].length}` }, inline(heading[2])));
+      root.append(el('h3', { class: `level-${heading[1].length}` }, inline(heading[2])));
     } else if (/^(-{3,}|\*{3,})\s*$/.test(line)) {
       i++;
       root.append(el('hr'));

@@ -130,16 +130,13 @@ export function personSwitcher(onchoose) {
       el(
         'span',
         { class: 'who' },
-        el('strong', {}, nameOf(world.as)),
+        el('strong', {}, el('span', { class: 'visually-hidden' }, 'You are '), nameOf(world.as)),
         el('small', {}, user?.title || user?.name || ''),
       ),
       waiting,
+      el('span', { class: 'visually-hidden' }, 'Be somebody else'),
       icon('down'),
     ]);
-    node.setAttribute(
-      'aria-label',
-      `You are ${nameOf(world.as)}${user?.title ? `, ${user.title}` : ''}. Change who you are`,
-    );
   };
   node.addEventListener('click', async () => {
     if (node.getAttribute('aria-expanded') === 'true') return;
@@ -177,7 +174,10 @@ export function personSwitcher(onchoose) {
     const some = users.filter((_, i) => counts[i] > 0);
     waiting.hidden = some.length === 0;
     waiting.title = some.length === 0 ? '' : `Unread for ${some.map((each) => each.realName || each.name).join(', ')}`;
-    waiting.textContent = String(some.length);
+    waiting.replaceChildren(
+      String(some.length),
+      el('span', { class: 'visually-hidden' }, ' others have something to read'),
+    );
   };
   show();
   return { node, show, lookAround };

@@ -2,12 +2,13 @@
 import { act } from './world.js';
 
 /** `from` as in the contract; `blocks()` are those shown now; `holder()` is where trouble is shown when a block is gone. */
-export function surfaceOf({ from, values, blocks, holder, submit, redraw }) {
+export function surfaceOf({ from, values, blocks, holder, submit, redraw, headingTag = 'h3' }) {
   return {
     values,
     holder,
     submit,
     redraw,
+    headingTag,
     act: (action) => act({ kind: 'action', from, action, state: values.collect(blocks()) }),
     suggest: (element, blockId, value) => {
       const { channel, ts, view } = from;
