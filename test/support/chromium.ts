@@ -39,7 +39,7 @@ export function useChromium(): { newPage(options?: BrowserContextOptions): Promi
         viewport: { width: 1200, height: 800 },
         ...options,
       });
-      context.setDefaultTimeout(10_000);
+      context.setDefaultTimeout(20_000);
       return context.newPage();
     },
   };

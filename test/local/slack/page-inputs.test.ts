@@ -173,12 +173,14 @@ describe.skipIf(!chromiumPath)('inputs in the page of the local Slack (in Chromi
       .click();
     await page.getByRole('menuitem', { name: 'Hand over…' }).click();
     const state = { choose: { hours: { type: 'static_select', selected_option: choices[1] } } };
-    await vi.waitFor(() =>
-      expect(heard).toMatchObject([
-        { type: 'static_select', action_id: 'hours', block_id: 'choose', selected_option: choices[1], state },
-        { type: 'button', action_id: 'go', value: '1', state },
-        { type: 'overflow', action_id: 'more', selected_option: option('hand', 'Hand over…'), state },
-      ]),
+    await vi.waitFor(
+      () =>
+        expect(heard).toMatchObject([
+          { type: 'static_select', action_id: 'hours', block_id: 'choose', selected_option: choices[1], state },
+          { type: 'button', action_id: 'go', value: '1', state },
+          { type: 'overflow', action_id: 'more', selected_option: option('hand', 'Hand over…'), state },
+        ]),
+      10_000,
     );
   });
 });

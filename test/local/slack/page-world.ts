@@ -1,6 +1,6 @@
 import type { App } from '@slack/bolt';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { afterEach } from 'vitest';
+import { afterEach, vi } from 'vitest';
 import type { LocalSlackOptions } from '../../../src/local/slack/server.ts';
 import { useChromium } from '../../support/chromium.ts';
 import { anApp, type WithBolt, withBolt } from './world.ts';
@@ -11,8 +11,12 @@ export const keysApp = anApp({
 export const plain = (text: string) => ({ type: 'plain_text' as const, text });
 export const mrkdwn = (text: string) => ({ type: 'mrkdwn' as const, text });
 
+/** A browser, an app and their Slack share a machine that may be busy; how long Slack waits is not what these tests are about. */
+const patient = { ackMs: 20_000, triggerMs: 60_000 };
+
 /** Pages of a local Slack in Chromium; what is opened is closed after its test. */
 export function usePages() {
+  vi.setConfig({ testTimeout: 120_000 });
   const browser = useChromium();
   const opened: { close(): Promise<void> }[] = [];
   afterEach(async () => {
@@ -25,7 +29,7 @@ export function usePages() {
     },
     /** A Bolt app and its Slack. */
     async world(listen: (app: App) => void, options: Partial<LocalSlackOptions> = {}): Promise<WithBolt> {
-      const running = await withBolt('socket', listen, { app: keysApp, ...options });
+      const running = await withBolt('socket', listen, { app: keysApp, speeds: patient, ...options });
       opened.unshift(running);
       return running;
     },

@@ -420,7 +420,7 @@ describe.skipIf(!chromiumPath)('the page of the local Slack (in Chromium)', () =
     await page.getByTestId('messages').getByText('before').waitFor();
     await slack.close();
     await page.getByRole('status').filter({ hasText: 'does not answer' }).waitFor();
-    const again = await vi.waitFor(() => startLocalSlack({ workspace: seed, app: keysApp, port: slack.port }));
+    const again = await vi.waitFor(() => startLocalSlack({ workspace: seed, app: keysApp, port: slack.port }), 10_000);
     closing(again);
     await page.getByRole('status').filter({ hasText: 'does not answer' }).waitFor({ state: 'hidden', timeout: 15_000 });
     await again.control.act({ kind: 'say', as: 'U0OLIVIA', channel: 'C0GENERAL', text: 'after' });
