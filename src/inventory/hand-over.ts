@@ -29,6 +29,8 @@ export function handOver(
     await tx.cards.touch(key.id);
     await tx.cards.touch(key.ownerId);
     await tx.cards.touch(owner.id);
+    // Somebody's offboarding may wait for just this.
+    if (previous?.status !== 'active') await tx.jobs.add('offboarding.sweep', {}, { once: 'hand-over' });
     tx.note({ from: key.ownerId, personId: owner.id });
     return next;
   });

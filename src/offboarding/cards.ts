@@ -49,8 +49,10 @@ const heads: Record<CaseStatus, (story: Story) => Mrkdwn> = {
     md`:door: *${who(facts)} has left.* ${lines.filter((line) => line.state === 'done').length} of ${lines.length} lines are done.`,
   closed: ({ facts, lines }) =>
     md`:white_check_mark: *${who(facts)} has left, and all ${lines.length} lines are done.*`,
-  'called-off': ({ facts }) =>
-    md`:leftwards_arrow_with_hook: *The leaving of ${who(facts)} was called off.* Nothing was ended.`,
+  'called-off': ({ each, facts }) =>
+    each.startedAt
+      ? md`:leftwards_arrow_with_hook: *${who(facts)} had left, came back and leaves again.* Another case has taken over.`
+      : md`:leftwards_arrow_with_hook: *The leaving of ${who(facts)} was called off.* Nothing was ended.`,
 };
 const who = ({ person }: Facts) => md`${mention(person.slackId)} (${typed(person.name, 80)})`;
 
@@ -190,7 +192,7 @@ function outlook({ each }: Story, lines: Line[]): Mrkdwn {
         : md`Lines turn green by themselves when what they say has happened. The rest waits for an administrator; the case cannot be closed before.`;
     case 'closed':
     case 'called-off':
-      return md`Nothing left to do.`;
+      return md`Nothing left to do here.`;
   }
 }
 

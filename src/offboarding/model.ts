@@ -170,6 +170,14 @@ export function keysToRotate(each: Case, facts: Facts, now: Instant): ApiKey[] {
     .sort((a, b) => danger(a) - danger(b) || a.name.localeCompare(b.name));
 }
 
+/** Whether they have come back since a case of theirs began, or got something, so that it cannot speak for this leaving. */
+export function isAnotherLeaving(before: Case, facts: Facts): boolean {
+  const { startedAt } = before;
+  if (!startedAt || facts.person.status === 'active') return true;
+  if (facts.grants.some((grant) => grant.startsAt > startedAt)) return true;
+  return before.status === 'closed' && facts.requests.length + facts.owned.length > 0;
+}
+
 /** The grants that this case ends. */
 export function grantsToEnd(each: Case, facts: Facts): Grant[] {
   return facts.grants.filter((grant) => isLive(grant) && !isAfterwards(each, facts, grant));

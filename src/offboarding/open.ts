@@ -1,10 +1,11 @@
 import { after, day, type Id, type Instant, Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Tx } from '../ports.ts';
-import type { OffboardingPorts } from './facts.ts';
+import { factsOf, type OffboardingPorts } from './facts.ts';
 import {
   type Case,
   type Cause,
+  isAnotherLeaving,
   opened,
   whyHold,
   whyHoldAdministrator,
@@ -54,25 +55,34 @@ export function openForDeactivated(ports: OffboardingPorts, { personId }: { pers
  * up to date. The person must be locked. What is closed stays closed while they have not come back.
  */
 export async function leaves(tx: Tx, ports: OffboardingPorts, person: Person, why: Leaving): Promise<Case> {
-  const latest = await tx.cases.latestOf(person.id);
-  if (latest?.status === 'closed' && person.status !== 'active') {
-    tx.note({ caseId: latest.id, already: 'closed' });
+  const found = await tx.cases.latestOf(person.id);
+  const latest = found && found.status !== 'called-off' ? await tx.cases.get(found.id) : null;
+  const before = latest?.startedAt && isAnotherLeaving(latest, await factsOf(tx, ports, latest)) ? null : latest;
+  if (before?.status === 'closed') {
+    tx.note({ caseId: before.id, already: 'closed' });
     if (person.status === 'deactivated' && why.cause.kind !== 'slack') {
       await tx.people.save({ ...person, status: 'left', leftAt: why.effectiveAt });
     }
-    return latest;
+    return before;
   }
-  if (latest && latest.status !== 'closed' && latest.status !== 'called-off') {
-    return brought(tx, ports, await tx.cases.get(latest.id), person, why);
-  }
+  if (before) return brought(tx, ports, before, person, why);
+  if (latest?.status === 'open') await takenOver(tx, latest);
   const machine = why.cause.kind !== 'asked';
   const today = machine ? await tx.cases.openedByMachineSince(after(tx.now, -day)) : 0;
   const hold = whyHold(person, why.cause, today, await otherAdministrators(tx, person), ports.policy);
-  const each = opened(tx.newId('case'), person, { ...why, hold }, tx.now);
+  const ownedKeys = latest?.ownedKeys ?? [];
+  const each = { ...opened(tx.newId('case'), person, { ...why, hold }, tx.now), ownedKeys };
   await tx.cases.save(each);
   await tx.cards.show('offboarding.case', each.id, { channel: ports.policy.channels.security });
   tx.note({ caseId: each.id, personId: person.id, cause: why.cause, effectiveAt: why.effectiveAt, hold });
   return proceed(tx, ports, each, person);
+}
+
+/** They came back before the case of the time before was closed, and leave again: what it left undone is the new one's. */
+async function takenOver(tx: Tx, each: Case): Promise<void> {
+  await tx.cases.save({ ...each, status: 'called-off', closedAt: tx.now });
+  await tx.cards.touch(each.id);
+  tx.record('offboarding.take-over', each.id, { personId: each.personId });
 }
 
 /** Somebody says again that they leave: the newest word about the day counts, until it has begun. */

@@ -13,7 +13,7 @@ export async function begin(tx: Tx, ports: OffboardingPorts, planned: Case, pers
     ...planned,
     status: 'open',
     startedAt: tx.now,
-    ownedKeys: await keysHandedOn(tx, person.id),
+    ownedKeys: [...new Set([...planned.ownedKeys, ...(await keysHandedOn(tx, person.id))])],
   };
   const facts = await factsOf(tx, ports, begun);
   const next = await lookedAt(tx, begun, facts);

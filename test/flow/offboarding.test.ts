@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { standardWebhooks } from '../../src/adapters/webhooks.ts';
 import { offboardingInCli } from '../../src/offboarding/cli.ts';
+import { aKey, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
-import { type House, openHouse, until } from '../support/house.ts';
+import { type House, openHouse, type Somebody, until } from '../support/house.ts';
 
 const database = useDatabase();
 let house: House;
@@ -25,6 +26,22 @@ async function hrSend(...args: string[]): Promise<string> {
   return `${code}: ${lines.join('\n')}`;
 }
 const personOf = (slackId: string) => house.program.store.read((view) => view.people.bySlackId(slackId));
+
+/** Presses a button on a card, and fills in the modal that it opens. */
+async function pressAndFill(
+  who: Somebody,
+  action: string,
+  value: string,
+  asks: string,
+  fields: Record<string, string>,
+) {
+  await who.press(action, { channel: security, value });
+  await until(
+    async () => JSON.stringify((await who.modal()).view.blocks).includes(asks),
+    `the modal that asks ${asks}`,
+  );
+  expect(await who.submit(fields)).toEqual({});
+}
 
 describe('somebody leaves, through the whole house', { timeout: 90_000 }, () => {
   it('one line of the terminal opens a case whose card turns green by itself, and shuts them out of Secrets Manager', async () => {
@@ -60,12 +77,38 @@ describe('somebody leaves, through the whole house', { timeout: 90_000 }, () => 
     await priya.type('/keys grants');
     await priya.sees('no longer active here', 'C0PLATFORM');
 
-    await ada.press('offboarding.tick', { channel: security });
-    expect(await ada.submit({ note: 'Looked through CloudTrail of 30 days: nothing unusual' })).toEqual({});
+    const { id } = (await house.program.store.read(async (view) =>
+      view.cases.latestOf((await personOf('U0PRIYA'))!.id),
+    ))!;
+    const note = 'Looked through CloudTrail of 30 days: nothing unusual';
+    await pressAndFill(ada, 'offboarding.tick', `${id} review`, 'what did you find?', { note });
     await until(async () => {
       const seen = ada.in(security).find((each) => each.ts === opened.ts);
       return seen && JSON.stringify(seen.blocks).includes('Looked through CloudTrail');
     }, 'the note on the card');
+  });
+
+  it('an owner leaves: their keys are handed over from the card, and then the case can be closed', async () => {
+    const ada = house.as('U0ADA');
+    const nora = (await personOf('U0NORA'))!;
+    const key = aKey(nora, { purpose: 'Left behind', issuer: 'person', storage: 'elsewhere', secretId: null });
+    await given(house.program.store, { keys: [key] });
+    expect(await hrSend('--hr-id', 'HR-NORA')).toMatch(/^0: 202 /);
+    const { ts } = await ada.sees('Hand over OpenAI API Key - Staging - Left behind', security);
+    const owned = await house.program.store.read((view) => view.keys.list({ ownerId: nora.id }, 50));
+    for (const { id } of owned.rows) {
+      await pressAndFill(ada, 'inventory.hand-over', id, 'New owner', { owner: 'U0OLIVIA' });
+    }
+    const id = (await house.program.store.read((view) => view.cases.latestOf(nora.id)))!.id;
+    const [rotated, reviewed] = ['Made a new one at the service, revoked the old one', 'Nothing unusual in 30 days'];
+    await pressAndFill(ada, 'offboarding.tick', `${id} rotate:${key.id}`, 'What proves it?', { note: rotated });
+    await pressAndFill(ada, 'offboarding.tick', `${id} review`, 'what did you find?', { note: reviewed });
+    await ada.press('offboarding.close', { channel: security, value: id });
+    const closed = await until(() => {
+      const card = ada.in(security).find((each) => each.ts === ts);
+      return card && JSON.stringify(card.blocks).includes('lines are done.*') ? card : undefined;
+    }, 'the closed case');
+    expect(JSON.stringify(closed.blocks)).not.toContain('"action_id"');
   });
 
   it('an administrator offboards by a modal that says before what will happen, and hears of everybody who leaves', async () => {
