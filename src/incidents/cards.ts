@@ -16,10 +16,11 @@ import {
 } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import { type ApiKey, storages } from '../inventory/model.ts';
+import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { Audience, View } from '../ports.ts';
-import { conditionInWords, type Rotation } from '../rotation/model.ts';
+import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
 import { look } from './check.ts';
 import {
   checklist,
@@ -49,6 +50,7 @@ export interface Story {
   people: Map<string, Person>;
   /** Who looks at it; null for a channel. */
   viewer: Person | null;
+  now: Instant;
 }
 
 export async function storyOf(view: View, incidentId: string, audience: Audience): Promise<Story> {
@@ -71,6 +73,7 @@ export async function storyOf(view: View, incidentId: string, audience: Audience
     rotation: rotationSince(incident, findings.rotations),
     people: new Map(people.map((each) => [each.id, each])),
     viewer: 'person' in audience ? await view.people.find(audience.person) : null,
+    now: view.now,
   };
 }
 
@@ -80,7 +83,7 @@ export const nameOf = ({ incident, key }: Pick<Story, 'incident' | 'key'>) =>
 const who = ({ people }: Story, id: string | null) => mention(people.get(id ?? '')?.slackId ?? id ?? 'somebody');
 
 /** What works now, in words that nobody can take for success when it is none. */
-export function statusInWords({ incident, key, rotation }: Story): Mrkdwn {
+export function statusInWords({ incident, key, rotation, findings }: Story): Mrkdwn {
   const revoked = tickOf(incident, 'S8.1-1');
   if (rotation) {
     const condition = typed(conditionInWords(rotation), 500);
@@ -93,7 +96,9 @@ export function statusInWords({ incident, key, rotation }: Story): Mrkdwn {
   }
   if (!incident.containment) return md`Nothing was changed by itself: this is no leak. Rotate the key if it has to be.`;
   if (incident.byHand) return md`:warning: *The old value still works.* ${typed(incident.byHand, 500)}`;
-  return md`The old value still works. The emergency rotation is about to start.`;
+  return findings.stillOpen > 0
+    ? md`The old value still works. It is replaced as soon as the access has ended, within seconds.`
+    : md`The old value still works. The emergency rotation is about to start.`;
 }
 
 /** What a person has to do for an open line that Keysteward does not do. */
@@ -150,8 +155,8 @@ function contactsBlock({ incident }: Story, policy: Policy): KnownBlock[] {
 }
 
 /** Only what would be done if this viewer pressed it; a channel shows everything, and the click decides. */
-function buttonsOf(story: Story): KnownBlock[] {
-  const { incident, key, viewer, rotation } = story;
+function buttonsOf(story: Story, policy: Policy): KnownBlock[] {
+  const { incident, key, viewer, rotation, now } = story;
   const { id } = incident;
   const works = !viewer || !whyNotWork(incident, viewer, key);
   const judges = !viewer || !whyNotRegrade(incident, viewer, incident.severity === 'P0' ? 'P1' : 'P0', 'looked at it');
@@ -170,7 +175,8 @@ function buttonsOf(story: Story): KnownBlock[] {
     }
     if (judges) buttons.push(button('incidents.change-severity', 'Severity…', id));
     if (notes) buttons.push(button('incidents.note', 'Add note…', id));
-    if (works && key?.status === 'active' && (!rotation || rotation.endedAt) && !incident.byHand) {
+    const rests = !rotation || rotation.endedAt !== null;
+    if (works && key && rests && !whyNotRotate(key, null, true, policy, now)) {
       buttons.push(button('rotation.start', 'Rotate…', key.id));
     }
     if (works && incident.ticks.some((each) => each.by)) buttons.push(button('incidents.untick', 'Open again…', id));
@@ -234,7 +240,7 @@ function incidentCard(story: Story, policy: Policy): Message {
     ...(works ? phases.map((phase) => phaseBlock(phase, story)) : []),
     ...(works ? contactsBlock(story, policy) : []),
     ...(incident.lesson ? [block.text(md`*What was learned*\n${typed(incident.lesson, 500)}`)] : []),
-    ...buttonsOf(story),
+    ...buttonsOf(story, policy),
     ...(works ? [block.small(...recent)] : []),
     block.small(md`${whyMe(story)} ${outlook(story)}`, md`${typed(incident.id)}`),
   ]);

@@ -1,9 +1,10 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { after, type Id, type Instant, Later, minute } from '../kernel.ts';
 import type { Ports, View } from '../ports.ts';
-import { whyByHand } from './contain.ts';
+import { rotate, whyByHand } from './contain.ts';
 import {
   type Findings,
+  followed,
   type Incident,
   isLine,
   openLines,
@@ -33,9 +34,10 @@ export async function look(view: View, incident: Incident): Promise<Findings> {
 function seenAs(incident: Incident, key: ApiKey | null, found: Findings, ports: CheckPorts, now: Instant): Incident {
   if (incident.status === 'closed') return incident;
   const shown = proven(incident, found);
+  const turned = followed(incident, found, now);
   const lines = Object.keys(shown).filter(isLine);
   const fresh = lines.filter((line) => !tickOf(incident, line));
-  const next = fresh.length > 0 ? ticked(incident, fresh, 'done', null, (line) => shown[line] ?? '', now) : incident;
+  const next = fresh.length > 0 ? ticked(turned, fresh, 'done', null, (line) => shown[line] ?? '', now) : turned;
   const why = whyNothingRotates(next, key, found, ports, now);
   return why ? withEntry({ ...next, byHand: why }, null, `No rotation by itself: ${why}`, now) : next;
 }
@@ -55,6 +57,10 @@ function whyNothingRotates(
   return late ? 'The emergency rotation has not started. Start it with Rotate, or look into the audit log.' : null;
 }
 
+/** From now on nobody can read the new value who had access. */
+const accessJustEnded = ({ containment: before }: Incident, { containment: now, byHand }: Incident) =>
+  !byHand && before?.endedAt === null && now !== null && now.endedAt !== null;
+
 /** Ticks what the facts show. Writes, and leaves a trace, only when they say something new. */
 export async function checkIncident(ports: CheckPorts, incidentId: Id<'incident'>): Promise<Incident> {
   const seen = await ports.store.read(async (view) => {
@@ -66,8 +72,9 @@ export async function checkIncident(ports: CheckPorts, incidentId: Id<'incident'
   const change = { actor: { kind: 'job', id: 'incidents.check' } as const, action: 'incidents.check' };
   return changeIncident(ports, change, incidentId, async (tx, { incident, key }) => {
     const next = seenAs(incident, key, await look(tx, incident), ports, tx.now);
+    if (key && accessJustEnded(incident, next)) await rotate(tx, next, key.id, tx.now);
     const ticks = next.ticks.filter((each) => !tickOf(incident, each.line)).map((each) => each.line);
-    tx.note({ ticked: ticks, status: next.status, byHand: next.byHand });
+    tx.note({ ticked: ticks, status: next.status, byHand: next.byHand, containment: next.containment });
     return next;
   });
 }
@@ -87,5 +94,8 @@ export async function watchIncident(ports: CheckPorts, { incidentId }: { inciden
   const now = await ports.store.read(async (view) => view.now);
   const since = incident.containment ? new Date(incident.containment.at) : incident.declaredAt;
   const moving = incident.status === 'open' && openLines(incident, 'immediately').length > 0;
-  if (moving && now < after(since, watchMinutes * minute)) throw new Later('the incident is being contained', 3_000);
+  if (moving && now < after(since, watchMinutes * minute)) {
+    const waits = incident.containment?.endedAt === null;
+    throw new Later('the incident is being contained', waits ? 500 : 3_000);
+  }
 }

@@ -1,5 +1,5 @@
 import type { ApiKey } from '../inventory/model.ts';
-import type { Id, Instant } from '../kernel.ts';
+import { after, type Id, type Instant } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { whyNotRotate } from '../rotation/model.ts';
@@ -19,6 +19,18 @@ export function whyByHand(
 }
 
 /**
+ * Whoever had access could read the new value too, and one of them may be how the old one leaked. So it is made once
+ * their access has ended, and at the latest after this time.
+ */
+export const accessFirstSeconds = 15;
+
+/** Starts the emergency rotation of this round; a repetition starts nothing. */
+export function rotate(tx: Tx, incident: Incident, keyId: Id<'key'>, at: Instant): Promise<void> {
+  const payload = { keyId, cause: 'incident', causeId: causeOf(incident), emergency: true } as const;
+  return tx.jobs.add('rotation.start', payload, { lane: 'urgent', at });
+}
+
+/**
  * What happens at once when others may have the value: nobody keeps access, and a new value replaces it ahead of
  * everything else. Jobs do it; where no job can, the incident says why, and its lines stay with people.
  */
@@ -31,19 +43,17 @@ export async function contained(
   const holders = (await tx.grants.liveOfKey(key.id)).filter((each) => each.status !== 'ending').length;
   const byHand = whyByHand(key, ports, tx.now);
   const round = incident.containment ? roundOf(incident) + 1 : 1;
-  const next: Incident = { ...incident, containment: { at: tx.now.toISOString(), holders, round }, byHand };
+  const next: Incident = {
+    ...incident,
+    containment: { at: tx.now.toISOString(), holders, round, endedAt: null, rotation: null },
+    byHand,
+  };
   await tx.jobs.add('access.end-all-of-key', { keyId: key.id, causeId: incident.id });
-  if (!byHand) {
-    await tx.jobs.add(
-      'rotation.start',
-      { keyId: key.id, cause: 'incident', causeId: causeOf(next), emergency: true },
-      { lane: 'urgent' },
-    );
-  }
+  if (!byHand) await rotate(tx, next, key.id, holders > 0 ? after(tx.now, accessFirstSeconds * 1000) : tx.now);
   await tx.jobs.add('incidents.watch', { incidentId: incident.id }, { once: incident.id });
   tx.note({ holders, byHand, round });
   const people = holders === 1 ? 'one person' : `${holders} people`;
-  const rotation = byHand ? `No rotation by itself: ${byHand}` : 'The emergency rotation was started.';
+  const rotation = byHand ? `No rotation by itself: ${byHand}` : 'The emergency rotation follows at once.';
   return withEntry(next, null, `Access of ${people} is being ended. ${rotation}`, tx.now);
 }
 

@@ -15,7 +15,7 @@ import {
   when,
 } from '../blocks.ts';
 import type { ApiKey } from '../inventory/model.ts';
-import type { Person } from '../people/model.ts';
+import { type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { Ports, View } from '../ports.ts';
 import { nameOf, type Story } from './cards.ts';
@@ -42,8 +42,13 @@ import {
 
 export const unlisted = 'unlisted';
 export const unlistedOption = option(unlisted, 'It is not in the inventory', 'Or you do not know which key it is');
-export const keyOption = (key: ApiKey) =>
-  option(key.id, key.name, key.lastFour ? `ends with ${key.lastFour}` : `${key.risk} risk`);
+/** The last four characters help to tell a key that was seen; they are for those who may see the inventory. */
+export const keyOption = (key: ApiKey, person: Person) =>
+  option(
+    key.id,
+    key.name,
+    key.lastFour && !whyNot(person, 'inventory.show', key) ? `ends with ${key.lastFour}` : `${key.risk} risk`,
+  );
 
 const entries = <T extends object>(table: T) => Object.entries(table) as [keyof T & string, T[keyof T]][];
 export const isHappening = (text: unknown): text is Happening =>
@@ -97,9 +102,9 @@ export async function previewOf(view: View, draft: Draft, ports: Pick<Ports, 'po
   };
 }
 
-export function declareModal(draft: Draft, preview: Preview, policy: Policy): SlackView {
+export function declareModal(draft: Draft, preview: Preview, policy: Policy, reporter: Person): SlackView {
   const { key, how, seen } = draft;
-  const chosen = key ? keyOption(key) : draft.unlisted ? unlistedOption : null;
+  const chosen = key ? keyOption(key, reporter) : draft.unlisted ? unlistedOption : null;
   const context: Record<string, string> = seen ? { seenChannel: seen.channel, seenTs: seen.ts } : {};
   return form(
     'incidents.declare',

@@ -1,7 +1,7 @@
 import type { ApiKey, Environment } from '../inventory/model.ts';
 import { type Id, type Instant, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
-import type { Rotation, Step } from '../rotation/model.ts';
+import { conditions, type Rotation, type RotationStatus, type Step } from '../rotation/model.ts';
 
 /** SOP 8.2, worst first. */
 export const severities = ['P0', 'P1', 'P2', 'P3'] as const;
@@ -177,6 +177,17 @@ export interface Page {
 export const occasions = ['declared', ...phases] as const;
 export type Occasion = (typeof occasions)[number];
 
+export interface Containment {
+  at: string;
+  /** How many people had access. */
+  holders: number;
+  round: number;
+  /** When the last of it was seen to have ended. */
+  endedAt: string | null;
+  /** The rotation as it was last seen, so that every turn of it is on the timeline and on the card. */
+  rotation: { id: Id<'rotation'>; status: RotationStatus } | null;
+}
+
 /** The Slack message in which the key was seen; never its text. */
 export interface Seen {
   channel: string;
@@ -201,7 +212,7 @@ export interface Incident {
    * Access was ended and, unless `byHand` says why not, the key's emergency rotation started; for so many people. A
    * further round follows when the new value leaks too.
    */
-  containment: { at: string; holders: number; round: number } | null;
+  containment: Containment | null;
   /** Why the key cannot be, or was not, replaced without a person. */
   byHand: string | null;
   /** The version that was current when this round began. */
@@ -539,4 +550,28 @@ export function proven(incident: Incident, findings: Findings): Partial<Record<L
     ...(handedOut ? { 'S8.1-3': `version ${version(handedOut)} is handed out and verified` } : {}),
     ...(posted ? { 'S8.1-4': 'posted in the emergency channel' } : {}),
   };
+}
+
+/** What the facts say of the containment beside its lines: access that has ended, and how the rotation goes. */
+export function followed(incident: Incident, findings: Findings, now: Instant): Incident {
+  const { containment } = incident;
+  if (!containment) return incident;
+  const ended = containment.endedAt === null && findings.stillOpen === 0;
+  const rotation = rotationSince(incident, findings.rotations);
+  const turned =
+    rotation && (rotation.id !== containment.rotation?.id || rotation.status !== containment.rotation.status);
+  if (!ended && !turned) return incident;
+  const people = containment.holders === 1 ? 'one person' : `${containment.holders} people`;
+  const next: Incident = {
+    ...incident,
+    containment: {
+      ...containment,
+      ...(ended ? { endedAt: now.toISOString() } : {}),
+      ...(turned ? { rotation: { id: rotation.id, status: rotation.status } } : {}),
+    },
+  };
+  const told = ended && containment.holders > 0 ? withEntry(next, null, `Access of ${people} has ended`, now) : next;
+  if (!turned) return told;
+  const text = `Rotation ${rotation.id} is ${rotation.status}. ${conditions[rotation.condition]}`;
+  return withEntry(told, null, text, now);
 }

@@ -104,8 +104,8 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
 
   // ————— Reporting —————
 
-  const draw = async (draft: Draft): Promise<SlackView> =>
-    declareModal(draft, await store.read((view) => previewOf(view, draft, ports)), policy);
+  const draw = async (person: Person, draft: Draft): Promise<SlackView> =>
+    declareModal(draft, await store.read((view) => previewOf(view, draft, ports)), policy, person);
 
   async function draftFor(words: string): Promise<Draft> {
     if (!words.trim()) return emptyDraft;
@@ -130,22 +130,27 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
       action: 'incidents.declare',
       opens: title,
     },
-    async ({ text }) => ({ open: await draw(await draftFor(text)) }),
+    async ({ person, text }) => ({ open: await draw(person, await draftFor(text)) }),
   );
-  slack.shortcut('incidents.declare', { opens: title }, async () => ({ open: await draw(emptyDraft) }));
-  slack.shortcut('incidents.report-message', { opens: title }, async ({ message }) => ({
-    open: await draw({ ...emptyDraft, seen: message && seenFrom(message.channel, message.ts) }),
+  slack.shortcut('incidents.declare', { opens: title }, async ({ person }) => ({
+    open: await draw(person, emptyDraft),
   }));
-  slack.action('incidents.declare', { opens: title }, async ({ value }) => ({
-    open: await draw(await draftFor(isId('key', value) ? value : '')),
+  slack.shortcut('incidents.report-message', { opens: title }, async ({ person, message }) => ({
+    open: await draw(person, { ...emptyDraft, seen: message && seenFrom(message.channel, message.ts) }),
+  }));
+  slack.action('incidents.declare', { opens: title }, async ({ person, value }) => ({
+    open: await draw(person, await draftFor(isId('key', value) ? value : '')),
   }));
 
-  slack.suggest('leakedKey', ({ query }) =>
-    store.read(async (view) => [...(await view.keys.search(inFull(query), 50)).map(keyOption), unlistedOption]),
+  slack.suggest('leakedKey', ({ person, query }) =>
+    store.read(async (view) => {
+      const keys = await view.keys.search(inFull(query), 50);
+      return [...keys.map((key) => keyOption(key, person)), unlistedOption];
+    }),
   );
   // Each choice shows at once how severe it is and what reporting does.
   for (const field of ['leakedKey', 'leakHow', 'leakReach']) {
-    slack.action(field, {}, async ({ fields, context }) => {
+    slack.action(field, {}, async ({ person, fields, context }) => {
       const { leakedKey, leakHow, leakReach, leakedAgain, which, what } = fields;
       const key = isId('key', leakedKey) ? await store.read((view) => view.keys.find(leakedKey)) : null;
       const draft: Draft = {
@@ -159,7 +164,7 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
         again: Array.isArray(leakedAgain) && leakedAgain.includes('again'),
         found: '',
       };
-      return { update: await draw(draft) };
+      return { update: await draw(person, draft) };
     });
   }
 

@@ -37,7 +37,6 @@ describe('a leak, through the whole house', () => {
     );
     expect(JSON.stringify(mine.blocks)).not.toContain('incidents.tick');
     const card = await sam.sees('P1 incident, contained', 'C0INCIDENTS');
-    expect(card.edited).toBe(true);
     expect(JSON.stringify(card.blocks)).toContain(`archives/C0GENERAL/p${ts.replace('.', '')}`);
     const { VersionIdsToStages } = await house.bot.describeSecret({ SecretId: key!.secretId! });
     expect(VersionIdsToStages?.[before.VersionId!] ?? []).toEqual([]);
@@ -61,6 +60,7 @@ describe('a leak, through the whole house', () => {
     await sam.press('incidents.close', { channel: 'C0INCIDENTS' });
     expect(await sam.submit({ lesson: 'Slides are scanned before a talk' })).toEqual({});
     const closed = await sam.sees('P1 incident, closed', 'C0INCIDENTS');
+    expect(closed.ts).toBe(card.ts);
     expect(JSON.stringify(closed.blocks)).not.toContain('incidents.close');
     expect(house.logged.filter((each) => each.startsWith('error'))).toEqual([]);
   }, 120_000);

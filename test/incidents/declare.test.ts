@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { accessFirstSeconds } from '../../src/incidents/contain.ts';
 import { openLines, type Report, tickOf } from '../../src/incidents/model.ts';
 import { Refusal } from '../../src/kernel.ts';
 import { startRotation } from '../../src/rotation/start.ts';
@@ -31,7 +32,9 @@ describe('a reported leak', { timeout: 90_000 }, () => {
     const { id } = await stage.declare(stage.dev, { keyId: key.id, how: 'exposed', what: 'In a support ticket' });
     const early = await stage.incident(id);
     expect(early).toMatchObject({ severity: 'P0', status: 'open', byHand: null, containment: { holders: 2 } });
-    expect((await jobsOf('rotation.start', id))[0]).toMatchObject({ lane: 'urgent', payload: { emergency: true } });
+    const [planned] = await jobsOf('rotation.start', id);
+    expect(planned).toMatchObject({ lane: 'urgent', payload: { emergency: true } });
+    expect(planned!.runAt.getTime() - early.declaredAt.getTime()).toBe(accessFirstSeconds * 1000);
     expect((await jobsOf('access.end-all-of-key', id))[0]).toMatchObject({ lane: 'urgent' });
     expect(await card(id)).toContain('The emergency rotation is about to take over.');
     await stage.work();
@@ -52,6 +55,8 @@ describe('a reported leak', { timeout: 90_000 }, () => {
       expect((await policy()) ?? '').not.toContain(grant.principal);
       const ended = await stage.database.store.read((view) => view.grants.get(grant.id));
       expect(ended).toMatchObject({ status: 'ended', endedBy: id });
+      // Nobody who had access could read the new value.
+      expect(ended.endedAt!.getTime()).toBeLessThanOrEqual(emergency!.startedAt.getTime());
     }
 
     const incident = await stage.incident(id);
@@ -62,6 +67,10 @@ describe('a reported leak', { timeout: 90_000 }, () => {
     }
     expect(tickOf(incident, 'S8.1-1')!.note).toContain(`(${emergency!.id}); access of 2 people ended`);
     expect(await card(id)).toContain('The new value works; the old one is dead.');
+
+    const told = incident.timeline.filter((each) => !each.by).map((each) => each.text);
+    expect(told).toContain('Access of 2 people has ended');
+    expect(told).toContain(`Rotation ${emergency!.id} is done. The new value works; the old one is dead.`);
 
     expect(stage.pages.filter((each) => each.dedupKey === id)).toEqual([
       expect.objectContaining({ severity: 'critical', summary: expect.stringContaining(`P0: ${key.name}`) }),
@@ -113,7 +122,7 @@ describe('a reported leak', { timeout: 90_000 }, () => {
     await given(stage.database.store, { people: [gone] });
     await expect(stage.declare(gone, { keyId: key.id })).rejects.toEqual(refusal('not_allowed'));
     expect(await stage.trail(key.id)).toEqual([{ action: 'incidents.declare', outcome: 'refused' }]);
-    expect(await waitingJobs(stage.database, 'rotation.')).toEqual([]);
+    expect(await jobsOf('rotation.', key.id)).toEqual([]);
     const answer = await stage.desk.send(stage.contractor, 'incidents.declare', {
       leakedKey: key.id,
       leakHow: 'public',
@@ -163,7 +172,7 @@ describe('a reported leak', { timeout: 90_000 }, () => {
     expect(await card(id)).toContain('*The old value still works.*');
     const starts = (await stage.trail(key.id)).filter((each) => each.action === 'rotation.start');
     expect(starts).toEqual([{ action: 'rotation.start', outcome: 'refused' }]);
-    expect(await waitingJobs(stage.database, 'rotation.')).toEqual([]);
+    expect(await jobsOf('rotation.', key.id)).toEqual([]);
     expect(incident.timeline.filter((each) => each.text.startsWith('No rotation by itself'))).toHaveLength(1);
   });
 
@@ -178,6 +187,34 @@ describe('a reported leak', { timeout: 90_000 }, () => {
     expect(incident.status).toBe('open');
     expect(openLines(incident, 'immediately')).toEqual(['S8.1-1', 'S8.1-2', 'S8.1-3']);
     expect(await card(id)).not.toContain('is dead');
+  });
+
+  it('is rotated all the same when the access cannot be ended, and its line says that access is left', async () => {
+    const { key } = await stage.key();
+    await stage.holder(key);
+    const { id } = await stage.declare(stage.dev, { keyId: key.id });
+    await stage.database.store.pool.query(
+      `update work set run_at = run_at + interval '1 hour' where name = 'access.end-all-of-key' and status = 'waiting'`,
+    );
+    await stage.work({ only: 'incidents.watch', until: async () => true });
+    expect(await rotationsOf(key.id)).toEqual([]);
+    expect(await card(id)).toContain('replaced as soon as the access has ended');
+    await stage.database.store.pool.query(
+      `update work set run_at = run_at - interval '16 seconds' where name = 'rotation.start' and status = 'waiting'`,
+    );
+    await stage.work({ only: 'rotation.' });
+    await stage.work({ until: async () => (await stage.incident(id)).ticks.length >= 3 });
+    expect(await rotationsOf(key.id)).toMatchObject([{ status: 'done', causeId: id }]);
+    const incident = await stage.incident(id);
+    expect(incident.status).toBe('open');
+    expect(openLines(incident, 'immediately')).toEqual(['S8.1-1']);
+    expect(await card(id)).toContain('access of 1 still has to end');
+    await stage.database.store.pool.query(
+      `update work set run_at = now() where name = 'access.end-all-of-key' and status = 'waiting'`,
+    );
+    await stage.work();
+    expect((await stage.incident(id)).status).toBe('contained');
+    expect(await rotationsOf(key.id)).toHaveLength(1);
   });
 
   it('of a key outside the inventory has to say which, and a second report of the same message joins it', async () => {

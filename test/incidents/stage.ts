@@ -167,7 +167,7 @@ export function useStage(policy: Policy = quick): Stage {
     });
     for (let ran = 0; ran < 500; ran++) {
       const { rows } = await pool.query(
-        `select id from work where status = 'waiting' and run_at <= clock_timestamp() + interval '1 s' and name like $1
+        `select id from work where status = 'waiting' and run_at <= clock_timestamp() + interval '2 s' and name like $1
          order by lane = 'urgent' desc, run_at, id limit 1`,
         [`${only}%`],
       );
@@ -175,7 +175,7 @@ export function useStage(policy: Policy = quick): Stage {
       if (!id) {
         if (!only) await checkIncidents(ports);
         const fresh = await pool.query(
-          `select 1 from work where status = 'waiting' and run_at <= clock_timestamp() and name like $1`,
+          `select 1 from work where status = 'waiting' and run_at <= clock_timestamp() + interval '2 s' and name like $1`,
           [`${only}%`],
         );
         if (fresh.rows.length === 0) return;
