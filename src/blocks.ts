@@ -40,6 +40,25 @@ export function typed(text: string, max = 500): Mrkdwn {
   );
 }
 
+/** Text for a code span or block of ours, where nothing is formatted: it stays as it is, so that it can be copied. */
+export function literal(text: string, max = 500): Mrkdwn {
+  return cut(
+    text
+      .replace(invisible, '')
+      .replace(/[`\n\r]/g, "'")
+      .trim(),
+    max,
+  )
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;') as Mrkdwn;
+}
+
+/** A name or id as a code span. */
+export function code(text: string, max = 300): Mrkdwn {
+  return `\`${literal(text, max) || ' '}\`` as Mrkdwn;
+}
+
 /** A person by their Slack id. */
 export function mention(slackId: string): Mrkdwn {
   return (/^[UW][A-Z0-9]+$/.test(slackId) ? `<@${slackId}>` : typed(slackId)) as Mrkdwn;

@@ -1,4 +1,17 @@
-import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
+import {
+  block,
+  button,
+  code,
+  join,
+  literal,
+  type Message,
+  type Mrkdwn,
+  md,
+  mention,
+  message,
+  typed,
+  when,
+} from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import type { Person } from '../people/model.ts';
@@ -154,7 +167,7 @@ function mineCard(story: Story): Message {
     if (grant.status === 'active' && grant.principal && key.secretId) {
       blocks.push(
         block.text(
-          md`Read it where it lives, never through chat:\n\`\`\`aws secretsmanager get-secret-value --secret-id ${typed(key.secretId, 300)}\`\`\``,
+          md`Read it where it lives, never through chat:\n\`\`\`aws secretsmanager get-secret-value --secret-id ${literal(key.secretId, 512)}\`\`\``,
         ),
       );
     }
@@ -246,6 +259,6 @@ export function statusOf(grant: Grant): Mrkdwn {
   if (grant.status === 'ending') return md`:hourglass: Ending now`;
   if (grant.status === 'ended') return md`Ended ${grant.endedAt ? when(grant.endedAt) : md``}`;
   return grant.principal
-    ? md`:white_check_mark: Active until ${when(grant.endsAt)} as \`${typed(grant.principal, 200)}\``
+    ? md`:white_check_mark: Active until ${when(grant.endsAt)} as ${code(grant.principal)}`
     : md`:large_yellow_circle: Approved until ${when(grant.endsAt)}, but *no technical access yet*: your IAM identity is not known. Ask an administrator to run \`/keys principal\` for you, or the owner to hand it over safely.`;
 }

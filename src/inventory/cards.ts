@@ -1,7 +1,7 @@
 import type { Button, KnownBlock } from '@slack/types';
 import { type Grant, liveGrant } from '../access/model.ts';
 import type { AuditEvent } from '../audit/model.ts';
-import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
+import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { Id, Instant } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
@@ -83,32 +83,37 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
   const { risk, reasons } = assessed(key, policy, now);
   const retired = key.status === 'retired' ? md` (retired)` : md``;
   return message(key.name, [
-    block.text(md`*${typed(key.name, 200)}*${retired}\n${typed(key.purpose, 300)}`),
+    block.text(md`*${typed(key.name, 200)}*${retired}`),
     ...block.facts([
+      ['Purpose', typed(key.purpose, 300)],
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
       ['May do', typed(key.scope, 500) || md`not noted`],
       ['Stored in', storedIn(key)],
-      ['Ends with', key.lastFour ? md`…${typed(key.lastFour)}` : md`not known`],
+      ['Ends with', key.lastFour ? code(`…${key.lastFour}`) : md`not known`],
       ['Risk', md`${typed(risk)}: ${typed(reasons.join('; '), 400)}`],
       ['New values', key.issuer === 'person' ? md`made by a person` : md`made by Keysteward`],
       ['Last rotated', key.lastRotatedAt ? when(key.lastRotatedAt, 'date') : md`never`],
       ['Next rotation', md`${dueLine(key, now)}${heldBack(key, now)}`],
-      ['Made', key.createdOn ? when(key.createdOn, 'date') : md`not known`],
-      ['Ends', key.expiresAt ? when(key.expiresAt, 'date') : md``],
+      ['Made', lifetime(key)],
     ]),
     ...(key.tags.length > 0 ? [block.small(md`Tags: ${typed(key.tags.join(', '), 300)}`)] : []),
     ...rotationBlocks(story),
     ...accessBlocks(story, viewer),
     ...(history.length > 0 ? [block.text(md`*History*\n${historyLines(story)}`)] : []),
     ...actionsOf(story, viewer, policy),
-    block.small(outlook(story), md`${typed(key.id)}`),
+    block.small(outlook(story), code(key.id)),
   ]);
+}
+
+function lifetime({ createdOn, expiresAt }: ApiKey): Mrkdwn {
+  const made = createdOn ? when(createdOn, 'date') : md`not known`;
+  return expiresAt ? md`${made}, ends ${when(expiresAt, 'date')}` : made;
 }
 
 function storedIn(key: ApiKey): Mrkdwn {
   const where = md`${typed(storages[key.storage])}`;
   if (!key.secretId) return where;
-  return md`${where}, \`${typed(key.secretId, 300)}\`${isUnmade(key) ? md` (being made)` : md``}`;
+  return md`${where}, ${code(key.secretId)}${isUnmade(key) ? md` (being made)` : md``}`;
 }
 
 function rotationBlocks({ rotation }: Story): KnownBlock[] {
@@ -189,11 +194,12 @@ async function lastEvents(view: View, keyId: Id<'key'>, count: number): Promise<
   return found.slice(0, count);
 }
 
-const aboutWhom = (event: AuditEvent): string | null =>
-  ['access.grant', 'access.end', 'inventory.hand-over'].includes(event.action) &&
-  typeof event.facts.personId === 'string'
-    ? event.facts.personId
-    : null;
+/** Whom it was about, or for whom an operator did it. */
+function aboutWhom({ action, actor, facts }: AuditEvent): string | null {
+  if (!['access.grant', 'access.end', 'access.request', 'inventory.hand-over'].includes(action)) return null;
+  const who = action === 'access.request' ? facts.by : facts.personId;
+  return typeof who === 'string' && who !== actor.id ? who : null;
+}
 const peopleIn = (event: AuditEvent): string[] => {
   const about = aboutWhom(event);
   return [...(event.actor.kind === 'person' ? [event.actor.id] : []), ...(about ? [about] : [])];
@@ -262,13 +268,13 @@ export function inventoryCards(slack: SlackDoor, policy: Policy): void {
     const owns = 'person' in audience && audience.person === key.ownerId;
     const made = variant === 'made';
     if (made && key.status === 'retired' && key.currentVersion === null) {
-      const why = md`Another secret called \`${typed(key.secretId ?? '', 300)}\` was made in the same moment, so ${name} was not added. Add it again under another name.`;
+      const why = md`Another secret called ${code(key.secretId ?? '')} was made in the same moment, so ${name} was not added. Add it again under another name.`;
       return message(`${key.name} was not added`, [block.text(md`:no_entry_sign: ${why}`)]);
     }
     const value = isUnmade(key)
       ? md`:hourglass_flowing_sand: Its value is being made.`
       : made
-        ? md`Its value is in \`${typed(key.secretId ?? '', 300)}\`; nobody has seen it. Whoever needs it asks for access.`
+        ? md`Its value is in ${code(key.secretId ?? '')}; nobody has seen it. Whoever needs it asks for access.`
         : md``;
     const role = owns
       ? md`You answer for it: you decide who gets access, and are reminded of its rotation, ${dueLine(key, now)}.`

@@ -60,12 +60,12 @@ const words: Record<string, (ask: ListAsk, policy: Policy) => void> = {
   },
 };
 
-/** `environment:prod due:14d owner:me stripe`, read. `"two words"` after a colon are one value. @throws Refusal for what it cannot read */
+/** `environment:prod due:14d owner:me stripe`, read. `"two words"` after a colon are one value; so is `owner: @x`. @throws Refusal for what it cannot read */
 export function listAsk(text: string, policy: Policy): ListAsk {
   if (text.length > 300) throw new Refusal('invalid', 'That is too long for a filter. Use fewer words.');
   const ask: ListAsk = { words: [] };
-  for (const [piece] of text.matchAll(/(?:[a-z]+:"[^"]*"|\S+)/gi)) {
-    const [, name = '', value = ''] = /^([a-z]+):"?([^"]*)"?$/i.exec(piece) ?? [];
+  for (const [piece] of text.matchAll(/[a-z]+:\s*(?:"[^"]*"|[^\s"]\S*)|\S+/gi)) {
+    const [, name = '', value = ''] = /^([a-z]+):\s*"?([^"]*)"?$/i.exec(piece) ?? [];
     const filter = named(filters, name.toLowerCase());
     const word = named(words, piece.toLowerCase());
     if (filter && value) filter(ask, value);

@@ -98,7 +98,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
 
   async function pageOf(person: Person, text: string, at: string | null): Promise<Message> {
     const ask = listAsk(text, policy);
-    const owner = ask.owner === undefined ? null : ask.owner === 'me' ? person : await personOf(mentioned(ask.owner));
+    const owner = ask.owner === undefined ? null : await ownerMeant(person, ask.owner);
     const page = await listKeys(ports, ask, owner?.id ?? null, at);
     if (page.rows.length === 0 && !at) return nothing(text);
     const ids = [...new Set(page.rows.map((key) => key.ownerId))];
@@ -107,11 +107,17 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     );
     return listMessage(page, owners, text);
   }
+  function ownerMeant(person: Person, word: string): Person | Promise<Person> {
+    if (word.toLowerCase() === 'me') return person;
+    const slackId = mentioned(word);
+    if (slackId) return personOf(slackId);
+    throw new Refusal('invalid', 'Name the owner with an @mention, for example owner: @dana, or say mine.');
+  }
   const nothing = (text: string) =>
     message('No keys', [
       block.text(
         text
-          ? md`No key matches "${typed(text, 200)}". Filters: \`service:\`, \`environment:\`, \`risk:\`, \`owner:@x\` or \`mine\`, \`due:14d\`, \`overdue\`.`
+          ? md`No key matches "${typed(text, 200)}". Filters: \`service:\`, \`environment:\`, \`risk:\`, \`owner: @x\` or \`mine\`, \`due:14d\`, \`overdue\`.`
           : md`The inventory is empty. \`/keys add\` enters the first key.`,
       ),
     ]);

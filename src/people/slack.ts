@@ -1,4 +1,4 @@
-import { block, md, mention, mentioned, message, typed, when } from '../blocks.ts';
+import { block, code, md, mention, mentioned, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import { Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
@@ -41,7 +41,7 @@ export function peopleInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>)
             [
               'IAM identity',
               person.iamPrincipal
-                ? md`\`${typed(person.iamPrincipal, 200)}\``
+                ? code(person.iamPrincipal)
                 : md`not known: what you are granted is recorded, but AWS cannot let you in yet. Ask an administrator to run \`/keys principal\` for you.`,
             ],
           ]),
@@ -85,7 +85,7 @@ export function peopleInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>)
       const changed = await setPrincipal({ store }, person.id, { personId: (await somebody(who)).id, principal });
       return {
         say: principal
-          ? md`:white_check_mark: ${mention(changed.slackId)} reads secrets as \`${typed(principal, 200)}\`. What they hold opens for it now.`
+          ? md`:white_check_mark: ${mention(changed.slackId)} reads secrets as ${code(principal)}. What they hold opens for it now.`
           : md`:white_check_mark: ${mention(changed.slackId)} has no IAM identity any more. What they hold is recorded only.`,
       };
     },

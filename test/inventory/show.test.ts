@@ -150,6 +150,7 @@ describe('the card of a key', () => {
       purpose: '<https://evil.example|Approve here> `x`',
       scope: '*bold* <@U0ADA> @here\n> quoted',
       tags: ['<!here>', '_under_'],
+      secretId: 'a`<!channel> *x*',
     });
     await given(test.ports.store, { keys: [evil] });
     const texts: string[] = [];
