@@ -134,6 +134,18 @@ function isOurs(request: IncomingMessage): boolean {
   return !['cross-site', 'same-site'].includes(String(request.headers['sec-fetch-site'] ?? ''));
 }
 
+/** Where on the page a permalink leads: `/archives/<channel>/p<ts without its point>`. */
+function placeOnPage(url: URL, [channel = '', message = '']: string[]): string {
+  const [, seconds, micros] = /^p(\d+)(\d{6})$/.exec(message) ?? [];
+  const thread = url.searchParams.get('thread_ts');
+  const place = new URLSearchParams({
+    at: channel,
+    ...(seconds ? { message: `${seconds}.${micros}` } : {}),
+    ...(thread ? { thread } : {}),
+  });
+  return `/?${place.toString()}`;
+}
+
 async function answer(
   world: World,
   control: Control,
@@ -160,7 +172,7 @@ async function answer(
         : answerPageApi(world, url, request, response);
     case 'archives':
       // A permalink.
-      response.writeHead(302, { location: `/?at=${encodeURIComponent(rest[0] ?? '')}` }).end();
+      response.writeHead(302, { location: placeOnPage(url, rest) }).end();
       return;
     case '':
     case 'page':

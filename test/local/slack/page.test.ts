@@ -413,6 +413,30 @@ describe.skipIf(!chromiumPath)('the page of the local Slack (in Chromium)', () =
     await expect.poll(place).toBeLessThan(2);
   });
 
+  test('follows permalinks to their message, in the page and from outside', async () => {
+    const { slack, client } = await aSlack();
+    closing(slack);
+    const old = await client.chat.postMessage({ channel: 'C0GENERAL', text: 'the old one' });
+    const reply = await client.chat.postMessage({ channel: 'C0GENERAL', text: 'its reply', thread_ts: old.ts! });
+    for (let i = 0; i < 250; i++)
+      await slack.control.act({ kind: 'say', as: 'U0OLIVIA', channel: 'C0GENERAL', text: `line ${i}` });
+    const [toMessage, toReply] = await Promise.all(
+      [old, reply].map(async (each) => {
+        const { permalink } = await client.chat.getPermalink({ channel: 'C0GENERAL', message_ts: each.ts! });
+        return permalink!;
+      }),
+    );
+    await slack.control.act({ kind: 'say', as: 'U0DANA', channel: 'C0NOBOT', text: `look: ${toReply}` });
+    const page = await pageAs(slack, 'U0DANA', 'C0NOBOT');
+    await page.getByRole('link', { name: toReply! }).click();
+    await page.getByTestId('thread').getByText('its reply').waitFor();
+    await expect.poll(() => page.getByTestId('messages').getByText('the old one').isVisible()).toBe(true);
+    expect(page.url()).toContain('at=C0GENERAL');
+    await page.goto(toMessage!);
+    await expect.poll(() => page.getByText('the old one').isVisible()).toBe(true);
+    await page.getByRole('button', { name: 'You are Dana Developer' }).waitFor();
+  });
+
   test('comes back by itself when the local Slack was away', async () => {
     const { slack } = await aSlack();
     const page = await pageAs(slack, 'U0DANA');

@@ -91,6 +91,8 @@ async function showMessages({ first = false } = {}) {
   if (first && unread > 0)
     newFrom = messages.filter((each) => each.user !== world.as && !each.ephemeral).at(-unread)?.ts ?? null;
   main.list.show(messages, { about: aboutChannel(channel), newFrom, first });
+  if (main.reveal) main.list.reveal(main.reveal);
+  main.reveal = null;
 }
 /** What stands before somebody's eyes is read. */
 function readHere() {
@@ -105,6 +107,8 @@ async function showThread() {
   if (thread?.ts !== ts || !answer.ok) return;
   thread.list.show(answer.messages, { first: !thread.shown });
   thread.shown = true;
+  if (thread.reveal) thread.list.reveal(thread.reveal);
+  thread.reveal = null;
 }
 
 // ————— Drawing —————
@@ -319,12 +323,14 @@ function openHome() {
   arrived();
 }
 
-function openChannel(id, { focus = true } = {}) {
+/** Shows a channel; `ts` names a message to show in it, `thread` the thread that it is in. */
+function openChannel(id, { ts = null, thread: inThread = null } = {}) {
   leave();
   current = id;
   newFrom = null;
   const channel = channelOf(id);
   main = { channel: id, head: el('header', { class: 'head-bar' }), foot: el('div', { class: 'foot' }) };
+  main.reveal = inThread ?? ts;
   main.unreadAtFirst = channel?.unread ?? 0;
   main.list = messageList({
     label: `Messages in ${channel ? (channel.kind === 'im' ? channel.name : `#${channel.name}`) : 'this channel'}`,
@@ -338,7 +344,8 @@ function openChannel(id, { focus = true } = {}) {
   void showMessages({ first: true });
   readHere();
   arrived();
-  if (focus) main.writer?.focus();
+  main.writer?.focus();
+  if (inThread) openThread(id, inThread, ts);
 }
 function leave() {
   main?.writer?.dispose();
@@ -351,7 +358,7 @@ function arrived() {
   frame.node.classList.remove('show-nav');
 }
 
-function openThread(channel, ts) {
+function openThread(channel, ts, reveal = null) {
   if (thread?.ts === ts) {
     thread.writer.focus();
     return;
@@ -385,7 +392,7 @@ function openThread(channel, ts) {
   panel.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.defaultPrevented) closeThread(true);
   });
-  thread = { channel, ts, list, writer, panel, shown: false };
+  thread = { channel, ts, list, writer, panel, shown: false, reveal };
   frame.node.append(panel);
   frame.node.classList.add('with-thread');
   void showThread();
@@ -415,7 +422,7 @@ function openApp() {
   if (app?.unread > 0) openChannel(app.id);
   else openHome();
 }
-world.goTo = (id) => openChannel(id);
+world.goTo = (id, message) => (channelOf(id) ? openChannel(id, message) : toast(troubleText('channel_not_found')));
 world.openPerson = (id) => void openPerson(id);
 world.become = (id) => void become(id);
 
@@ -519,7 +526,7 @@ function showChooser() {
 }
 
 /** Looks at everything with this person's eyes from now on. */
-async function become(id, at = null) {
+async function become(id, at = null, message = {}) {
   if (frame && thread) closeThread();
   stopListening();
   showModals([]);
@@ -543,6 +550,7 @@ async function become(id, at = null) {
     },
   });
   if (app?.unread > 0 && !at) openChannel(app.id);
+  else if (at && channelOf(at)) openChannel(at, message);
   else if (wanted === 'home') openHome();
   else if (channelOf(wanted)) openChannel(wanted);
   else openFirst();
@@ -634,7 +642,8 @@ async function start() {
   world.workspace = workspace;
   const wanted = params().get('as') ?? remembered('local-slack-as');
   const person = choosable().find((each) => each.id === wanted);
-  if (person) await become(person.id, params().get('at'));
+  const [at, ts, inThread] = ['at', 'message', 'thread'].map((name) => params().get(name));
+  if (person) await become(person.id, at, { ts, thread: inThread });
   else showChooser();
 }
 void start();

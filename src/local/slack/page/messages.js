@@ -106,6 +106,11 @@ function messageNode(message, { compact, openThread }) {
   );
 }
 
+/** Copying is not allowed everywhere; then nothing happens. */
+const copy = (text) => navigator.clipboard?.writeText(text).catch(() => {});
+const permalinkOf = ({ channel, ts, threadTs }) =>
+  `${location.origin}/archives/${channel}/p${ts.replace('.', '')}${threadTs && threadTs !== ts ? `?thread_ts=${threadTs}` : ''}`;
+
 const pageSize = 200;
 const groupMs = 5 * 60_000;
 /** Messages with what stands between them: days, and the line above what is new. */
@@ -196,9 +201,10 @@ export function messageList({ label, testId, openThread, trouble }) {
       ...(openThread && !message.ephemeral
         ? [{ label: 'Reply in thread', run: () => openThread(message.threadTs ?? message.ts) }]
         : []),
+      ...(message.ephemeral ? [] : [{ label: 'Copy link', run: () => void copy(permalinkOf(message)) }]),
       {
         label: 'Copy text',
-        run: () => void navigator.clipboard?.writeText(holder.querySelector('.content').innerText).catch(() => {}),
+        run: () => void copy(holder.querySelector('.content').innerText),
       },
       ...(shortcutsFor(message).length > 0 ? [{ heading: world.workspace.app.name }] : []),
       ...shortcutsFor(message).map((each) => ({
@@ -317,6 +323,20 @@ export function messageList({ label, testId, openThread, trouble }) {
       else if (arrived) pill.hidden = false;
     },
     toEnd,
+    /** Brings a message before one's eyes, also one that is not shown for its age. */
+    reveal(ts) {
+      const find = () => [...list.querySelectorAll('.message')].find((each) => each.dataset.ts === ts);
+      while (!find() && !earlier.hidden) {
+        most += pageSize;
+        again();
+      }
+      const found = find();
+      if (!found) return;
+      atEnd = false;
+      found.scrollIntoView({ block: 'center' });
+      found.classList.add('found');
+      setTimeout(() => found.classList.remove('found'), 3_000);
+    },
     focusLast: () => (list.querySelector('.message[tabindex="0"]') ?? scroller).focus(),
     get atEnd() {
       return atEnd;

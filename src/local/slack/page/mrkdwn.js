@@ -8,8 +8,25 @@ import { channelOf, nameOf, userOf, world } from './world.js';
 const entities = { '&amp;': '&', '&lt;': '<', '&gt;': '>' };
 export const unescapeText = (text) => text.replace(/&(?:amp|lt|gt);/g, (each) => entities[each]);
 
+/** What a permalink of this workspace leads to; null for any other address. */
+export function permalink(url) {
+  if (!url.startsWith(`${location.origin}/archives/`)) return null;
+  const { pathname, searchParams } = new URL(url);
+  const [, channel, seconds, micros] = /^\/archives\/([A-Z0-9]+)(?:\/p(\d+)(\d{6}))?$/.exec(pathname) ?? [];
+  if (!channel) return null;
+  return { channel, ts: seconds ? `${seconds}.${micros}` : null, thread: searchParams.get('thread_ts') };
+}
+
 /** A link, or the bare text where the address is not one that may be opened. */
 export function link(url, label) {
+  const place = permalink(url);
+  if (place) {
+    const open = (event) => {
+      event.preventDefault();
+      world.goTo(place.channel, place);
+    };
+    return el('a', { href: url, onclick: open }, label);
+  }
   const safe = /^(https?:\/\/|mailto:|tel:)/i.test(url);
   return safe ? el('a', { href: url, target: '_blank', rel: 'noopener noreferrer' }, label) : el('span', {}, label);
 }

@@ -14,7 +14,7 @@ export const world = {
   /** @type {import('../contract.ts').PageState} */
   state: { ok: true, channels: [], views: [], home: null },
   /** Where one can go from anywhere; set by main.js. */
-  goTo: (_channelId) => {},
+  goTo: (_channelId, _message) => {},
   openPerson: (_userId) => {},
   become: (_userId) => {},
   refresh: async () => {},
