@@ -199,13 +199,14 @@ export function receiveSlack(parts: ReceiveParts): Receive {
       await (ack as unknown as ((answer?: unknown) => Promise<void>) | undefined)?.(answer);
       parts.onAck?.(dedupe?.kind.split(':')[0] ?? delivery.type ?? 'other', (performance.now() - arrived) / 1000);
     };
-    const finish = () =>
-      handle(delivery, acknowledge).then(
-        async () => {
-          if (dedupe) await inbox.handled(dedupe.key);
-        },
-        (error: unknown) => log('warn', `left for later: ${error instanceof Error ? error.message : String(error)}`),
-      );
+    const finish = async () => {
+      try {
+        await handle(delivery, acknowledge);
+        if (dedupe) await inbox.handled(dedupe.key);
+      } catch (error) {
+        log('warn', `left for later: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    };
     if (answeredInAck.has(delivery.type ?? '')) {
       await finish();
       return acknowledge();
@@ -254,20 +255,24 @@ export function receiveSlack(parts: ReceiveParts): Receive {
       await Promise.race([all, new Promise((resolve) => setTimeout(resolve, drainMs).unref())]);
     },
     async replayLost() {
-      const lost = await inbox.claimLost(lostAfterMs, 3, 20);
-      for (const { dedupeKey, payload } of lost) {
-        try {
-          await handle(payload as SlackBody, null);
-          await inbox.handled(dedupeKey);
-        } catch (error) {
-          if (error instanceof Refusal) await inbox.handled(dedupeKey);
-          log(
-            'warn',
-            `still cannot handle ${dedupeKey.split(':')[0]}: ${error instanceof Error ? error.message : String(error)}`,
-          );
+      const batch = 20;
+      for (let found = 0; ; ) {
+        const lost = await inbox.claimLost(lostAfterMs, 3, batch);
+        for (const { dedupeKey, payload } of lost) {
+          try {
+            await handle(payload as SlackBody, null);
+            await inbox.handled(dedupeKey);
+          } catch (error) {
+            if (error instanceof Refusal) await inbox.handled(dedupeKey);
+            log(
+              'warn',
+              `still cannot handle ${dedupeKey.split(':')[0]}: ${error instanceof Error ? error.message : String(error)}`,
+            );
+          }
         }
+        found += lost.length;
+        if (lost.length < batch || stopping) return found;
       }
-      return lost.length;
     },
     inFlight: () => running.size,
   };
