@@ -216,7 +216,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
     let slack: Receive | undefined;
     if (roles.bot) {
       // Of its own, and impatient: what cannot be stored in time has to be said within Slack's three seconds.
-      const intake = openPool(settings.databaseUrl, { max: 2, patienceMs: 2_000, onError });
+      const intake = openPool(settings.databaseUrl, { max: 4, patienceMs: 2_000, onError });
       closing.push(() => intake.end());
       slack = receiveSlack({
         mode: settings.slack.mode,

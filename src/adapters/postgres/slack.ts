@@ -4,15 +4,17 @@ import type { CardLedger, HeldCard, Inbox } from '../../ports.ts';
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
 
 /**
- * One statement for many. What comes while a round runs goes into the next, so that a burst costs a few round trips and
- * a single delivery waits for nobody. `run` answers one result, or an Error, for each item.
+ * One statement for many. What comes while rounds run goes into the next, so that a burst costs a few round trips and a
+ * single delivery waits for nobody. `run` answers one result, or an Error, for each item.
  */
-function inRounds<I, O>(run: (items: I[]) => Promise<(O | Error)[]>): (item: I) => Promise<O> {
+function inRounds<I, O>(atOnce: number, run: (items: I[]) => Promise<(O | Error)[]>): (item: I) => Promise<O> {
   const largest = 200;
   const next: { item: I; resolve: (result: O) => void; reject: (error: Error) => void }[] = [];
-  let running = false;
+  let running = 0;
   async function rounds(): Promise<void> {
-    running = true;
+    running++;
+    // Whatever else came in this turn of the event loop comes along.
+    await new Promise((resolve) => setImmediate(resolve));
     while (next.length > 0) {
       const round = next.splice(0, largest);
       const results = await run(round.map((each) => each.item)).catch((error: unknown) =>
@@ -24,12 +26,12 @@ function inRounds<I, O>(run: (items: I[]) => Promise<(O | Error)[]>): (item: I) 
         else resolve(result);
       });
     }
-    running = false;
+    running--;
   }
   return (item) =>
     new Promise((resolve, reject) => {
       next.push({ item, resolve, reject });
-      if (!running) void rounds();
+      if (running < atOnce) void rounds();
     });
 }
 
@@ -50,7 +52,7 @@ export function postgresInbox(pool: pg.Pool): Inbox {
     // Of two equal ones in one round only the first is fresh.
     return deliveries.map((each) => stored.delete(each.key));
   };
-  const store = inRounds(async (deliveries: { key: string; json: string }[]) => {
+  const store = inRounds(3, async (deliveries: { key: string; json: string }[]) => {
     try {
       return await insert(deliveries);
     } catch (error) {
@@ -58,7 +60,7 @@ export function postgresInbox(pool: pg.Pool): Inbox {
       return Promise.all(deliveries.map((each) => insert([each]).then(([fresh]) => fresh!, asError)));
     }
   });
-  const handled = inRounds(async (keys: string[]) => {
+  const handled = inRounds(1, async (keys: string[]) => {
     await pool.query({
       name: 'inbox_handled',
       text: 'update inbox set handled_at = now() where dedupe_key = any($1)',
