@@ -340,7 +340,7 @@ async function tellOfDeadWork({ store, policy }: Ports, work: Work, error: strin
   await store.change(
     { actor: { kind: 'job', id: work.name }, action: 'work.given-up', subject: work.id },
     async (tx) => {
-      tx.note({ job: work.name, failures: work.failures + 1, error: error.slice(0, 500) });
+      tx.note({ job: work.name, about: work.payload, failures: work.failures + 1, error: error.slice(0, 500) });
       await tx.cards.show('work.given-up', work.id, { channel: policy.channels.security });
     },
   );

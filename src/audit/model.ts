@@ -22,4 +22,5 @@ export interface AuditFilter {
   from?: Instant;
   to?: Instant;
   outcome?: AuditEvent['outcome'];
+  subject?: string;
 }

@@ -7,6 +7,7 @@ import { isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Page, Ports, View } from '../ports.ts';
 import { filterOf, wished } from './ask.ts';
+import { auditCards } from './cards.ts';
 import type { AuditEvent, AuditFilter } from './model.ts';
 import { inWords, reasonGiven } from './tell.ts';
 
@@ -51,6 +52,7 @@ function filterIn({ older: _older, newer: _newer, from, to, ...rest }: Leaf): Au
 
 /** `/keys audit`: the log for administrators, newest first, a page at a time. */
 export function auditInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>): void {
+  auditCards(slack);
   slack.command(
     'audit',
     {

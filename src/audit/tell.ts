@@ -3,6 +3,7 @@ import type { AuditEvent } from './model.ts';
 /** What each action of the log is, in words that fit whether it was done or refused. */
 const words: Record<string, string> = {
   'slack.enter': 'Use Keysteward',
+  'slack.paste': 'Type what looks like a whole key',
   'help.read': 'Read the help',
   'people.whoami': 'Look oneself up',
   'people.meet': 'Meet somebody in Slack',

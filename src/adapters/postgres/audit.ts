@@ -53,6 +53,7 @@ function conditionsOf(filter: AuditFilter): (SQL | undefined)[] {
     filter.from ? gte(auditEvents.at, filter.from) : undefined,
     filter.to ? lt(auditEvents.at, filter.to) : undefined,
     filter.outcome ? eq(auditEvents.outcome, filter.outcome) : undefined,
+    filter.subject ? eq(auditEvents.subject, filter.subject) : undefined,
   ];
 }
 

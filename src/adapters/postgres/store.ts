@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm';
+import { DrizzleQueryError, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import type { AuditEvent } from '../../audit/model.ts';
@@ -35,6 +35,17 @@ interface PgError {
 function pgError(error: unknown): PgError {
   const cause = error instanceof Error && error.cause ? error.cause : error;
   return typeof cause === 'object' && cause !== null ? (cause as PgError) : {};
+}
+
+/** What Postgres said, without the statement and the values that drizzle puts beside it: they are what people typed. */
+function withoutValues(error: unknown): unknown {
+  if (!(error instanceof DrizzleQueryError)) return error;
+  const cause = pgError(error);
+  const said = new Error(error.cause instanceof Error ? error.cause.message : 'a query failed', {
+    cause: { code: cause.code, constraint: cause.constraint },
+  });
+  said.name = 'PostgresError';
+  return said;
 }
 
 function viewOf(session: Session, now: Instant): View {
@@ -256,7 +267,7 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         await client.query('rollback').catch((failed: Error) => {
           broken = failed;
         });
-        throw error;
+        throw withoutValues(error);
       }
     } finally {
       client.release(broken);

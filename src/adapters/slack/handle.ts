@@ -1,13 +1,13 @@
 import type { KnownBlock, View as ModalView } from '@slack/types';
-import { block, type Message, md, page, typed } from '../../blocks.ts';
+import { block, cut, type Message, md, page, typed } from '../../blocks.ts';
 import type { Answer } from '../../doors.ts';
-import { Refusal } from '../../kernel.ts';
+import { Refusal, refuseIf } from '../../kernel.ts';
 import { type Action, type Person, whyNot } from '../../people/model.ts';
 import type { DirectoryEntry, Store } from '../../ports.ts';
 import { type SlackClients, slackError } from './clients.ts';
 import { entryOf, type SlackUser } from './directory.ts';
 import { asMessage, asPage, fieldErrors, helpFor, nearestVerb, type Registry, sayRefusal, sayTrouble } from './door.ts';
-import { contextOf, fieldsOf, type SlackAction, type SlackBody, senderOf } from './payload.ts';
+import { contextOf, fieldsOf, type SlackAction, type SlackBody, senderOf, unescaped } from './payload.ts';
 import { postJson } from './post.ts';
 
 export interface HandleParts {
@@ -79,7 +79,26 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
     if (sender.teamId !== parts.teamId || sender.homeTeamId !== parts.teamId) {
       throw new Refusal('not_allowed', 'Keysteward works only for members of its own workspace.');
     }
-    return parts.personOf(sender.userId);
+    const person = await parts.personOf(sender.userId);
+    refuseIf(whyNot(person, 'help.read'));
+    return person;
+  }
+
+  /** Somebody typed a key. What it was is known to nobody; that it happened is on record. */
+  async function onPasted(body: SlackBody): Promise<void> {
+    const sender = senderOf(body);
+    const person = await enter(body).catch((error: unknown) => {
+      if (error instanceof Refusal) return null;
+      throw error;
+    });
+    const actor = person
+      ? ({ kind: 'person', id: person.id } as const)
+      : ({ kind: 'slack-user', id: sender?.userId ?? 'unknown' } as const);
+    const fields = body.pasted!.map((each) => cut(each, 80)).join(', ');
+    await store.refused(
+      { actor, action: 'slack.paste', subject: body.command ?? body.view?.callback_id ?? body.type ?? 'slack' },
+      new Refusal('invalid', `What looks like a whole key was typed into: ${fields}. It was not kept.`),
+    );
   }
 
   async function allow(person: Person, action: Action, subject: string): Promise<void> {
@@ -107,7 +126,7 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       if (!['expired_trigger_id', 'exchanged_trigger_id', 'trigger_exchanged'].includes(slackError(error) ?? ''))
         throw error;
       const again = body.command
-        ? md`Run \`${typed(`${body.command} ${body.text ?? ''}`, 150)}\` again.`
+        ? md`Run \`${typed(`${body.command} ${unescaped(body.text ?? '')}`, 150)}\` again.`
         : md`Click again.`;
       await tell(
         { ...body, trigger_id: undefined as never },
@@ -163,13 +182,17 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
     const blocks = sections
       .filter((each) => each.length > 0)
       .flatMap((each, i) => (i > 0 ? [block.line(), ...each] : each));
+    await showHome(slackId, blocks);
+  }
+
+  async function showHome(slackId: string, blocks: KnownBlock[]): Promise<void> {
     await clients.interactive.views.publish({ user_id: slackId, view: { type: 'home', blocks: blocks.slice(0, 100) } });
   }
 
   async function onCommand(body: SlackBody, ack: Ack): Promise<void> {
     await ack?.();
     const person = await enter(body);
-    const [, verb = '', rest = ''] = /^\s*(\S*)\s*([\s\S]*?)\s*$/.exec(body.text ?? '') ?? [];
+    const [, verb = '', rest = ''] = /^\s*(\S*)\s*([\s\S]*?)\s*$/.exec(unescaped(body.text ?? '')) ?? [];
     const name = verb.toLowerCase();
     const command = registry.commands.get(name);
     if (!command) {
@@ -252,8 +275,10 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       late = true;
       void ack!({ response_action: 'update', view: loading('Keysteward') }).catch(() => {});
     }, submitPatienceMs);
+    let entered = false;
     try {
       const person = await enter(body);
+      entered = true;
       const form = registry.forms.get(view.callback_id);
       if (!form)
         return await show({
@@ -278,6 +303,7 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
         await show(sayTrouble(trouble(error, body)));
         throw error;
       }
+      if (!entered) await refuseSender(body, error);
       const block_ = error.field ? blockOf[error.field] : undefined;
       // The form stays, with what was typed: there is always a field to put the sentence under.
       if (error.code !== 'not_allowed' && (block_ ?? Object.values(blockOf)[0]))
@@ -291,8 +317,18 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
   async function onEvent(body: SlackBody): Promise<void> {
     const event = body.event!;
     if (event.type === 'app_home_opened' && event.tab !== 'messages') {
-      await enter(body);
-      await publishHome(event.user as string);
+      const slackId = event.user as string;
+      const refusal = await enter(body).then(
+        () => null,
+        (error: unknown) => {
+          if (error instanceof Refusal) return error;
+          throw error;
+        },
+      );
+      if (!refusal) return publishHome(slackId);
+      await refuseSender(body, refusal);
+      // What was shown to them while they were here must not stay.
+      if (senderOf(body)?.teamId === parts.teamId) await showHome(slackId, sayRefusal(refusal).blocks);
     } else if (event.type === 'user_change' || event.type === 'team_join') {
       await parts.meet(entryOf(event.user as SlackUser));
     }
@@ -312,6 +348,7 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
 
   return async (body, ack) => {
     try {
+      if (body.pasted) return await onPasted(body);
       if (body.type === 'event_callback') return await onEvent(body);
       if (body.type === 'block_suggestion') return await onSuggestion(body, ack);
       if (body.type === 'view_submission') return await onSubmit(body, ack);

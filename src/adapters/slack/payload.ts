@@ -1,3 +1,5 @@
+import type { SlackUser } from './directory.ts';
+
 /** What Slack delivers, as far as it is read here. Everything in it came from outside and proves only who sent it. */
 export interface SlackBody {
   type?: string;
@@ -17,12 +19,14 @@ export interface SlackBody {
   container?: { type?: string; message_ts?: string; channel_id?: string; is_ephemeral?: boolean };
   message?: { ts: string };
   view?: SlackView;
+  /** Ours, never Slack's: the fields in which somebody typed a key. What they typed is not kept. */
+  pasted?: string[];
   actions?: SlackAction[];
   action_id?: string;
   value?: string;
   // events
   event_id?: string;
-  event?: { type: string; user?: string | { id: string; team_id?: string }; tab?: string; channel?: string };
+  event?: { type: string; user?: string | (SlackUser & { id: string }); tab?: string; channel?: string };
 }
 
 export interface SlackView {
@@ -101,6 +105,63 @@ export function fieldsOf(view: SlackView | undefined): {
   return { fields, blockOf };
 }
 
+type Shape = true | { [name: string]: Shape } | [Shape];
+const user: Shape = {
+  ...{ id: true, team_id: true, name: true, real_name: true, tz: true, deleted: true, is_bot: true },
+  ...{ is_restricted: true, is_ultra_restricted: true, is_stranger: true },
+  profile: { real_name: true, display_name: true },
+};
+const action: Shape = {
+  ...{ action_id: true, block_id: true, type: true, value: true, selected_user: true },
+  selected_option: { value: true },
+};
+/** What is read of a delivery that is handled again. */
+const kept: Shape = {
+  ...{ type: true, command: true, text: true, user_id: true, team_id: true, channel_id: true, callback_id: true },
+  ...{ trigger_id: true, action_id: true, value: true, event_id: true },
+  user: { id: true, team_id: true },
+  team: { id: true },
+  channel: { id: true },
+  container: { type: true, message_ts: true, channel_id: true, is_ephemeral: true },
+  message: { ts: true },
+  view: { id: true, type: true, callback_id: true, hash: true, private_metadata: true, state: true },
+  actions: [action],
+  event: { type: true, user, tab: true, channel: true },
+};
+
+function pick(value: unknown, shape: Shape): unknown {
+  if (shape === true || typeof value !== 'object' || value === null) return value;
+  if (Array.isArray(shape)) return Array.isArray(value) ? value.map((each) => pick(each, shape[0])) : undefined;
+  return Object.fromEntries(
+    Object.entries(shape)
+      .filter(([name]) => Object.hasOwn(value, name))
+      .map(([name, inner]) => [name, pick((value as Record<string, unknown>)[name], inner)]),
+  );
+}
+
+/**
+ * What is stored of a delivery: only what is read again. Slack sends along the whole message that somebody reports
+ * because it shows a key, statuses that people typed, tokens and addresses that open something.
+ */
+export function keptOf(body: SlackBody): SlackBody {
+  return pick(body, kept) as SlackBody;
+}
+
+/** What is stored of a delivery in which somebody typed a key: who, where, and nothing that they typed. */
+export function withoutTexts(body: SlackBody, pasted: string[]): SlackBody {
+  const { text: _text, value: _value, actions: _actions, view, ...rest } = keptOf(body);
+  return {
+    ...rest,
+    ...(view ? { view: { id: view.id, type: view.type, callback_id: view.callback_id } } : {}),
+    pasted,
+  };
+}
+
+/** Slack escapes these three in the text of a command; mentions stay as they are. */
+export function unescaped(text: string): string {
+  return text.replaceAll('&lt;', '<').replaceAll('&gt;', '>').replaceAll('&amp;', '&');
+}
+
 /** The opaque ids that a modal carries; nothing when they are not what we put there. */
 export function contextOf(view: SlackView | undefined): Record<string, string> {
   try {
@@ -114,20 +175,14 @@ export function contextOf(view: SlackView | undefined): Record<string, string> {
   }
 }
 
-/** Every text in a delivery that a person typed, with a way to blank it. */
-export function typedTexts(body: SlackBody): { field: string; text: string; blank: () => void }[] {
-  const found: { field: string; text: string; blank: () => void }[] = [];
-  const look = (holder: Record<string, unknown>, name: string, field: string) => {
-    const text = holder[name];
-    if (typeof text === 'string' && text)
-      found.push({ field, text, blank: () => Object.assign(holder, { [name]: '' }) });
-  };
-  if (body.command) look(body as Record<string, unknown>, 'text', 'text');
-  for (const block of Object.values(body.view?.state?.values ?? {})) {
-    for (const [name, value] of Object.entries(block)) look(value, 'value', name);
-  }
-  if (body.type === 'block_actions')
-    for (const action of body.actions ?? [])
-      if (action.type === 'plain_text_input') look(action as never, 'value', action.action_id);
-  return found;
+/** Every text in a delivery that a person typed. */
+export function typedTexts(body: SlackBody): { field: string; text: string }[] {
+  const found: { field: string; text: unknown }[] = [];
+  if (body.command) found.push({ field: 'text', text: unescaped(body.text ?? '') });
+  if (body.type === 'block_suggestion') found.push({ field: body.action_id ?? 'search', text: body.value });
+  for (const block of Object.values(body.view?.state?.values ?? {}))
+    for (const [field, { value }] of Object.entries(block)) found.push({ field, text: value });
+  for (const each of (body.type === 'block_actions' && body.actions) || [])
+    if (each.type === 'plain_text_input') found.push({ field: each.action_id, text: each.value });
+  return found.filter((each): each is { field: string; text: string } => typeof each.text === 'string' && !!each.text);
 }

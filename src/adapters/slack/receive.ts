@@ -4,7 +4,7 @@ import { Refusal } from '../../kernel.ts';
 import type { Inbox } from '../../ports.ts';
 import type { Ack } from './handle.ts';
 import { containsSecret, pastedSentence } from './pasted.ts';
-import { dedupeKeyOf, type SlackBody, typedTexts } from './payload.ts';
+import { dedupeKeyOf, keptOf, type SlackBody, typedTexts, withoutTexts } from './payload.ts';
 import { takingTurns } from './turns.ts';
 
 /** Slack's requests may be this old (Bolt checks that); a clock may be this much ahead (Bolt does not). */
@@ -74,27 +74,24 @@ export function receiveSlack(parts: ReceiveParts): Receive {
   }
 
   /**
-   * Runs before Bolt acknowledges anything. A key that somebody pasted is taken out before the delivery is stored; a
-   * delivery that is already stored is acknowledged and dropped.
+   * Runs before Bolt acknowledges anything. Of a delivery in which somebody pasted a key nothing is handled, and stored
+   * only who did it and in which field; a delivery that is already stored is acknowledged and dropped.
    */
   async function admit(event: ReceiverEvent, go: () => Promise<void>): Promise<void> {
     const body = event.body as SlackBody;
     arrivals.set(body, performance.now());
     const dedupe = dedupeKeyOf(body);
-    if (!dedupe) return go();
     const pasted: string[] = [];
-    for (const typed of typedTexts(body)) {
-      if (await containsSecret(typed.text)) {
-        typed.blank();
-        pasted.push(typed.field);
-      }
+    for (const typed of typedTexts(body)) if (await containsSecret(typed.text)) pasted.push(typed.field);
+    if (pasted.length > 0) {
+      await refusePasted(event, body, pasted);
+      if (dedupe) track(recordPasted(dedupe, body, pasted));
+      return;
     }
-    if (pasted.length > 0) return refusePasted(event, body, pasted);
+    if (!dedupe) return go();
     let fresh: boolean;
     try {
-      // Slack's old verification token is of no use to anybody but a forger.
-      const { token: _token, ...kept } = body as SlackBody & { token?: string };
-      fresh = await inbox.store(dedupe.key, dedupe.kind, kept);
+      fresh = await inbox.store(dedupe.key, dedupe.kind, keptOf(body));
     } catch (error) {
       log('error', `cannot store what Slack sent: ${error instanceof Error ? error.message : String(error)}`);
       return sayUnavailable(event, body);
@@ -103,8 +100,21 @@ export function receiveSlack(parts: ReceiveParts): Receive {
     await go();
   }
 
+  /** On record once, however often it is delivered; the person has had their answer already. */
+  async function recordPasted(dedupe: { key: string; kind: string }, body: SlackBody, fields: string[]): Promise<void> {
+    try {
+      const kept = withoutTexts(body, fields);
+      if (!(await inbox.store(dedupe.key, dedupe.kind, kept))) return;
+      await handle(kept, null);
+      await inbox.handled(dedupe.key);
+    } catch (error) {
+      log('warn', `left for later: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+
   async function refusePasted(event: ReceiverEvent, body: SlackBody, fields: string[]): Promise<void> {
     log('warn', 'somebody pasted what looks like a key; it was not kept', { fields, kind: body.command ?? body.type });
+    if (body.type === 'block_suggestion') return event.ack({ options: [] } as never);
     if (body.type !== 'view_submission')
       return event.ack({ response_type: 'ephemeral', text: `:no_entry_sign: ${pastedSentence}` } as never);
     const blockOf = Object.entries(body.view?.state?.values ?? {}).filter(([, block]) =>
