@@ -15,7 +15,7 @@ export function auditCards(slack: SlackDoor): void {
         md`:warning: *Given up: ${typed(what, 100)}*\nIt failed ${Number(failures)} times, the last time ${when(event.at)}, and is not tried again by itself.`,
       ),
       ...block.facts([
-        ['Last said', typed(String(error ?? ''), 300)],
+        ['Last said', typed(typeof error === 'string' ? error : '', 300)],
         ['About', typed(ids, 300)],
       ]),
       block.small(
