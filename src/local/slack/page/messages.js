@@ -178,6 +178,15 @@ export function messageList({ label, testId, openThread, trouble }) {
     atEnd = true;
     pill.hidden = true;
   }
+  /** To the end, or to where reading starts when that is further up. */
+  function toUnread() {
+    toEnd();
+    const line = list.querySelector('.new-line');
+    const above = line ? scroller.getBoundingClientRect().top - line.getBoundingClientRect().top : 0;
+    if (above <= 0) return;
+    atEnd = false;
+    scroller.scrollTop -= above + 40;
+  }
   scroller.addEventListener('scroll', () => {
     atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 60;
     if (atEnd) pill.hidden = true;
@@ -319,7 +328,8 @@ export function messageList({ label, testId, openThread, trouble }) {
       const mine = arrived && (last.user === world.as || last.ephemeral);
       lastTs = last?.ts ?? '';
       if (!list.querySelector('.message[tabindex="0"]')) rove([...list.querySelectorAll('.message')].at(-1));
-      if (first || atEnd || mine) toEnd();
+      if (first) toUnread();
+      else if (atEnd || mine) toEnd();
       else if (arrived) pill.hidden = false;
     },
     toEnd,

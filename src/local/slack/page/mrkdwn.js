@@ -147,7 +147,7 @@ function inline(text, { plain = false, verbatim = false } = {}) {
     if (!plain) {
       if (letter === '<') {
         const end = text.indexOf('>', i);
-        const startsLine = nodes.length === 0 && run.trim() === '';
+        const startsLine = (nodes.length === 0 || nodes.at(-1)?.tagName === 'BR') && run.trim() === '';
         const node = end > 0 ? control(text.slice(i + 1, end), startsLine) : null;
         if (node !== null) {
           put(node);
