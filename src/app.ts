@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { parse } from 'yaml';
-import { announceRequest, nudge } from './access/announce.ts';
+import { announceRequest, askNewOwner, nudge } from './access/announce.ts';
 import { applyGrants, checkDrift, noticeEnd } from './access/apply.ts';
 import { expireRequest, withdrawAllOfPerson } from './access/decide.ts';
 import { endAllOfKey, endAllOfPerson, endWhenDue, sweepGrants } from './access/end.ts';
@@ -354,6 +354,7 @@ function handlersOf(ports: Ports, admins: string[], adapters: { card: Handlers['
     'inventory.make-secret': (job) => makeSecret(ports, job),
     'inventory.reassess': () => reassessKeys(ports),
     'access.announce': (job) => announceRequest(ports, job),
+    'access.ask-new-owner': (job) => askNewOwner(ports, job),
     'access.nudge': (job) => nudge(ports, job),
     'access.expire-request': (job) => expireRequest(ports, job),
     'access.apply': async (job) => void (await applyGrants(ports, job)),

@@ -25,6 +25,7 @@ export const jobs = {
   'inventory.make-secret': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 20 }),
   'inventory.reassess': job(nothing, { lane: 'normal', attempts: 5, cron: '41 5 * * *' }),
   'access.announce': job(z.strictObject({ requestId: id<'request'>() }), { lane: 'normal', attempts: 10 }),
+  'access.ask-new-owner': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 10 }),
   'access.nudge': job(z.strictObject({ requestId: id<'request'>() }), { lane: 'normal', attempts: 5 }),
   'access.expire-request': job(z.strictObject({ requestId: id<'request'>() }), { lane: 'normal', attempts: 10 }),
   'access.apply': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 20 }),

@@ -403,10 +403,16 @@ export interface HeldCard extends Card {
   shown: string | null;
   /** To be posted once more; the old copy goes. */
   anew: boolean;
+  /** An earlier process may have posted it and died before it could say where. */
+  copied: boolean;
 }
 export interface CardLedger {
   /** Takes the card for so long; `busy` when another process has it, null when it does not exist. */
   hold(cardId: string, holdMs: number): Promise<HeldCard | 'busy' | null>;
+  /** The intent, written before a card is posted. */
+  posting(cardId: string): Promise<void>;
+  /** Slack has refused to post it, so there is no copy. */
+  notPosted(cardId: string): Promise<void>;
   /** What Slack shows now; `shown` is a hash of it. Lets go of the card. */
   release(cardId: string, posted: { channel: string; ts: string; shown: string; anew: boolean } | null): Promise<void>;
 }

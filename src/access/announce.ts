@@ -25,6 +25,27 @@ export function announceRequest(
   );
 }
 
+/** A key has changed hands: its new owner is asked about what still waits. Job `access.ask-new-owner`. */
+export function askNewOwner({ store }: Pick<Ports, 'store'>, { keyId }: { keyId: Id<'key'> }): Promise<void> {
+  const actor = { kind: 'job', id: 'access.ask-new-owner' } as const;
+  return store.change({ actor, action: 'access.ask-new-owner', subject: keyId, keyId }, async (tx) => {
+    const { ownerId } = await tx.keys.get(keyId);
+    const asked: string[] = [];
+    for (const { id } of await tx.requests.openFor(keyId)) {
+      const request = await tx.requests.get(id);
+      if (request.status !== 'pending' || request.askedBy === ownerId) continue;
+      if (!request.asked.includes(ownerId)) {
+        await tx.requests.save({ ...request, asked: [...request.asked, ownerId] });
+        await tx.cards.show('access.request', request.id, { person: ownerId });
+        asked.push(request.id);
+      }
+      // Why each of them is asked has changed.
+      await tx.cards.touch(request.id);
+    }
+    tx.note({ ownerId, asked });
+  });
+}
+
 /** The next moment at or after `from` that lies in this person's working hours. */
 export function inWorkingHours(from: Instant, zone: string, policy: Policy): Instant {
   const { from: opens, to: closes, days } = policy.people.workingHours;

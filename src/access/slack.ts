@@ -34,9 +34,14 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
   accessCards(slack);
 
-  slack.suggest('keyId', ({ query }) =>
-    store.read(async (view) => (await view.keys.search(query, 50)).map((key) => option(...asChoice(key)))),
-  );
+  // Whoever may not see the inventory has to know what they ask for; nothing is listed for them.
+  slack.suggest('keyId', async ({ person, query }) => {
+    const sees = whyNot(person, 'inventory.list') === null;
+    if (!sees && query.trim().length < 4) return [];
+    return store.read(async (view) =>
+      (await view.keys.search(query, sees ? 50 : 5)).map((key) => option(...asChoice(key))),
+    );
+  });
 
   // ————— Asking —————
 

@@ -26,6 +26,8 @@ export function handOver(
     const card = `inventory.handed-over:${tx.now.getTime()}`;
     await tx.cards.show(card, key.id, { person: owner.id });
     if (previous?.status === 'active') await tx.cards.show(card, key.id, { person: previous.id });
+    // Requests that wait for the previous owner wait for the new one too.
+    await tx.jobs.add('access.ask-new-owner', { keyId: key.id });
     await tx.cards.touch(key.id);
     await tx.cards.touch(key.ownerId);
     await tx.cards.touch(owner.id);

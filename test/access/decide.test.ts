@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { askNewOwner } from '../../src/access/announce.ts';
 import { decideRequest, expireRequest, withdrawRequest } from '../../src/access/decide.ts';
 import { requestAccess } from '../../src/access/request.ts';
+import { handOver } from '../../src/inventory/hand-over.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { Refusal } from '../../src/kernel.ts';
 import type { Person } from '../../src/people/model.ts';
@@ -147,5 +149,23 @@ describe('deciding a request', () => {
     await expect(ask(contractor, key, 24 * 31)).rejects.toEqual(refusal('invalid'));
     await expect(ask(contractor, key, 0)).rejects.toEqual(refusal('invalid'));
     await expect(ask(contractor, key, 1.5)).rejects.toEqual(refusal('invalid'));
+  });
+});
+
+describe('a key that changes hands', () => {
+  it('its new owner is asked about what waits and can decide; the previous one no longer can', async () => {
+    const { owner, asker, key } = await company();
+    const heir = aPerson();
+    await given(database.store, { people: [heir] });
+    const request = await ask(asker, key);
+    await handOver({ store: database.store }, owner.id, { keyId: key.id, to: heir.id });
+    await askNewOwner(ports(), { keyId: key.id });
+    await askNewOwner(ports(), { keyId: key.id });
+    const { asked } = await database.store.read((view) => view.requests.get(request.id));
+    expect(asked.filter((each) => each === heir.id)).toHaveLength(1);
+    const cards = await database.store.read((view) => view.cards.of('access.request', request.id));
+    expect(cards.map((each) => each.personId)).toContain(heir.id);
+    await expect(approve(owner, request.id)).rejects.toEqual(refusal('not_allowed'));
+    expect((await approve(heir, request.id)).status).toBe('approved');
   });
 });

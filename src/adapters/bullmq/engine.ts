@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type JobName, type JobPayload, jobs, lanes } from '../../jobs.ts';
-import { Later, Refusal } from '../../kernel.ts';
+import { failpoint, Later, Refusal } from '../../kernel.ts';
 import type { Work, WorkLedger } from '../../ports.ts';
 import type { Queues } from './queues.ts';
 
@@ -53,8 +53,10 @@ export function engine(options: EngineOptions): Engine {
     if (!job) return ledger.fail(work, `no job is called ${work.name}`, null);
     const renewing = setInterval(() => void ledger.renew(work, leaseMs).catch(() => {}), leaseMs / 3);
     try {
+      failpoint(`work.${work.name}:claimed`);
       const handler = handlers[work.name] as (payload: unknown, work: Work) => Promise<void>;
       await handler(job.payload.parse(work.payload), work);
+      failpoint(`work.${work.name}:did`);
       await ledger.finish(work);
       options.onRun?.(work.name, 'done', seconds());
     } catch (error) {

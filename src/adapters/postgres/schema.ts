@@ -70,6 +70,8 @@ export const cards = pgTable('card', {
   shown: bytea('shown'),
   heldUntil: instant('held_until'),
   anew: boolean('anew').notNull().default(false),
+  postingSince: instant('posting_since'),
+  copied: boolean('copied').notNull().default(false),
   createdAt: instant('created_at').notNull(),
 });
 

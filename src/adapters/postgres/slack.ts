@@ -90,19 +90,25 @@ export function cardLedger(pool: pg.Pool): CardLedger {
   return {
     async hold(cardId, holdMs) {
       const { rows } = await pool.query<HeldCard>(
-        `update card set held_until = clock_timestamp() + $2 * interval '1 ms'
+        `update card set held_until = clock_timestamp() + $2 * interval '1 ms', copied = copied or posting_since is not null
          where id = $1 and (held_until is null or held_until < clock_timestamp())
-         returning id, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew`,
+         returning id, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew, copied`,
         [cardId, holdMs],
       );
       if (rows[0]) return rows[0];
       const { rowCount } = await pool.query('select 1 from card where id = $1', [cardId]);
       return rowCount ? 'busy' : null;
     },
+    async posting(cardId) {
+      await pool.query('update card set posting_since = clock_timestamp() where id = $1', [cardId]);
+    },
+    async notPosted(cardId) {
+      await pool.query('update card set posting_since = null where id = $1', [cardId]);
+    },
     async release(cardId, posted) {
       await (posted
         ? pool.query(
-            `update card set held_until = null, posted_channel = $2, ts = $3, shown = decode($4, 'hex'), anew = anew and not $5 where id = $1`,
+            `update card set held_until = null, posting_since = null, posted_channel = $2, ts = $3, shown = decode($4, 'hex'), anew = anew and not $5 where id = $1`,
             [cardId, posted.channel, posted.ts, posted.shown, posted.anew],
           )
         : pool.query('update card set held_until = null where id = $1', [cardId]));

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Message } from '../../blocks.ts';
-import { Later } from '../../kernel.ts';
+import { block, type Message, md, message } from '../../blocks.ts';
+import { failpoint, Later } from '../../kernel.ts';
 import type { Audience, CardLedger, HeldCard, Store, View } from '../../ports.ts';
 import { rateLimitedMs, type SlackClients, slackError } from './clients.ts';
 
@@ -47,8 +47,14 @@ export function cardSync(parts: {
 }): (payload: { cardId: string }) => Promise<void> {
   const { store, ledger, clients, renderers, warn } = parts;
 
+  /**
+   * Slack knows no idempotency for posting, and finding a message again would take the right to read everybody's. So
+   * the intent is written first: whoever finds it left behind knows that there may be a copy, and says so.
+   */
   async function post(card: HeldCard, target: string, message: Message): Promise<{ channel: string; ts: string }> {
-    const posted = await clients.bulk.chat.postMessage({
+    await ledger.posting(card.id);
+    failpoint('slack.card:before');
+    const posting = clients.bulk.chat.postMessage({
       channel: target,
       text: message.text,
       blocks: message.blocks,
@@ -56,6 +62,11 @@ export function cardSync(parts: {
       unfurl_media: false,
       metadata: { event_type: 'keysteward_card', event_payload: { card: card.id } },
     });
+    const posted = await posting.catch(async (error: unknown) => {
+      if (slackError(error) || rateLimitedMs(error) !== null) await ledger.notPosted(card.id);
+      throw error;
+    });
+    failpoint('slack.card:after');
     return { channel: posted.channel!, ts: posted.ts! };
   }
 
@@ -73,16 +84,17 @@ export function cardSync(parts: {
       const render = renderers.get(card.kind.split(':')[0]!);
       if (!render) throw new Error(`nothing renders cards of kind ${card.kind}`);
       const audience: Audience = card.personId ? { person: card.personId } : { channel: card.channel! };
-      const { message, target } = await store.read(async (view) => ({
-        message: await render(view, card.subject, audience, card.kind.split(':')[1] ?? null),
+      const { rendered, target } = await store.read(async (view) => ({
+        rendered: await render(view, card.subject, audience, card.kind.split(':')[1] ?? null),
         target: card.personId ? ((await view.people.find(card.personId))?.slackId ?? null) : card.channel,
       }));
       if (!target) return;
-      if (!message) {
+      const shownNow = rendered && card.copied ? withCopyNote(rendered) : rendered;
+      if (!shownNow) {
         await takeAway(card);
         return;
       }
-      const shown = digestOf(message);
+      const shown = digestOf(shownNow);
       if (card.anew) await takeAway(card);
       else if (card.ts && card.shown === shown) return;
       else if (card.postedChannel && card.ts) {
@@ -90,8 +102,8 @@ export function cardSync(parts: {
           await clients.bulk.chat.update({
             channel: card.postedChannel,
             ts: card.ts,
-            text: message.text,
-            blocks: message.blocks,
+            text: shownNow.text,
+            blocks: shownNow.blocks,
           });
           posted = { channel: card.postedChannel, ts: card.ts, shown, anew: false };
           return;
@@ -99,7 +111,7 @@ export function cardSync(parts: {
           if (!lost.has(slackError(error) ?? '')) throw error;
         }
       }
-      posted = { ...(await post(card, target, message)), shown, anew: card.anew };
+      posted = { ...(await post(card, target, shownNow)), shown, anew: card.anew };
     } catch (error) {
       const waitMs = rateLimitedMs(error);
       if (waitMs !== null) throw new Later('Slack asked to wait', waitMs);
@@ -113,6 +125,11 @@ export function cardSync(parts: {
     }
   };
 }
+
+const copyNote = block.small(
+  md`If you see this message twice, the other copy is an earlier one that is no longer brought up to date.`,
+);
+const withCopyNote = (shown: Message): Message => message(shown.text, [...shown.blocks.slice(0, 49), copyNote]);
 
 function ignoreLost(error: unknown): void {
   if (!lost.has(slackError(error) ?? '')) throw error;

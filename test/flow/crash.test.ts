@@ -1,0 +1,209 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { decideRequest } from '../../src/access/decide.ts';
+import { endGrant } from '../../src/access/end.ts';
+import { requestAccess } from '../../src/access/request.ts';
+import type { ApiKey } from '../../src/inventory/model.ts';
+import { steps } from '../../src/rotation/model.ts';
+import { startRotation } from '../../src/rotation/start.ts';
+import { aKey, given } from '../support/company.ts';
+import { useDatabase } from '../support/database.ts';
+import { type House, openHouse, until } from '../support/house.ts';
+import { type Child, environmentOf, startChild } from '../support/process.ts';
+
+const database = useDatabase();
+const policy = { rotation: { graceMinutes: 0, settleSeconds: 2 } };
+let house: House;
+let env: Record<string, string>;
+const workers: Child[] = [];
+
+beforeAll(async () => {
+  house = await openHouse({ databaseUrl: database.url, roles: { bot: true, worker: false } });
+  env = environmentOf(house, policy);
+}, 120_000);
+const stopWorkers = async () => {
+  for (const each of workers.splice(0)) {
+    each.process.kill('SIGKILL');
+    await each.ended;
+  }
+};
+afterEach(stopWorkers);
+afterAll(async () => {
+  await stopWorkers();
+  await house.stop();
+});
+
+const worker = (failpoint?: string) => {
+  const child = startChild(['worker'], { ...env, ...(failpoint ? { KEYSTEWARD_FAILPOINT: failpoint } : {}) });
+  workers.push(child);
+  return child;
+};
+
+/** A worker that dies at this place, having done on the way whatever else there was to do. */
+async function dieAt(failpoint: string): Promise<void> {
+  const dying = worker(failpoint);
+  const end = await Promise.race([
+    dying.ended,
+    new Promise<string>((resolve) => {
+      setTimeout(resolve, 60_000, `it lived: ${dying.output().slice(-500)}`).unref();
+    }),
+  ]);
+  expect(`${String(end)} at ${failpoint}`).toBe(`SIGKILL at ${failpoint}`);
+  // What a dead worker held comes free when its lease ends; the test does not wait that long for the longer ones.
+  await database.store.pool.query('update lease set held_until = now()');
+  await database.store.pool.query('update card set held_until = now() where held_until is not null');
+}
+
+let number = 0;
+async function freshKey(): Promise<{ key: ApiKey; ownerId: ApiKey['ownerId'] }> {
+  const owner = (await house.program.store.read((view) => view.people.bySlackId('U0OLIVIA')))!;
+  const key = aKey(owner, { purpose: `Crash ${++number}` });
+  await house.bot.createSecret({ Name: key.secretId!, SecretString: `old-value-${number}` });
+  await given(house.program.store, { keys: [key] });
+  return { key, ownerId: owner.id };
+}
+// Every place in a rotation where a worker can die: around each intent, each outside call and each outcome.
+const places = [...steps].flatMap((step) => {
+  const around = [`rotation.${step}:begun`, `rotation.${step}:journaling`, `rotation.${step}:journaled`];
+  const effects =
+    step === 'generate' || step === 'promote' ? [`rotation.${step}:before`, `rotation.${step}:after`] : [];
+  // With no grace by policy that step is passed without a job of its own; the emergency path has none either.
+  return step === 'grace' ? [] : [...around.slice(0, 1), ...effects, ...around.slice(1)];
+});
+// Retiring takes AWSPREVIOUS off, one label a job.
+places.push('rotation.retire:before', 'rotation.retire:after', 'work.rotation.step:claimed', 'work.rotation.step:did');
+
+interface Told {
+  key: ApiKey;
+  id: string;
+}
+
+describe('a worker killed with SIGKILL in the middle of a rotation', () => {
+  const rotations = new Map<string, Told & { number: number }>();
+  // One fresh rotation for each place; every worker dies, and the next finds what is left of all before it.
+  beforeAll(async () => {
+    for (const place of places) {
+      const { key, ownerId } = await freshKey();
+      const ask = { keyId: key.id, reason: place, emergency: false };
+      const { id } = await startRotation(house.program.ports, { id: ownerId }, ask);
+      rotations.set(place, { key, id, number });
+      await dieAt(place);
+    }
+    const last = worker();
+    await until(
+      async () => {
+        const { rows } = await database.store.pool.query("select 1 from rotation where status = 'running'");
+        const { rows: cards } = await database.store.pool.query(
+          "select 1 from work where status in ('waiting', 'running') and name = 'slack.card'",
+        );
+        return rows.length === 0 && cards.length === 0;
+      },
+      'all rotations to end',
+      120_000,
+    );
+    last.process.kill('SIGTERM');
+    expect(await last.ended).toBe(0);
+  }, 600_000);
+
+  it.each(places)(
+    'at %s: exactly one current version, the old one dead, nothing left over, and a card that says so',
+    async (place) => {
+      const { key, id, number: mine } = rotations.get(place)!;
+      const rotation = await house.program.store.read((view) => view.rotations.get(id));
+      expect(rotation).toMatchObject({ status: 'done', condition: 'new', attempt: 1 });
+      const { VersionIdsToStages = {} } = await house.bot.describeSecret({ SecretId: key.secretId! });
+      const labelled = Object.entries(VersionIdsToStages).filter(([, stages]) => stages.length > 0);
+      expect(labelled).toEqual([[rotation.newVersion, ['AWSCURRENT']]]);
+      const after = await house.program.store.read((view) => view.keys.get(key.id));
+      expect(after.currentVersion).toBe(rotation.newVersion);
+      // One message for the fact, and it tells the truth. A worker that died between posting and writing down where
+      // leaves a copy; then the message says so.
+      const copies = house
+        .as('U0OLIVIA')
+        .dm()
+        .filter((each) => JSON.stringify(each.blocks).includes(id.split('_')[1]!));
+      const [latest, ...others] = copies.toReversed();
+      expect(others.length).toBeLessThanOrEqual(
+        JSON.stringify(latest).includes('If you see this message twice') ? 1 : 0,
+      );
+      expect(JSON.stringify(latest)).toMatch(
+        new RegExp(`Rotated: .*Crash ${mine}\\b.*The new value works; the old one is dead`, 's'),
+      );
+      const { rows } = await database.store.pool.query<{ n: number }>(
+        "select count(*)::int n from audit_event where subject = $1 and action = 'rotation.confirm' and outcome = 'done'",
+        [id],
+      );
+      expect(rows[0]!.n).toBe(1);
+    },
+  );
+});
+
+describe('a worker killed with SIGKILL in the middle of a grant', () => {
+  const asking = ['work.access.announce:claimed', 'work.access.announce:did'];
+  const granting = [
+    'work.access.apply:claimed',
+    'access.apply:before',
+    'access.apply:after',
+    'access.apply:journaled',
+    'work.access.apply:did',
+  ];
+  const ending = ['work.access.apply-now:claimed', 'access.apply:before', 'access.apply:after'];
+
+  const told = new Map<string, Told>();
+  const dana = async () => (await house.program.store.read((view) => view.people.bySlackId('U0DANA')))!;
+  const approve = (requestId: string, by: ApiKey['ownerId']) =>
+    decideRequest(house.program.ports, by, {
+      requestId: requestId as never,
+      verdict: 'approve',
+      hours: null,
+      reason: '',
+    });
+  const grantOf = (requestId: string) => house.program.store.read((view) => view.grants.ofRequest(requestId));
+  const settled = (status: string) =>
+    until(
+      async () => {
+        const all = await Promise.all([...told.values()].map(({ id }) => grantOf(id)));
+        return all.every((each) => each?.status === status);
+      },
+      `every grant to be ${status}`,
+      120_000,
+    );
+
+  beforeAll(async () => {
+    for (const place of [...asking, ...granting]) {
+      const { key, ownerId } = await freshKey();
+      const ask = { keyId: key.id, use: 'the crash test', hours: 4, reason: 'to see what a crash leaves' };
+      const { id } = await requestAccess(house.program.ports, (await dana()).id, ask);
+      told.set(place, { key, id });
+      if (asking.includes(place)) await dieAt(place);
+      await approve(id, ownerId);
+      if (granting.includes(place)) await dieAt(place);
+    }
+    worker();
+    await settled('active');
+  }, 600_000);
+
+  it.each([...asking, ...granting])('at %s: one grant, active, one statement in the policy', async (place) => {
+    const { key } = told.get(place)!;
+    const { ResourcePolicy = '' } = await house.bot.getResourcePolicy({ SecretId: key.secretId! });
+    expect(ResourcePolicy.split('role/people/dana')).toHaveLength(2);
+    expect(await house.program.store.read((view) => view.grants.liveOfKey(key.id))).toHaveLength(1);
+  });
+
+  it('at every place of its end: the access is gone all the same', async () => {
+    const ends = [...told.values()];
+    for (const [i, place] of ending.entries()) {
+      const grant = (await grantOf(ends[i]!.id))!;
+      await endGrant(house.program.ports, (await dana()).id, grant.id, 'done with it');
+      await dieAt(place);
+    }
+    for (const { id } of ends.slice(ending.length)) {
+      await endGrant(house.program.ports, (await dana()).id, (await grantOf(id))!.id, 'done with it');
+    }
+    worker();
+    await settled('ended');
+    for (const { key } of ends) {
+      const { ResourcePolicy } = await house.bot.getResourcePolicy({ SecretId: key.secretId! });
+      expect(ResourcePolicy ?? '').not.toContain('role/people/dana');
+    }
+  }, 300_000);
+});
