@@ -1,16 +1,18 @@
 // The page as a whole: who looks, at what, and what changes it.
-import { showBlocks } from './blocks.js';
+import { asked, keepAddress, lastPerson, lastPlaceOf } from './address.js';
 import { composer } from './composer.js';
-import { el, icon, reconcile } from './dom.js';
+import { el } from './dom.js';
+import { bareBanner, buildFrame } from './frame.js';
+import { aboutChannel, calledAs, showHead, showTitle } from './head.js';
+import { homePage } from './home.js';
 import { listen } from './live.js';
 import { messageList } from './messages.js';
 import { showModals } from './modals.js';
-import { avatar, choosable, chooser, personSwitcher } from './people.js';
+import { choosable, chooser } from './people.js';
 import { keyHelp, quickSwitcher } from './quick.js';
 import { directWith, showSidebar, sidebarOrder } from './sidebar.js';
-import { surfaceOf } from './surfaces.js';
-import { Values } from './values.js';
-import { act, ask, channelOf, coalesced, nameOf, troubleText, world } from './world.js';
+import { threadPanel } from './thread.js';
+import { act, ask, channelOf, coalesced, troubleText, world } from './world.js';
 
 const root = document.querySelector('#app');
 /** What is shown in the middle: a channel's id, or 'home' for the app's own page; and the thread beside it. */
@@ -20,27 +22,6 @@ let newFrom = null;
 let frame = null;
 let main = null;
 let stopListening = () => {};
-
-// ————— Addresses —————
-
-const params = () => new URLSearchParams(location.search);
-function keepAddress() {
-  const wanted = new URLSearchParams({ as: world.as, ...(current ? { at: current } : {}) });
-  history.replaceState(null, '', `/?${wanted}`);
-  try {
-    localStorage.setItem('local-slack-as', world.as);
-    localStorage.setItem(`local-slack-at ${world.as}`, current ?? '');
-  } catch {
-    // The address alone remembers.
-  }
-}
-function remembered(name) {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null;
-  }
-}
 
 // ————— Fetching —————
 
@@ -58,9 +39,9 @@ async function fetchState() {
   // No longer a member, or archived: there is nothing to look at any more.
   if (main?.channel && !channelOf(main.channel)) openFirst();
   showSidebar(frame.nav, current, sidebarActions);
-  showHead();
-  showHome();
-  showTitle();
+  drawHead();
+  main?.home?.show();
+  showTitle(current);
   readHere();
 }
 let fetching = null;
@@ -73,7 +54,7 @@ world.refresh = async () => {
 };
 const refreshSoon = coalesced(() => world.refresh());
 const messagesSoon = coalesced(() => showMessages());
-const threadSoon = coalesced(() => showThread());
+const threadSoon = coalesced(() => thread?.show());
 const othersSoon = coalesced(() => frame?.me.lookAround(), 700);
 
 async function showMessages({ first = false } = {}) {
@@ -100,119 +81,11 @@ function readHere() {
   if (!channel?.unread || document.visibilityState !== 'visible') return;
   void act({ kind: 'read', channel: channel.id }).then(refreshSoon);
 }
-async function showThread() {
-  if (!thread) return;
-  const { channel, ts } = thread;
-  const answer = await ask.messages(channel, ts);
-  if (thread?.ts !== ts || !answer.ok) return;
-  thread.list.show(answer.messages, { first: !thread.shown });
-  thread.shown = true;
-  if (thread.reveal) thread.list.reveal(thread.reveal);
-  thread.reveal = null;
-}
-
 // ————— Drawing —————
 
-function aboutChannel(id) {
-  const channel = channelOf(id);
-  if (!channel) return null;
-  if (channel.kind !== 'im') {
-    return el(
-      'div',
-      { class: 'about' },
-      el('h2', {}, channel.kind === 'private' ? icon('lock') : '#', ` ${channel.name}`),
-      el(
-        'p',
-        {},
-        channel.topic ? `${channel.topic}. ` : '',
-        `This is the very beginning of the ${channel.kind === 'private' ? 'private ' : ''}channel.`,
-      ),
-    );
-  }
-  if (channel.withApp)
-    return el(
-      'div',
-      { class: 'about' },
-      el('h2', {}, avatar(world.workspace.app.botUserId), world.workspace.app.name),
-      el('p', {}, `What ${world.workspace.app.name} has to say to you alone. Type / for its commands.`),
-    );
-  return el(
-    'div',
-    { class: 'about' },
-    el('h2', {}, channel.name),
-    el('p', {}, `Only you and ${channel.name} see what is written here.`),
-  );
-}
-
-function showTitle() {
-  const unread = world.state.channels.reduce((sum, each) => sum + each.unread, 0);
-  const channel = channelOf(current);
-  const place =
-    current === 'home'
-      ? world.workspace.app.name
-      : channel
-        ? channel.kind === 'im'
-          ? channel.name
-          : `#${channel.name}`
-        : '';
-  document.title = `${unread > 0 ? `(${unread}) ` : ''}${[place, nameOf(world.as), 'Local Slack'].filter(Boolean).join(' | ')}`;
-}
-
-function tab({ id, label, selected, unread, open }) {
-  return el(
-    'button',
-    {
-      type: 'button',
-      role: 'tab',
-      class: 'tab',
-      'aria-selected': selected ? 'true' : 'false',
-      'data-focus': `tab/${id}`,
-      onclick: open,
-    },
-    label,
-    unread > 0 ? el('span', { class: 'badge' }, String(unread)) : null,
-  );
-}
-const headParts = {
-  app: () => el('h1', {}, avatar(world.workspace.app.botUserId, 'tiny'), ' ', world.workspace.app.name),
-  tabs: () => el('div', { role: 'tablist', class: 'tabs', 'aria-label': world.workspace.app.name }),
-  name: ({ channel }) =>
-    el(
-      'h1',
-      {},
-      channel.kind === 'private' ? [icon('lock'), ' '] : channel.kind === 'public' ? '# ' : '',
-      channel.name,
-    ),
-  topic: ({ channel }) => el('p', { class: 'topic', title: channel.topic }, channel.topic),
-};
-
-function showHead() {
+function drawHead() {
   if (!main) return;
-  const channel = channelOf(current);
-  const ofApp = current === 'home' || channel?.withApp;
-  const parts = ofApp ? ['app', 'tabs'] : channel ? ['name', ...(channel.topic ? ['topic'] : [])] : [];
-  reconcile(main.head, parts, {
-    key: (part) => part,
-    version: (part) => (ofApp ? part : `${channel.kind} ${channel.name} ${channel.topic}`),
-    render: (part) => headParts[part]({ channel }),
-  });
-  if (ofApp) {
-    const all = [
-      { id: 'home', label: 'Home', selected: current === 'home', unread: 0, open: () => openHome() },
-      {
-        id: 'messages',
-        label: 'Messages',
-        selected: current !== 'home',
-        unread: sidebarOrder().app?.unread ?? 0,
-        open: () => void openPerson(world.workspace.app.botUserId),
-      },
-    ];
-    reconcile(main.head.querySelector('.tabs'), all, {
-      key: (each) => each.id,
-      version: (each) => JSON.stringify(each),
-      render: tab,
-    });
-  }
+  showHead(main.head, current, headActions);
   if (main.foot) showFoot();
 }
 
@@ -246,10 +119,9 @@ function showFoot() {
     );
     return;
   }
-  const name = channel ? (channel.kind === 'im' ? channel.name : `#${channel.name}`) : '';
   const at = main.channel;
   main.writer = composer({
-    label: `Message ${name}`,
+    label: `Message ${calledAs(channel)}`,
     testId: 'composer',
     draftKey: `${world.as} ${at}`,
     target: () => ({ channel: at }),
@@ -265,60 +137,18 @@ function afterActing() {
   othersSoon();
 }
 
-let homeValues = null;
-let homeSurface = null;
-function showHome() {
-  if (current !== 'home' || !main?.home) return;
-  const home = world.state.home;
-  main.home.setAttribute('aria-busy', home ? 'false' : 'true');
-  if (!home) {
-    main.home.replaceChildren(el('p', { class: 'note' }, main.homeTrouble ?? 'One moment…'));
-    return;
-  }
-  if (!homeSurface || homeSurface.id !== home.id) {
-    homeValues = new Values();
-    main.home.replaceChildren();
-    homeSurface = {
-      id: home.id,
-      ...surfaceOf({
-        from: { view: home.id },
-        values: homeValues,
-        blocks: () => world.state.home?.view.blocks ?? [],
-        holder: () => main?.home,
-        headingTag: 'h2',
-        redraw: () => {
-          main?.home?.replaceChildren();
-          showHome();
-        },
-      }),
-    };
-  }
-  main.home.querySelector(':scope > .note')?.remove();
-  showBlocks(main.home, home.view.blocks, homeSurface);
-}
-
 function openHome() {
   leave();
   current = 'home';
-  homeSurface = null;
-  main = {
-    head: el('header', { class: 'head-bar' }),
-    home: el('div', {
-      class: 'home',
-      'data-testid': 'app-home',
-      role: 'tabpanel',
-      'aria-label': `${world.workspace.app.name} Home`,
-      tabindex: '-1',
-    }),
-  };
-  frame.main.replaceChildren(main.head, el('div', { class: 'home-scroller' }, main.home));
-  const here = main;
-  showHead();
-  showHome();
+  const home = homePage();
+  main = { head: el('header', { class: 'head-bar' }), home };
+  frame.main.replaceChildren(main.head, el('div', { class: 'home-scroller' }, home.node));
+  drawHead();
+  home.show();
   void act({ kind: 'openHome' }).then(async (answer) => {
-    if (!answer.ok) here.homeTrouble = troubleText(answer.error);
+    if (!answer.ok) home.note = troubleText(answer.error);
     await world.refresh();
-    if (main === here) showHome();
+    home.show();
   });
   arrived();
 }
@@ -333,14 +163,13 @@ function openChannel(id, { ts = null, thread: inThread = null } = {}) {
   main.reveal = inThread ?? ts;
   main.unreadAtFirst = channel?.unread ?? 0;
   main.list = messageList({
-    label: `Messages in ${channel ? (channel.kind === 'im' ? channel.name : `#${channel.name}`) : 'this channel'}`,
+    label: `Messages in ${calledAs(channel) || 'this channel'}`,
     testId: 'messages',
     openThread: (ts) => openThread(id, ts),
     trouble: toast,
   });
   frame.main.replaceChildren(main.head, main.list.node, main.foot);
-  showHead();
-  showFoot();
+  drawHead();
   void showMessages({ first: true });
   readHere();
   arrived();
@@ -353,63 +182,32 @@ function leave() {
 }
 function arrived() {
   showSidebar(frame.nav, current, sidebarActions);
-  showTitle();
-  keepAddress();
+  showTitle(current);
+  keepAddress(current);
   frame.node.classList.remove('show-nav');
 }
 
 function openThread(channel, ts, reveal = null) {
   if (thread?.ts === ts) {
-    thread.writer.focus();
+    thread.focus();
     return;
   }
   closeThread();
-  const list = messageList({ label: 'Thread', testId: 'thread-messages', openThread: null, trouble: toast });
-  const writer = composer({
-    label: 'Reply…',
-    testId: 'thread-composer',
-    draftKey: `${world.as} ${channel} ${ts}`,
-    target: () => ({ channel, thread: ts }),
-    sent: afterActing,
-  });
-  const name = channelOf(channel);
-  const panel = el(
-    'aside',
-    { class: 'thread', 'aria-label': 'Thread', 'data-testid': 'thread' },
-    el(
-      'header',
-      { class: 'head-bar' },
-      el('h2', {}, 'Thread ', el('small', {}, name ? (name.kind === 'im' ? name.name : `#${name.name}`) : '')),
-      el(
-        'button',
-        { type: 'button', class: 'icon-button', 'aria-label': 'Close thread', onclick: () => closeThread(true) },
-        icon('close'),
-      ),
-    ),
-    list.node,
-    el('div', { class: 'foot' }, writer.node),
-  );
-  panel.addEventListener('keydown', (event) => {
-    if (event.key === 'Escape' && !event.defaultPrevented) closeThread(true);
-  });
-  thread = { channel, ts, list, writer, panel, shown: false, reveal };
-  frame.node.append(panel);
+  thread = threadPanel({ channel, ts, reveal, trouble: toast, sent: afterActing, close: () => closeThread(true) });
+  frame.node.append(thread.node);
   frame.node.classList.add('with-thread');
-  void showThread();
-  writer.focus();
+  void thread.show();
+  thread.focus();
 }
 function closeThread(back = false) {
   if (!thread) return;
-  const { panel, writer, ts } = thread;
-  writer.dispose();
-  panel.remove();
+  const { ts } = thread;
+  thread.remove();
   thread = null;
   frame.node.classList.remove('with-thread');
-  if (back)
-    (
-      [...document.querySelectorAll('.message')].find((each) => each.dataset.ts === ts) ??
-      document.querySelector('[data-testid=composer]')
-    )?.focus();
+  if (!back) return;
+  const root = [...document.querySelectorAll('.message')].find((each) => each.dataset.ts === ts);
+  (root ?? document.querySelector('[data-testid=composer]'))?.focus();
 }
 
 async function openPerson(userId) {
@@ -426,82 +224,10 @@ world.goTo = (id, message) => (channelOf(id) ? openChannel(id, message) : toast(
 world.openPerson = (id) => void openPerson(id);
 world.become = (id) => void become(id);
 
-let toastTimer;
-function toast(text) {
-  frame.toast.textContent = text;
-  frame.toast.hidden = false;
-  clearTimeout(toastTimer);
-  toastTimer = setTimeout(() => {
-    frame.toast.hidden = true;
-  }, 6_000);
-}
-
+const toast = (text) => frame.toast(text);
 const quickActions = { openChannel, openApp: openHome, openPerson, become };
 const sidebarActions = { openChannel, openApp, startDirect: () => quickSwitcher(quickActions) };
-
-function buildFrame() {
-  const nav = el('nav', { class: 'places-nav', 'aria-label': 'Channels and conversations' });
-  const me = personSwitcher(become);
-  const offline = el(
-    'div',
-    { class: 'offline', role: 'status', hidden: true },
-    'The local Slack does not answer. Looking for it again…',
-  );
-  const middle = el('main', { class: 'main', tabindex: '-1' });
-  const toastNode = el('div', { class: 'toast', role: 'alert', hidden: true });
-  const node = el(
-    'div',
-    { class: 'frame' },
-    el(
-      'header',
-      { class: 'banner' },
-      el(
-        'button',
-        {
-          type: 'button',
-          class: 'icon-button menu-button',
-          'aria-label': 'Channels',
-          onclick: () => node.classList.toggle('show-nav'),
-        },
-        icon('more'),
-      ),
-      el(
-        'span',
-        { class: 'banner-text' },
-        `Local Slack, for trying ${world.workspace.app.name || 'Keysteward'}. Nothing leaves this machine.`,
-      ),
-      el(
-        'button',
-        {
-          type: 'button',
-          class: 'search',
-          onclick: () => quickSwitcher(quickActions),
-          'aria-keyshortcuts': 'Control+K Meta+K',
-        },
-        icon('search'),
-        el('span', {}, 'Go to…'),
-        el('kbd', {}, /Mac/.test(navigator.platform) ? '⌘K' : 'Ctrl K'),
-      ),
-      el(
-        'button',
-        { type: 'button', class: 'icon-button', 'aria-label': 'Keyboard help', title: 'Keyboard', onclick: keyHelp },
-        icon('info'),
-      ),
-    ),
-    el(
-      'aside',
-      { class: 'side', 'aria-label': 'Workspace' },
-      me.node,
-      el('div', { class: 'team' }, world.workspace.team.name),
-      nav,
-    ),
-    middle,
-    offline,
-    toastNode,
-  );
-  frame = { node, nav, me, main: middle, offline, toast: toastNode };
-  root.replaceChildren(node);
-}
+const headActions = { openHome: () => openHome(), openMessages: () => void openPerson(world.workspace.app.botUserId) };
 
 function showChooser() {
   stopListening();
@@ -511,18 +237,7 @@ function showChooser() {
   current = null;
   showModals([]);
   document.title = 'Local Slack';
-  root.replaceChildren(
-    el(
-      'header',
-      { class: 'banner' },
-      el(
-        'span',
-        { class: 'banner-text' },
-        `Local Slack, for trying ${world.workspace.app.name || 'Keysteward'}. Nothing leaves this machine.`,
-      ),
-    ),
-    chooser(become),
-  );
+  root.replaceChildren(bareBanner(), chooser(become));
 }
 
 /** Looks at everything with this person's eyes from now on. */
@@ -534,10 +249,11 @@ async function become(id, at = null, message = {}) {
   world.state = { ok: true, channels: [], views: [], home: null };
   main = null;
   current = null;
-  buildFrame();
+  frame = buildFrame({ become, search: () => quickSwitcher(quickActions) });
+  root.replaceChildren(frame.node);
   await world.refresh();
   if (!frame || world.as !== id) return;
-  const wanted = at ?? remembered(`local-slack-at ${id}`);
+  const wanted = at ?? lastPlaceOf(id);
   const { app } = sidebarOrder();
   stopListening = listen(id, {
     heard,
@@ -598,16 +314,16 @@ function nextRegion() {
   const regions = [
     frame.me.node,
     frame.nav.querySelector('[aria-current]') ?? frame.nav.querySelector('button'),
-    frame.main.querySelector('.message[tabindex="0"]') ?? main?.home,
+    frame.main.querySelector('.message[tabindex="0"]') ?? main?.home?.node,
     main?.writer && frame.main.querySelector('[data-testid=composer]'),
-    thread?.panel.querySelector('textarea'),
+    thread?.node.querySelector('textarea'),
   ].filter(Boolean);
   const holders = [
     frame.me.node,
     frame.nav,
-    frame.main.querySelector('.messages') ?? main?.home,
+    frame.main.querySelector('.messages') ?? main?.home?.node,
     main?.foot,
-    thread?.panel,
+    thread?.node,
   ].filter(Boolean);
   const at = holders.findIndex((each) => each.contains(document.activeElement));
   regions[(at + 1) % regions.length]?.focus();
@@ -640,9 +356,9 @@ async function start() {
     workspace = await ask.workspace();
   }
   world.workspace = workspace;
-  const wanted = params().get('as') ?? remembered('local-slack-as');
+  const wanted = asked('as') ?? lastPerson();
   const person = choosable().find((each) => each.id === wanted);
-  const [at, ts, inThread] = ['at', 'message', 'thread'].map((name) => params().get(name));
+  const [at, ts, inThread] = ['at', 'message', 'thread'].map(asked);
   if (person) await become(person.id, at, { ts, thread: inThread });
   else showChooser();
 }
