@@ -196,6 +196,26 @@ export function receiveSlack(parts: ReceiveParts): Receive {
     tokenVerificationEnabled: false,
   });
 
+  async function finish(delivery: SlackBody, ack: NonNullable<Ack>): Promise<void> {
+    const dedupe = dedupeKeyOf(delivery);
+    try {
+      await handle(delivery, ack);
+      if (dedupe) await inbox.handled(dedupe.key);
+    } catch (error) {
+      log('warn', `left for later: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  const alreadyAcknowledged = async () => {};
+  /** Keeps nothing but the delivery: what waits here must not hold on to its request, thousands of them in a burst. */
+  function inTurn(delivery: SlackBody, arrived: number): void {
+    track(
+      turns.take(async () => {
+        if (performance.now() - arrived < patienceMs) await finish(delivery, alreadyAcknowledged);
+        else log('warn', 'too much to do at once: left for later');
+      }),
+    );
+  }
+
   // The one listener: areas are found by the names they registered, and every delivery is acknowledged in one place.
   app.use(async ({ body, ack }) => {
     const delivery = body as unknown as SlackBody;
@@ -209,25 +229,12 @@ export function receiveSlack(parts: ReceiveParts): Receive {
       await (ack as unknown as ((answer?: unknown) => Promise<void>) | undefined)?.(answer);
       parts.onAck?.(dedupe?.kind.split(':')[0] ?? delivery.type ?? 'other', (performance.now() - arrived) / 1000);
     };
-    const finish = async () => {
-      try {
-        await handle(delivery, acknowledge);
-        if (dedupe) await inbox.handled(dedupe.key);
-      } catch (error) {
-        log('warn', `left for later: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    };
     if (answeredInAck.has(delivery.type ?? '')) {
-      await finish();
+      await finish(delivery, acknowledge);
       return acknowledge();
     }
     await acknowledge();
-    track(
-      turns.take(async () => {
-        if (performance.now() - arrived < patienceMs) await finish();
-        else log('warn', 'too much to do at once: left for later');
-      }),
-    );
+    inTurn(delivery, arrived);
   });
   app.error(async (error) => {
     log('error', `slack listener: ${error.message}`);
