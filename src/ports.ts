@@ -42,7 +42,7 @@ export interface Store {
   change<T>(change: Change, fn: (tx: Tx) => Promise<T>): Promise<T>;
   /** A consistent read-only view. What is read here is never saved. */
   read<T>(fn: (view: View) => Promise<T>): Promise<T>;
-  /** Records that somebody was refused before any state was looked at. */
+  /** Records that somebody was refused outside of a change. A refusal that is on record already is not recorded twice. */
   refused(change: Change, refusal: Refusal): Promise<void>;
 }
 

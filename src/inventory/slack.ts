@@ -63,9 +63,10 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     },
     async ({ person, text }) => ({ open: keyModal(draftFor(person, text), issuers(), null) }),
   );
-  slack.action('inventory.add', { opens: adding }, async ({ person }) => ({
-    open: keyModal(draftFor(person, ''), issuers(), null),
-  }));
+  slack.action('inventory.add', { opens: adding }, async ({ person }) => {
+    await allowed(person, 'inventory.add', null);
+    return { open: keyModal(draftFor(person, ''), issuers(), null) };
+  });
   // Where the value is and who makes it decide what else is asked.
   for (const field of ['storage', 'issuer'] as const) {
     slack.action(field, {}, async ({ fields, value, context }) => {

@@ -274,10 +274,14 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
     }
   }
 
+  /** Doors record what they carry back to people; what was recorded deeper inside is not recorded twice. */
+  const recorded = new WeakSet<Refusal>();
   const refused: Store['refused'] = async (change, refusal) => {
+    if (recorded.has(refusal)) return;
     await transaction('begin', false, (session, now) =>
       appendAudit(session, [eventOf(change, now, 'refused', refusal.sentence, { code: refusal.code })]),
     );
+    recorded.add(refusal);
   };
 
   return {

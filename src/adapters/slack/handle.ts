@@ -7,7 +7,7 @@ import type { DirectoryEntry, Store } from '../../ports.ts';
 import { type SlackClients, slackError } from './clients.ts';
 import { entryOf, type SlackUser } from './directory.ts';
 import { asMessage, asPage, fieldErrors, helpFor, nearestVerb, type Registry, sayRefusal, sayTrouble } from './door.ts';
-import { contextOf, fieldsOf, type SlackAction, type SlackBody, senderOf, unescaped } from './payload.ts';
+import { contextOf, fieldsOf, keptOf, type SlackAction, type SlackBody, senderOf, unescaped } from './payload.ts';
 import { postJson } from './post.ts';
 
 export interface HandleParts {
@@ -108,6 +108,15 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
     throw refusal;
   }
 
+  /** Runs what an area registered. Whoever is told that they may not is on record, wherever that was found. */
+  async function asked(person: Person, action: string, subject: string, run: () => Promise<Answer>): Promise<Answer> {
+    return run().catch(async (error: unknown) => {
+      if (error instanceof Refusal && error.code === 'not_allowed')
+        await store.refused({ actor: { kind: 'person', id: person.id }, action, subject: cut(subject, 200) }, error);
+      throw error;
+    });
+  }
+
   /** Runs what an area registered and carries its answer back; opens the modal first where one was promised. */
   async function carry(
     body: SlackBody,
@@ -206,7 +215,9 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       return;
     }
     await allow(person, command.action, name);
-    await carry(body, ack, command.opens, () => command.run({ person, channel: body.channel_id ?? null, text: rest }));
+    await carry(body, ack, command.opens, () =>
+      asked(person, command.action, name, () => command.run({ person, channel: body.channel_id ?? null, text: rest })),
+    );
   }
 
   const chosen = (action: SlackAction) => action.selected_option?.value ?? action.selected_user ?? action.value ?? '';
@@ -225,15 +236,18 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       }
       const channel = body.channel?.id ?? body.container?.channel_id ?? null;
       const ts = body.message?.ts ?? body.container?.message_ts;
+      const value = chosen(action);
       await carry(body, ack, spec.opens, () =>
-        spec.run({
-          person,
-          channel,
-          value: chosen(action),
-          fields: fieldsOf(body.view).fields,
-          context: contextOf(body.view),
-          message: channel && ts ? { channel, ts } : null,
-        }),
+        asked(person, action.action_id, value || action.action_id, () =>
+          spec.run({
+            person,
+            channel,
+            value,
+            fields: fieldsOf(body.view).fields,
+            context: contextOf(body.view),
+            message: channel && ts ? { channel, ts } : null,
+          }),
+        ),
       );
     }
   }
@@ -287,7 +301,9 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
         });
       const parsed = form.schema.safeParse({ ...contextOf(view), ...fields });
       if (!parsed.success) return await underFields(fieldErrors(parsed.error, blockOf));
-      const answer = await form.run({ person, channel: null, form: parsed.data });
+      const answer = await asked(person, view.callback_id, view.callback_id, () =>
+        form.run({ person, channel: null, form: parsed.data }),
+      );
       if ('say' in answer) await show(asMessage(answer.say));
       else if ('update' in answer || 'open' in answer) {
         const next = 'update' in answer ? answer.update : answer.open;
@@ -346,7 +362,13 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
     return errorId;
   }
 
-  return async (body, ack) => {
+  return async (delivery, ack) => {
+    const { response_url, pasted } = delivery;
+    const body: SlackBody = {
+      ...keptOf(delivery),
+      ...(response_url ? { response_url } : {}),
+      ...(pasted ? { pasted } : {}),
+    };
     try {
       if (body.pasted) return await onPasted(body);
       if (body.type === 'event_callback') return await onEvent(body);

@@ -1,3 +1,4 @@
+import { storable } from '../../kernel.ts';
 import type { SlackUser } from './directory.ts';
 
 /** What Slack delivers, as far as it is read here. Everything in it came from outside and proves only who sent it. */
@@ -129,8 +130,19 @@ const kept: Shape = {
   event: { type: true, user, tab: true, channel: true },
 };
 
+/** Deeper than anything that Slack sends. */
+const deepest = 12;
+/** The same with text that Postgres can hold, and without what is nested to trip up whoever walks through it. */
+function holdable(value: unknown, depth = 0): unknown {
+  if (typeof value === 'string') return storable(value);
+  if (typeof value !== 'object' || value === null) return value;
+  if (depth > deepest) return null;
+  if (Array.isArray(value)) return value.map((each) => holdable(each, depth + 1));
+  return Object.fromEntries(Object.entries(value).map(([name, each]) => [storable(name), holdable(each, depth + 1)]));
+}
+
 function pick(value: unknown, shape: Shape): unknown {
-  if (shape === true || typeof value !== 'object' || value === null) return value;
+  if (shape === true || typeof value !== 'object' || value === null) return holdable(value);
   if (Array.isArray(shape)) return Array.isArray(value) ? value.map((each) => pick(each, shape[0])) : undefined;
   return Object.fromEntries(
     Object.entries(shape)
