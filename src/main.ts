@@ -8,11 +8,14 @@ process.exitCode = await commandLine(process.argv.slice(2), process.env, {
   untilStopped: () =>
     new Promise((resolve) => {
       let asked = false;
+      // Waiting for a signal alone does not keep Node running.
+      const running = setInterval(() => {}, 2 ** 30);
       for (const signal of ['SIGINT', 'SIGTERM'] as const) {
         process.on(signal, () => {
           // The second time means now.
           if (asked) process.exit(1);
           asked = true;
+          clearInterval(running);
           resolve();
         });
       }

@@ -56,14 +56,14 @@ export interface HouseOptions {
 
 export async function until<T>(
   what: () => T | Promise<T>,
-  about: string,
+  about: string | (() => string),
   ms = 20_000,
 ): Promise<NonNullable<Awaited<T>>> {
   const end = Date.now() + ms;
   for (;;) {
     const found = await what();
     if (found) return found;
-    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${about}`);
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${typeof about === 'string' ? about : about()}`);
     await new Promise((resolve) => setTimeout(resolve, 40));
   }
 }
