@@ -20,6 +20,7 @@ import { workLedger } from './adapters/postgres/work.ts';
 import { issuers } from './adapters/providers/index.ts';
 import { secretsManager } from './adapters/secrets-manager.ts';
 import { cardSync } from './adapters/slack/cards.ts';
+import { unreachableChannels } from './adapters/slack/channels.ts';
 import { type SlackClients, slackClients, slackError } from './adapters/slack/clients.ts';
 import { slackDirectory } from './adapters/slack/directory.ts';
 import { slackDoor } from './adapters/slack/door.ts';
@@ -248,6 +249,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
     openHttp(http.door, ports, settings);
     const port = await http.listen(settings.port, settings.host);
     await slack?.start();
+    if (roles.worker) void warnOfChannels(clients, me.userId, policy, log);
     const stopReplay = slack ? every(10_000, () => slack.replayLost(), log) : () => {};
 
     return {
@@ -267,6 +269,12 @@ export async function startProgram(settings: Settings): Promise<Program> {
     await close();
     throw error;
   }
+}
+
+/** A channel that the bot cannot post into is a mistake that somebody should hear of before a leak is called out there. */
+async function warnOfChannels(clients: SlackClients, me: string, policy: Policy, log: Log): Promise<void> {
+  for (const each of await unreachableChannels(clients, me, policy.channels))
+    log('warn', `${each}. Until then administrators get what belongs there.`);
 }
 
 /** Repeats something until told to stop; a failure is logged and the next round comes all the same. */

@@ -405,6 +405,10 @@ export interface HeldCard extends Card {
   anew: boolean;
   /** An earlier process may have posted it and died before it could say where. */
   copied: boolean;
+  /** What Slack said when it could not be posted into its channel. */
+  astray: string | null;
+  /** The channel that this person has it for, because the bot cannot post there. */
+  insteadOf: { channel: string; astray: string } | null;
 }
 export interface CardLedger {
   /** Takes the card for so long; `busy` when another process has it, null when it does not exist. */
@@ -413,6 +417,8 @@ export interface CardLedger {
   posting(cardId: string): Promise<void>;
   /** Slack has refused to post it, so there is no copy. */
   notPosted(cardId: string): Promise<void>;
+  /** It cannot be posted into its channel; what Slack said. */
+  goneAstray(cardId: string, said: string): Promise<void>;
   /** What Slack shows now; `shown` is a hash of it. Lets go of the card. */
   release(cardId: string, posted: { channel: string; ts: string; shown: string; anew: boolean } | null): Promise<void>;
 }

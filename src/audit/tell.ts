@@ -3,6 +3,8 @@ import type { AuditEvent } from './model.ts';
 /** What each action of the log is, in words that fit whether it was done or refused. */
 const words: Record<string, string> = {
   'slack.enter': 'Use Keysteward',
+  'slack.card-astray': 'Show a card to administrators instead of its channel',
+  'slack.card-found': 'Show a card in its channel after all',
   'slack.paste': 'Type what looks like a whole key',
   'help.read': 'Read the help',
   'people.whoami': 'Look oneself up',

@@ -72,6 +72,7 @@ export const cards = pgTable('card', {
   anew: boolean('anew').notNull().default(false),
   postingSince: instant('posting_since'),
   copied: boolean('copied').notNull().default(false),
+  astray: text('astray'),
   createdAt: instant('created_at').notNull(),
 });
 

@@ -92,7 +92,10 @@ export function cardLedger(pool: pg.Pool): CardLedger {
       const { rows } = await pool.query<HeldCard>(
         `update card set held_until = clock_timestamp() + $2 * interval '1 ms', copied = copied or posting_since is not null
          where id = $1 and (held_until is null or held_until < clock_timestamp())
-         returning id, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew, copied`,
+         returning id, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew, copied, astray,
+           (select jsonb_build_object('channel', other.channel, 'astray', other.astray) from card other
+            where card.person_id is not null and other.kind = card.kind and other.subject = card.subject and other.astray is not null
+            limit 1) as "insteadOf"`,
         [cardId, holdMs],
       );
       if (rows[0]) return rows[0];
@@ -105,10 +108,13 @@ export function cardLedger(pool: pg.Pool): CardLedger {
     async notPosted(cardId) {
       await pool.query('update card set posting_since = null where id = $1', [cardId]);
     },
+    async goneAstray(cardId, said) {
+      await pool.query('update card set astray = $2 where id = $1', [cardId, said]);
+    },
     async release(cardId, posted) {
       await (posted
         ? pool.query(
-            `update card set held_until = null, posting_since = null, posted_channel = $2, ts = $3, shown = decode($4, 'hex'), anew = anew and not $5 where id = $1`,
+            `update card set held_until = null, posting_since = null, astray = null, posted_channel = $2, ts = $3, shown = decode($4, 'hex'), anew = anew and not $5 where id = $1`,
             [cardId, posted.channel, posted.ts, posted.shown, posted.anew],
           )
         : pool.query('update card set held_until = null where id = $1', [cardId]));

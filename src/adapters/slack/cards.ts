@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
-import { block, type Message, md, message } from '../../blocks.ts';
-import { failpoint, Later } from '../../kernel.ts';
+import type { KnownBlock } from '@slack/types';
+import { block, type Message, md, message, typed } from '../../blocks.ts';
+import { failpoint, Later, minute } from '../../kernel.ts';
 import type { Audience, CardLedger, HeldCard, Store, View } from '../../ports.ts';
+import { mends } from './channels.ts';
 import { rateLimitedMs, type SlackClients, slackError } from './clients.ts';
 
 export type RenderCard = (
@@ -26,13 +28,10 @@ const lost = new Set([
   'is_inactive',
   'cant_delete_message',
 ]);
-/** What no repetition mends: a person has to do something. */
-const unreachable: Record<string, string> = {
-  not_in_channel: 'invite the bot to the channel',
-  channel_not_found: 'check the channel in the policy, and invite the bot if it is private',
-  is_archived: 'name another channel in the policy',
-  account_inactive: 'the person is deactivated',
-};
+/** People whom Slack lets nobody write to. */
+const gone = new Set(['account_inactive', 'user_not_found', 'channel_not_found', 'is_archived', 'not_in_channel']);
+/** How often a channel that could not be reached is tried again. */
+const astrayMs = 10 * minute;
 
 /**
  * The handler of `slack.card`: renders the fact as it is now and makes Slack show that, whatever happened before.
@@ -70,6 +69,23 @@ export function cardSync(parts: {
     return { channel: posted.channel!, ts: posted.ts! };
   }
 
+  /**
+   * Nobody may miss a fact because a channel is wrong: while the bot cannot post there, the administrators have the card
+   * in their direct messages, with the reason. Job by job, so that a mended channel gets it too.
+   */
+  async function sendAstray(card: HeldCard, said: string): Promise<void> {
+    if (card.astray === said) return;
+    const { channel, kind, subject } = card;
+    warn(`cannot show ${kind} in ${channel}: ${said}; ${mends[said]}`, { cardId: card.id });
+    await ledger.goneAstray(card.id, said);
+    await store.change({ actor: byCards, action: 'slack.card-astray', subject: card.id }, async (tx) => {
+      const administrators = await tx.people.withTier('administrator');
+      for (const { id, status } of administrators)
+        if (status === 'active') await tx.cards.show(kind, subject, { person: id });
+      tx.note({ channel, kind, about: subject, said });
+    });
+  }
+
   async function takeAway({ postedChannel: channel, ts }: HeldCard): Promise<void> {
     if (channel && ts) await clients.bulk.chat.delete({ channel, ts }).catch(ignoreLost);
   }
@@ -78,6 +94,7 @@ export function cardSync(parts: {
     const card = await ledger.hold(cardId, holdMs);
     if (card === null) return;
     if (card === 'busy') throw new Later('another process is showing this card', 1_000);
+    let found = false;
     let posted: { channel: string; ts: string; shown: string; anew: boolean } | null = null;
     try {
       // `access.told:approved`: what follows the colon tells several messages about one fact apart.
@@ -89,7 +106,11 @@ export function cardSync(parts: {
         target: card.personId ? ((await view.people.find(card.personId))?.slackId ?? null) : card.channel,
       }));
       if (!target) return;
-      const shownNow = rendered && card.copied ? withCopyNote(rendered) : rendered;
+      const notes = [
+        ...(card.copied ? [copyNote] : []),
+        ...(card.insteadOf ? [insteadNote(card.insteadOf.channel, card.insteadOf.astray)] : []),
+      ];
+      const shownNow = rendered && notes.length > 0 ? withNotes(rendered, notes) : rendered;
       if (!shownNow) {
         await takeAway(card);
         return;
@@ -112,24 +133,42 @@ export function cardSync(parts: {
         }
       }
       posted = { ...(await post(card, target, shownNow)), shown, anew: card.anew };
+      if (card.astray) found = true;
     } catch (error) {
       const waitMs = rateLimitedMs(error);
       if (waitMs !== null) throw new Later('Slack asked to wait', waitMs);
       const said = slackError(error);
-      if (said && unreachable[said]) {
-        warn(`cannot show ${card.kind} in ${card.channel ?? card.personId}: ${said}; ${unreachable[said]}`, { cardId });
+      if (said && card.channel && mends[said]) {
+        await sendAstray(card, said);
+        throw new Later(`the bot cannot post into ${card.channel}`, astrayMs);
+      }
+      if (said && card.personId && gone.has(said)) {
+        warn(`cannot show ${card.kind} to ${card.personId}: ${said}`, { cardId });
+        return;
       }
       throw error;
     } finally {
       await ledger.release(cardId, posted);
     }
+    // The administrators' copies stay, without the line that says why they have them.
+    if (found)
+      await store.change({ actor: byCards, action: 'slack.card-found', subject: card.id }, (tx) =>
+        tx.cards.touch(card.subject),
+      );
   };
 }
+
+const byCards = { kind: 'job', id: 'slack.card' } as const;
 
 const copyNote = block.small(
   md`If you see this message twice, the other copy is an earlier one that is no longer brought up to date.`,
 );
-const withCopyNote = (shown: Message): Message => message(shown.text, [...shown.blocks.slice(0, 49), copyNote]);
+const insteadNote = (channel: string, said: string) =>
+  block.small(
+    md`You see this as an administrator: it belongs into ${typed(channel, 80)}, where Keysteward cannot post (\`${typed(said, 60)}\`): ${typed(mends[said] ?? '', 200)}.`,
+  );
+const withNotes = (shown: Message, notes: KnownBlock[]): Message =>
+  message(shown.text, [...shown.blocks.slice(0, 50 - notes.length), ...notes]);
 
 function ignoreLost(error: unknown): void {
   if (!lost.has(slackError(error) ?? '')) throw error;

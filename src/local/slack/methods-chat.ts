@@ -100,7 +100,7 @@ function remove(world: World, args: Args): Record<string, unknown> {
 }
 
 function postEphemeral(world: World, args: Args): Record<string, unknown> {
-  const channel = channelForApp(world, args.channel);
+  const channel = targetOfPost(world, args.channel);
   mayPostTo(world, channel);
   const user = userFor(world, args.user);
   if (!channel.members.includes(user.id)) throw new SlackError('user_not_in_channel');
