@@ -28,7 +28,7 @@ describe('a secret value', () => {
     const error = new Error('trouble', { cause: secret });
     const printed = [
       String(secret),
-      `${secret}`,
+      ['', secret, ''].join(),
       JSON.stringify({ secret, nested: [secret] }),
       inspect(secret, { depth: 9, showHidden: true }),
       inspect({ deep: { secret } }, { depth: 9 }),
