@@ -24,6 +24,9 @@ export interface Terminal {
 
 type Command = { usage: string; help: string; run: (args: string[], out: (line: string) => void) => Promise<number> };
 
+/** In the list of commands, what is longer has its explanation on a line of its own. */
+const helpColumn = 36;
+
 /** `--name value` and `--name=value`, and what is left. */
 function optionsOf(args: string[]): { options: Record<string, string>; rest: string[] } {
   const options: Record<string, string> = {};
@@ -65,12 +68,14 @@ export async function commandLine(args: string[], env: NodeJS.ProcessEnv, termin
       return 1;
     }
   }
-  const rows = [...commands.values()].map(({ usage, help }) => [usage, help] as const);
-  const width = Math.max(...rows.map(([usage]) => usage.length));
   const lines = [
     "keysteward: the whole life of a company's API keys, in Slack",
     '',
-    ...rows.map(([usage, help]) => `  keysteward ${usage.padEnd(width)}  ${help}`),
+    ...[...commands.values()].flatMap(({ usage, help }) =>
+      usage.length > helpColumn
+        ? [`  keysteward ${usage}`, `${' '.repeat(15 + helpColumn)}${help}`]
+        : [`  keysteward ${usage.padEnd(helpColumn)}  ${help}`],
+    ),
   ];
   const asked = words[0] === 'help' || words[0] === '--help';
   if (!asked) terminal.err(`There is no command "${words.join(' ')}".\n`);

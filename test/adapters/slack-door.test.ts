@@ -32,10 +32,14 @@ beforeAll(async () => {
   person = aPerson({ slackId: 'U0DANA' });
   await given(database.store, { people: [person, aPerson({ slackId: 'U0GONE', status: 'left' })] });
   const { door, registry } = slackDoor();
-  door.command('list', { usage: 'list', help: 'List', action: 'inventory.list' }, async ({ text }) => {
-    ran.push(`list ${text}`);
-    return { say: md`listed` };
-  });
+  door.command(
+    'list',
+    { usage: 'list <words>', help: 'List, e.g. `list mine`', action: 'inventory.list' },
+    async ({ text }) => {
+      ran.push(`list ${text}`);
+      return { say: md`listed` };
+    },
+  );
   door.command('tier', { usage: 'tier', help: 'Tier', action: 'people.set-tier' }, async () => {
     ran.push('tier');
     return done;
@@ -207,6 +211,9 @@ describe('a command', () => {
     const text = JSON.stringify((await until(() => slack.of('respond')[0])).args.blocks);
     expect(text).toContain('/keys list');
     expect(text).not.toContain('/keys tier');
+    // Slack reads what stands between angle brackets as a link, unless they are escaped.
+    expect(text.replace(/&[lg]t;/g, '')).not.toMatch(/[<>]/);
+    expect(text).toContain('`/keys list &lt;words&gt;`  List, e.g. `list mine`');
   });
   it('beyond the person’s tier is refused and recorded', async () => {
     await send('commands', command('tier'));

@@ -128,6 +128,9 @@ describe('the terminal', () => {
     ]) {
       expect(help.said).toContain(`keysteward ${each}`);
     }
+    expect(
+      help.said.split('\n').filter((line) => line.length > 125 && !line.includes('keysteward audit list')),
+    ).toEqual([]);
     const unknown = await run(['rotat']);
     expect(unknown.code).toBe(2);
     expect(unknown.said).toContain('There is no command "rotat"');

@@ -52,10 +52,13 @@ export function slackDoor(): { door: SlackDoor; registry: Registry } {
   return { door, registry };
 }
 
+/** Our own words, in which code stays code; `<key>` must not be read as a link. */
+const ours = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;') as Mrkdwn;
+
 /** `/keys help`: what this person may do, and what they can type. */
 export function helpFor(registry: Registry, person: Person, commandName: string): Message {
   const mine = [...registry.commands.entries()].filter(([, spec]) => !whyNot(person, spec.action));
-  const lines = mine.map(([, spec]) => md`\`${`${commandName} ${spec.usage}` as Mrkdwn}\`  ${typed(spec.help, 200)}`);
+  const lines = mine.map(([, spec]) => md`\`${ours(`${commandName} ${spec.usage}`)}\`  ${ours(spec.help)}`);
   return {
     text: `What you can do with ${commandName}`,
     blocks: [
