@@ -200,6 +200,34 @@ for (const [name, home, needsRedis] of homes) {
   });
 }
 
+describe('a job that is asked for again while it waits', () => {
+  it('is not taken before the change that asked for it can be seen, and is there once', async () => {
+    const ledger = workLedger(database.store.pool, defaultPolicy);
+    const ask = (before?: () => Promise<void>) =>
+      database.store.change({ actor: { kind: 'operator', id: 't' }, action: 'test.add', subject: 't' }, async (tx) => {
+        await tx.jobs.add('access.notice', { grantId: newId('grant'), hours: 1 }, { once: 'same' });
+        await before?.();
+      });
+    await ask();
+    const { rows } = await database.store.pool.query<{ id: string }>(
+      "select id from work where name = 'access.notice'",
+    );
+    const order: string[] = [];
+    let claimed: Promise<void> = Promise.resolve();
+    await ask(async () => {
+      claimed = ledger.claim(rows[0]!.id, 1_000).then((work) => void order.push(work ? 'claimed' : 'missed'));
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      order.push('committing');
+    });
+    await claimed;
+    expect(order).toEqual(['committing', 'claimed']);
+    expect(await statuses()).toEqual([{ status: 'running', n: 1 }]);
+    // From now on it runs on what it saw: asking again makes another one.
+    await ask();
+    expect((await statuses()).reduce((sum, each) => sum + each.n, 0)).toBe(2);
+  });
+});
+
 describe('schedules', () => {
   it('add each occasion once, however many workers ask, and a missed week counts as one', async () => {
     const ledgers = Array.from({ length: 4 }, () => workLedger(database.store.pool, defaultPolicy));

@@ -125,7 +125,11 @@ describe('a worker killed with SIGKILL in the middle of a rotation', () => {
       expect(others.length).toBeLessThanOrEqual(
         JSON.stringify(latest).includes('If you see this message twice') ? 1 : 0,
       );
-      expect(JSON.stringify(latest)).toMatch(
+      const { rows: jobs } = await database.store.pool.query(
+        `select work.*, to_jsonb(card) as card from work join card on card.id = work.payload ->> 'cardId' where card.subject = $1 order by work.created_at`,
+        [id],
+      );
+      expect(JSON.stringify(latest), `jobs of its cards: ${JSON.stringify(jobs)}`).toMatch(
         new RegExp(`Rotated: .*Crash ${mine}\\b.*The new value works; the old one is dead`, 's'),
       );
       const { rows } = await database.store.pool.query<{ n: number }>(

@@ -82,18 +82,24 @@ function txOf(
   lockedKeys: Set<Id<'key'>>,
 ): Tx {
   const addJob: Tx['jobs']['add'] = async (name, payload, options = {}) => {
-    await session.db
-      .insert(work)
-      .values({
-        id: newId('work'),
-        name,
-        payload: jobs[name].payload.parse(payload),
-        lane: options.lane ?? jobs[name].lane,
-        onceKey: options.once ?? null,
-        runAt: options.at ?? now,
-        createdAt: now,
-      })
-      .onConflictDoNothing();
+    const adding = session.db.insert(work).values({
+      id: newId('work'),
+      name,
+      payload: jobs[name].payload.parse(payload),
+      lane: options.lane ?? jobs[name].lane,
+      onceKey: options.once ?? null,
+      runAt: options.at ?? now,
+      createdAt: now,
+    });
+    // The job that waits already is locked, not merely left: a worker must not take it before this change can be seen,
+    // or it would do its work on the old state and nobody would come again.
+    await (options.once
+      ? adding.onConflictDoUpdate({
+          target: [work.name, work.onceKey],
+          targetWhere: sql`${work.status} = 'waiting' and ${work.onceKey} is not null`,
+          set: { runAt: sql`least(${work.runAt}, excluded.run_at)` },
+        })
+      : adding);
   };
   const refresh = (cardId: Card['id']) => addJob('slack.card', { cardId }, { once: cardId });
   const view = viewOf(session, now);
