@@ -31,12 +31,23 @@ function looksRandom(word: string): boolean {
   );
 }
 
+const kindsOfCharacter = [/[a-z]/, /[A-Z]/, /[0-9]/, /[!-/:-@[-`{-~]/];
+
+/** A password with punctuation, as machines make them: the kind of character changes at every other step, as in no word. */
+function looksLikePassword(word: string): boolean {
+  if (word.length < 16 || harmless.some((form) => form.test(word))) return false;
+  const kinds = Array.from(word, (character) => kindsOfCharacter.findIndex((kind) => kind.test(character)));
+  if (kinds.includes(-1) || new Set(kinds).size < 4) return false;
+  const changes = kinds.filter((kind, i) => i > 0 && kind !== kinds[i - 1]).length;
+  return changes / (kinds.length - 1) > 0.5 && entropy(word) > 3.3;
+}
+
 /** Whether a text that somebody typed contains what looks like a whole key, token or password of a service. */
 export async function containsSecret(text: string): Promise<boolean> {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return true;
-  const words = (text.replace(/https?:\/\/[^\s@]+(?=\s|$)/g, ' ').match(candidate) ?? []).filter(
-    (word) => !harmless.some((form) => form.test(word)),
-  );
+  const withoutAddresses = text.replace(/https?:\/\/[^\s@]+(?=\s|$)/g, ' ');
+  if (withoutAddresses.split(/\s+/).some(looksLikePassword)) return true;
+  const words = (withoutAddresses.match(candidate) ?? []).filter((word) => !harmless.some((form) => form.test(word)));
   if (words.length === 0 && !/:\/\/[^\s/]+:[^\s/]+@/.test(text)) return false;
   if (words.some(looksRandom)) return true;
   const { messages } = await lintSource({
