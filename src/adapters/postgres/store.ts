@@ -229,6 +229,8 @@ export function openPool(url: string, { max = 10, patienceMs, onError = () => {}
     application_name: 'keysteward',
   });
   pool.on('error', onError);
+  // A connection that breaks off while somebody uses it says so to nobody else, and what nobody hears ends the process.
+  pool.on('connect', (client) => void client.on('error', onError));
   return pool;
 }
 
