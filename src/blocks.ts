@@ -35,8 +35,9 @@ export function typed(text: string, max = 500): Mrkdwn {
       .replaceAll('<', '&lt;')
       .replaceAll('>', '&gt;')
       // A zero-width space before a formatting character keeps Slack from formatting, and is not seen.
-      .replace(/[*_~`]/g, '\u200b$&')
-      .replace(/^([ \t]*)(&gt;|[•\-\d])/gm, '$1\u200b$2') as Mrkdwn
+      // An underscore inside a word formats nothing: ids and names stay as they can be copied.
+      .replace(/[*~`]|(?<![a-z0-9])_|_(?![a-z0-9])/gi, '\u200b$&')
+      .replace(/^([ \t]*)(&gt;|[•-]|\d+[.)])/gm, '$1\u200b$2') as Mrkdwn
   );
 }
 

@@ -116,7 +116,7 @@ function requestCard(story: Story, audience: Audience): Message {
     }
     blocks.push(
       block.small(
-        md`${why} Still needs ${typed(stillNeeds(request))}. If nobody decides by ${when(request.expiresAt)}, the request expires and nothing is granted.`,
+        md`${why} Needs ${typed(stillNeeds(request))}. If nobody decides by ${when(request.expiresAt)}, the request expires and nothing is granted.`,
       ),
     );
   } else if (grant) {
@@ -151,15 +151,7 @@ function mineCard(story: Story): Message {
       block.small(
         md`Waiting for ${waiting.length > 0 ? join(waiting.slice(0, 8), ', ') : md`an administrator`}; ${typed(stillNeeds(request))}. Expires ${when(request.expiresAt)}.`,
       ),
-      block.buttons(
-        button('access.withdraw', 'Withdraw', request.id, {
-          confirm: {
-            title: 'Withdraw this request?',
-            text: 'Nobody will be asked any more. You can ask again.',
-            yes: 'Withdraw',
-          },
-        }),
-      ),
+      block.buttons(withdraw(request)),
     );
   }
   if (grant) {
@@ -172,12 +164,7 @@ function mineCard(story: Story): Message {
       );
     }
     if (grant.status === 'active')
-      blocks.push(
-        block.buttons(
-          button('access.extend', 'Extend', grant.id),
-          button('access.end', 'End now', grant.id, { style: 'danger' }),
-        ),
-      );
+      blocks.push(block.buttons(button('access.extend', 'Extend', grant.id), endNow(grant)));
   }
   return message(`${headOf(story)}: ${key.name}`, blocks);
 }
@@ -189,7 +176,10 @@ const told: Record<string, (story: Story) => Mrkdwn> = {
   },
   expired: ({ key }) =>
     md`:hourglass: Nobody decided your request for *${typed(key.name, 200)}* in time, so it expired. Ask again with \`/keys request\` if you still need it.`,
-  active: ({ key, grant }) => md`:key: You have access to *${typed(key.name, 200)}*. ${grant ? statusOf(grant) : md``}`,
+  active: ({ key, grant }) =>
+    grant?.status === 'active' && grant.principal
+      ? md`:key: You have access to *${typed(key.name, 200)}* until ${when(grant.endsAt)}.`
+      : md`:key: *${typed(key.name, 200)}*: ${grant ? statusOf(grant) : md`approved`}`,
 };
 
 export function accessCards(slack: SlackDoor): void {
@@ -239,18 +229,29 @@ export function accessCards(slack: SlackDoor): void {
       ),
     ];
     if (!over)
-      blocks.push(
-        block.buttons(
-          button('access.extend', 'Extend', grant.id, { style: 'primary' }),
-          button('access.end', 'End now', grant.id),
-        ),
-      );
+      blocks.push(block.buttons(button('access.extend', 'Extend', grant.id, { style: 'primary' }), endNow(grant)));
     return message(
       over ? `Your access to ${key.name} has ended` : `Your access to ${key.name} ends in ${inWords(hours)}`,
       blocks,
     );
   });
 }
+
+export const withdraw = (request: AccessRequest) =>
+  button('access.withdraw', 'Withdraw', request.id, {
+    confirm: {
+      title: 'Withdraw this request?',
+      text: 'Nobody will be asked any more. You can ask again.',
+      yes: 'Withdraw',
+    },
+  });
+
+/** The same button wherever somebody sees what they hold. */
+export const endNow = (grant: Grant) =>
+  button('access.end', 'End now', grant.id, {
+    style: 'danger',
+    confirm: { title: 'End this access?', text: 'It ends at once. You can ask again at any time.', yes: 'End now' },
+  });
 
 /** One line on where a grant stands. */
 export function statusOf(grant: Grant): Mrkdwn {

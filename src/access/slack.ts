@@ -6,7 +6,7 @@ import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
-import { accessCards, statusOf } from './cards.ts';
+import { accessCards, endNow, statusOf, withdraw } from './cards.ts';
 import { decideRequest, withdrawRequest } from './decide.ts';
 import { endGrant } from './end.ts';
 import { allowedHours, type Grant, inWords, offeredHours, whyNotDecide } from './model.ts';
@@ -123,7 +123,12 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
       ', ',
     );
     const more = people.length > 5 ? md` and ${people.length - 5} more` : md``;
-    return md`${names}${more} will be asked; ${needs} must approve${administrator ? md`, one of them an administrator` : md``}.`;
+    const rule = administrator
+      ? md` ${needs === 1 ? md`An administrator has to approve.` : md`${needs} of them have to approve, at least one an administrator.`}`
+      : people.length > 1
+        ? md` ${needs === 1 ? md`One of them decides.` : md`${needs} of them have to approve.`}`
+        : md``;
+    return md`${names}${more} will be asked.${rule}`;
   }
 
   /** The key that the words after a command mean: the only match, or none and what was found. */
@@ -146,7 +151,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
     'request',
     {
       usage: 'request [key]',
-      help: 'Ask for access to a key, e.g. `request openai prod`',
+      help: 'Ask for access to a key, e.g. `/keys request openai prod`',
       action: 'access.request',
       opens: 'Request access',
     },
@@ -280,13 +285,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
 
   const grantLine = (grant: Grant, key: ApiKey | undefined): KnownBlock[] => [
     block.text(md`*${typed(key?.name ?? 'A key', 200)}*\n${statusOf(grant)}`),
-    block.buttons(
-      button('access.extend', 'Extend', grant.id),
-      button('access.end', 'End now', grant.id, {
-        style: 'danger',
-        confirm: { title: 'End this access?', text: 'It ends at once. You can ask again at any time.', yes: 'End now' },
-      }),
-    ),
+    block.buttons(button('access.extend', 'Extend', grant.id), endNow(grant)),
   ];
 
   async function grantsOf(view: View, person: Person): Promise<KnownBlock[]> {
@@ -354,11 +353,22 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
       );
     }
     const mine = await grantsOf(view, person);
+    const asked: KnownBlock[] = [];
+    for (const request of (await view.requests.openBy(person.id)).slice(0, 5)) {
+      const key = await view.keys.get(request.keyId);
+      asked.push(
+        block.row(
+          md`:hourglass: *${typed(key.name, 200)}* for ${typed(inWords(request.hours))}\nNot decided yet; expires ${when(request.expiresAt)}`,
+          withdraw(request),
+        ),
+      );
+    }
     return [
       block.header('Waiting for you'),
       ...(lines.length > 0 ? lines : [block.text(md`Nothing. :tada:`)]),
       block.header('Your access'),
       ...(mine.length > 0 ? mine.slice(0, 20) : [block.text(md`You have access to no key right now.`)]),
+      ...asked,
       block.buttons(button('access.start', 'Request access', 'home', { style: 'primary' })),
     ];
   });

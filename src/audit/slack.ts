@@ -56,8 +56,8 @@ export function auditInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>):
   slack.command(
     'audit',
     {
-      usage: 'audit [key:… | @person | action:rotation. | since:7d | from:2026-11-01 to:… | refused]',
-      help: 'Who did what, when, and what was refused',
+      usage: 'audit [filter]',
+      help: 'Who did what and when, e.g. `/keys audit key:stripe since:7d`, `@dana action:rotation.` or `refused from:2026-11-01 to:2026-11-08`',
       action: 'audit.read',
     },
     async ({ person, text }) => ({

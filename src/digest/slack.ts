@@ -11,8 +11,8 @@ export function digestInSlack(slack: SlackDoor, ports: Ports): void {
   slack.command(
     'digest',
     {
-      usage: 'digest [summary]',
-      help: 'What is due of your keys, now; administrators: of all keys, in the security channel',
+      usage: 'digest',
+      help: 'What is due of your keys; for administrators, `/keys digest summary` for all keys',
       action: 'digest.read',
     },
     async ({ person, text }) => {

@@ -2,6 +2,7 @@ import type { Button, KnownBlock } from '@slack/types';
 import {
   block,
   button,
+  code,
   everybodyHere,
   join,
   type Message,
@@ -107,7 +108,7 @@ function hintFor(line: LineId, { incident, key, findings, rotation }: Story): Mr
   if (rotation || (key && !incident.byHand)) return null;
   const service = key ? typed(key.service, 60) : md`the service that made it`;
   const ending = key?.lastFour ? md`, the key ending in …${typed(key.lastFour)}` : md``;
-  const place = key?.secretId ? md`\`${typed(key.secretId, 100)}\`` : md`Secrets Manager`;
+  const place = key?.secretId ? code(key.secretId, 100) : md`Secrets Manager`;
   const hints: Partial<Record<LineId, Mrkdwn>> = {
     'S8.1-1': md`do it at ${service}${ending}`,
     'S8.1-2': key ? md`make it at ${service}, store it in ${place}` : md`then put it into the inventory: \`/keys add\``,
@@ -241,8 +242,8 @@ function incidentCard(story: Story, policy: Policy): Message {
     ...(works ? contactsBlock(story, policy) : []),
     ...(incident.lesson ? [block.text(md`*What was learned*\n${typed(incident.lesson, 500)}`)] : []),
     ...buttonsOf(story, policy),
-    ...(works ? [block.small(...recent)] : []),
-    block.small(md`${whyMe(story)} ${outlook(story)}`, md`${typed(incident.id)}`),
+    ...(works && recent.length > 0 ? [block.small(join(recent, '\n'))] : []),
+    block.small(md`${whyMe(story)} ${outlook(story)}`, code(incident.id)),
   ]);
 }
 

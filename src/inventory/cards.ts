@@ -32,10 +32,10 @@ function heldBack(key: ApiKey, now: Instant): Mrkdwn {
 }
 
 /** One key in a list: whose, how risky, due when, and the way to its card. */
-export function keyRow(key: ApiKey, owner: Person | undefined, now: Instant): KnownBlock {
-  const who = owner ? mention(owner.slackId) : md`nobody`;
+export function keyRow(key: ApiKey, owner: Person | 'yours' | undefined, now: Instant): KnownBlock {
+  const who = owner === 'yours' ? md`` : md`${owner ? mention(owner.slackId) : md`nobody`} · `;
   return block.row(
-    md`*${typed(key.name, 200)}*\n${who} · ${typed(key.risk)} risk · ${dueLine(key, now)}${heldBack(key, now)}`,
+    md`*${typed(key.name, 200)}*\n${who}${typed(key.risk)} risk · ${dueLine(key, now)}${heldBack(key, now)}`,
     button('inventory.show', 'Show', key.id, { describe: `Show ${key.name}` }),
   );
 }

@@ -57,7 +57,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     'add',
     {
       usage: 'add [service] [environment]',
-      help: 'Enter a key, or have a secret made for you, e.g. `add stripe prod`',
+      help: 'Enter a key, or have a secret made for you, e.g. `/keys add stripe prod`',
       action: 'inventory.add',
       opens: adding,
     },
@@ -125,8 +125,8 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
   slack.command(
     'list',
     {
-      usage: 'list [service: environment: risk: owner: mine due:14d overdue words]',
-      help: 'The inventory, soonest due first, e.g. `list mine overdue`',
+      usage: 'list [filter]',
+      help: 'The inventory, soonest due first, e.g. `/keys list mine overdue` or `/keys list service:openai risk:high due:14d`',
       action: 'inventory.list',
     },
     async ({ person, text }) => ({ say: await pageOf(person, text, null) }),
@@ -171,7 +171,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     'show',
     {
       usage: 'show <key>',
-      help: 'Everything about one key, e.g. `show stripe prod`',
+      help: 'Everything about one key, e.g. `/keys show stripe prod`',
       action: 'inventory.show-held',
     },
     async ({ person, text }) => {
@@ -265,7 +265,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     if (rows.length === 0) return [];
     return [
       block.header('Your keys'),
-      ...rows.map((key) => keyRow(key, person, view.now)),
+      ...rows.map((key) => keyRow(key, 'yours', view.now)),
       block.buttons(
         ...(next ? [button('inventory.mine', 'All your keys', 'home')] : []),
         button('inventory.add', 'Add a key', 'home'),

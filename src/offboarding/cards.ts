@@ -1,5 +1,5 @@
 import type { Button } from '@slack/types';
-import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
+import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { Person } from '../people/model.ts';
 import type { View } from '../ports.ts';
@@ -54,7 +54,7 @@ const heads: Record<CaseStatus, (story: Story) => Mrkdwn> = {
       ? md`:leftwards_arrow_with_hook: *${who(facts)} had left, came back and leaves again.* Another case has taken over.`
       : md`:leftwards_arrow_with_hook: *The leaving of ${who(facts)} was called off.* Nothing was ended.`,
 };
-const who = ({ person }: Facts) => md`${mention(person.slackId)} (${typed(person.name, 80)})`;
+const who = ({ person }: Facts) => mention(person.slackId);
 
 function caseMessage(story: Story): Message {
   const { each, facts, lines } = story;
@@ -69,12 +69,12 @@ function caseMessage(story: Story): Message {
     ]),
     ...shown,
     ...buttonsOf(story),
-    block.small(outlook(story, lines), md`${typed(each.id)}`),
+    block.small(outlook(story, lines), code(each.id)),
   ]);
 }
 
 function saidBy({ each, people }: Story): Mrkdwn {
-  if (each.cause.kind === 'hr') return md`The HR system, message \`${typed(each.cause.messageId, 60)}\``;
+  if (each.cause.kind === 'hr') return md`The HR system, message ${code(each.cause.messageId, 60)}`;
   if (each.cause.kind === 'slack') return md`Slack: their account was deactivated`;
   return mention(people.get(each.cause.by)?.slackId ?? each.cause.by);
 }
@@ -208,7 +208,7 @@ async function unmatchedMessage(view: View, id: string): Promise<Message | null>
   if (said.outcome === 'case') {
     return message('HR said that somebody left; it is known now who', [
       block.text(
-        md`:white_check_mark: HR said that somebody left; it is known now who. Their case: \`${typed(said.caseId ?? '')}\``,
+        md`:white_check_mark: HR said that somebody left; it is known now who. Their case: ${code(said.caseId ?? '')}`,
       ),
       ...facts,
     ]);

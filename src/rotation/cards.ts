@@ -1,5 +1,5 @@
 import type { Button } from '@slack/types';
-import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
+import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import type { Person } from '../people/model.ts';
@@ -88,7 +88,6 @@ function rotationMessage(story: Story, policy: Policy): Message {
       ['Started', when(rotation.startedAt)],
       [rotation.endedAt ? 'Ended' : 'Next', rotation.endedAt ? when(rotation.endedAt) : next(rotation)],
       ['Value', values(rotation)],
-      ['Reason', rotation.reason ? typed(rotation.reason, 500) : md``],
     ]),
     ...(rotation.failure ? [block.text(md`*What went wrong*\n${typed(rotation.failure, 1000)}`)] : []),
     block.text(
@@ -98,7 +97,7 @@ function rotationMessage(story: Story, policy: Policy): Message {
       ),
     ),
     ...buttonsOf(story),
-    block.small(outlook(story, policy), md`${typed(rotation.id)}`),
+    block.small(outlook(story, policy), code(rotation.id)),
   ]);
 }
 
@@ -116,9 +115,10 @@ function failedMessage(story: Story): Message {
 }
 
 function why({ rotation, asker }: Story): Mrkdwn {
+  const reason = rotation.reason ? md`\n“${typed(rotation.reason, 500)}”` : md``;
   const words = typed(causeWords[rotation.cause]);
   const by = asker ? md` by ${mention(asker.slackId)}` : md``;
-  return md`${words}${by}${rotation.causeId ? md` (${typed(rotation.causeId, 60)})` : md``}`;
+  return md`${words}${by}${rotation.causeId ? md` (${code(rotation.causeId)})` : md``}${reason}`;
 }
 
 /** What happens next, and when. */
@@ -151,7 +151,7 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
     case 'rolled-back':
       return md`The schedule leaves this key alone for ${policy.rotation.failedPauseHours} hours. It can be rotated by \`/keys rotate\` at any time.`;
     case 'superseded':
-      return md`Taken over by ${typed(rotation.supersededBy ?? 'an emergency')}.`;
+      return md`Taken over by ${rotation.supersededBy ? code(rotation.supersededBy) : md`an emergency`}.`;
   }
 }
 

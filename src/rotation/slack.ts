@@ -132,7 +132,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     'rotate',
     {
       usage: 'rotate [key]',
-      help: 'Replace the value of a key, e.g. `rotate stripe webhook prod`',
+      help: 'Replace the value of a key, e.g. `/keys rotate order webhooks prod`',
       action: 'inventory.list',
       opens,
     },

@@ -1,10 +1,10 @@
 import type { KnownBlock, View as ModalView } from '@slack/types';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { block, cut, type Message, type Mrkdwn, md, page, say, typed } from '../../blocks.ts';
+import { block, code, cut, type Message, type Mrkdwn, md, page, say, typed } from '../../blocks.ts';
 import type { ActionSpec, Answer, Caller, Click, CommandAsk, CommandSpec, SlackDoor, Submit } from '../../doors.ts';
 import { Refusal } from '../../kernel.ts';
-import { type Person, whyNot } from '../../people/model.ts';
+import { aTier, type Person, whyNot } from '../../people/model.ts';
 import type { View } from '../../ports.ts';
 import type { RenderCard } from './cards.ts';
 
@@ -65,7 +65,7 @@ export function helpFor(registry: Registry, person: Person, commandName: string)
       block.text(md`*What you can do here*`),
       ...chunks(lines, 12).map((some) => block.text(some.join('\n') as Mrkdwn)),
       block.small(
-        md`You are here as ${typed(person.tier)}. Keysteward never asks for a key itself, only for its last four characters.`,
+        md`You are here as ${typed(aTier[person.tier])}. Keysteward never asks for a key itself, only for its last four characters.`,
       ),
     ],
   };
@@ -77,8 +77,10 @@ function chunks<T>(list: T[], size: number): T[][] {
 
 /** "Did you mean …": the verb that is only a slip away. */
 export function nearestVerb(registry: Registry, verb: string): string | null {
+  const sorted = (word: string) => [...word].sort().join('');
   const [best] = [...registry.commands.keys()]
-    .map((each) => ({ each, away: distance(each, verb) }))
+    // Two letters that changed places are one slip.
+    .map((each) => ({ each, away: sorted(each) === sorted(verb) ? 1 : distance(each, verb) }))
     .sort((a, b) => a.away - b.away);
   return best && best.away <= Math.max(1, Math.floor(best.each.length / 3)) ? best.each : null;
 }
@@ -103,6 +105,9 @@ export function asPage(title: string, message: Message): ModalView {
 export function asMessage(said: Message | Mrkdwn): Message {
   return typeof said === 'string' ? say(said) : said;
 }
+
+/** A sentence under a field, where Slack formats nothing. */
+export const underField = (sentence: string): string => cut(sentence.replaceAll('`', ''), 250);
 
 /** What a form's schema found, under the fields that it concerns; the first of each field. */
 export function fieldErrors(error: z.ZodError, blockOf: Record<string, string>): Record<string, string> {

@@ -6,7 +6,17 @@ import { type Action, type Person, whyNot } from '../../people/model.ts';
 import type { DirectoryEntry, Store } from '../../ports.ts';
 import { type SlackClients, slackError } from './clients.ts';
 import { entryOf, type SlackUser } from './directory.ts';
-import { asMessage, asPage, fieldErrors, helpFor, nearestVerb, type Registry, sayRefusal, sayTrouble } from './door.ts';
+import {
+  asMessage,
+  asPage,
+  fieldErrors,
+  helpFor,
+  nearestVerb,
+  type Registry,
+  sayRefusal,
+  sayTrouble,
+  underField,
+} from './door.ts';
 import { contextOf, fieldsOf, keptOf, type SlackAction, type SlackBody, senderOf, unescaped } from './payload.ts';
 import { postJson } from './post.ts';
 
@@ -276,8 +286,10 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
           ? clients.interactive.views.update({ view_id: view.id, view: asPage('Keysteward', message) })
           : tellLate(body, message),
       );
+    const plain = (errors: Record<string, string>) =>
+      Object.fromEntries(Object.entries(errors).map(([field, sentence]) => [field, underField(sentence)]));
     const underFields = (errors: Record<string, string>) =>
-      finish({ response_action: 'errors', errors }, () =>
+      finish({ response_action: 'errors', errors: plain(errors) }, () =>
         show({
           text: 'Not saved',
           blocks: Object.values(errors).map((each) => block.text(md`:no_entry_sign: ${typed(each)}`)),

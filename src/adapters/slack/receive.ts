@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { App, type AppOptions, HTTPReceiver, type Receiver, type ReceiverEvent, SocketModeReceiver } from '@slack/bolt';
 import { Refusal } from '../../kernel.ts';
 import type { Inbox } from '../../ports.ts';
+import { underField } from './door.ts';
 import type { Ack } from './handle.ts';
 import { containsSecret, pastedSentence } from './pasted.ts';
 import { dedupeKeyOf, keptOf, type SlackBody, typedTexts, withoutTexts } from './payload.ts';
@@ -122,7 +123,7 @@ export function receiveSlack(parts: ReceiveParts): Receive {
     );
     await event.ack({
       response_action: 'errors',
-      errors: Object.fromEntries(blockOf.map(([blockId]) => [blockId, pastedSentence])),
+      errors: Object.fromEntries(blockOf.map(([blockId]) => [blockId, underField(pastedSentence)])),
     } as never);
   }
 
