@@ -169,17 +169,20 @@ function mineCard(story: Story): Message {
   return message(`${headOf(story)}: ${key.name}`, blocks);
 }
 
-const told: Record<string, (story: Story) => Mrkdwn> = {
+const told: Record<string, (story: Story) => Mrkdwn | null> = {
   denied: ({ request, key, people }) => {
     const no = request.decisions.find((each) => each.verdict === 'deny');
     return md`:no_entry: Your request for *${typed(key.name, 200)}* was denied by ${mention(people.get(no?.by ?? '')?.slackId ?? '')}: ${typed(no?.reason ?? '', 500)}`;
   },
   expired: ({ key }) =>
     md`:hourglass: Nobody decided your request for *${typed(key.name, 200)}* in time, so it expired. Ask again with \`/keys request\` if you still need it.`,
+  // What it told is over when the access is; that it ended is a message of its own.
   active: ({ key, grant }) =>
-    grant?.status === 'active' && grant.principal
-      ? md`:key: You have access to *${typed(key.name, 200)}* until ${when(grant.endsAt)}.`
-      : md`:key: *${typed(key.name, 200)}*: ${grant ? statusOf(grant) : md`approved`}`,
+    grant?.status === 'ending' || grant?.status === 'ended'
+      ? null
+      : grant?.status === 'active' && grant.principal
+        ? md`:key: You have access to *${typed(key.name, 200)}* until ${when(grant.endsAt)}.`
+        : md`:key: *${typed(key.name, 200)}*: ${grant ? statusOf(grant) : md`approved`}`,
 };
 
 export function accessCards(slack: SlackDoor): void {
@@ -207,7 +210,7 @@ export function accessCards(slack: SlackDoor): void {
       const key = await view.keys.get(grant.keyId);
       return message(`Your access to ${key.name} has ended`, [
         block.text(
-          md`:lock: Your access to *${typed(key.name, 200)}* has ended${grant.endedAt ? md` ${when(grant.endedAt)}` : md``}. ${typed(grant.endReason ?? '', 300)}.`,
+          md`:lock: Your access to *${typed(key.name, 200)}* ended${grant.endedAt ? md` ${when(grant.endedAt)}` : md``}. ${typed(grant.endReason ?? '', 300)}.`,
         ),
         block.buttons(button('access.request', 'Ask again', key.id)),
       ]);

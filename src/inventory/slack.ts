@@ -57,7 +57,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     'add',
     {
       usage: 'add [service] [environment]',
-      help: 'Enter a key, or have a secret made for you, e.g. `/keys add stripe prod`',
+      help: 'Enter a key, or have one made, e.g. `/keys add stripe prod`',
       action: 'inventory.add',
       opens: adding,
     },
@@ -126,7 +126,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     'list',
     {
       usage: 'list [filter]',
-      help: 'The inventory, soonest due first, e.g. `/keys list mine overdue` or `/keys list service:openai risk:high due:14d`',
+      help: 'The inventory, soonest due first, e.g. `/keys list mine due:14d`',
       action: 'inventory.list',
     },
     async ({ person, text }) => ({ say: await pageOf(person, text, null) }),

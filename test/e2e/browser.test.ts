@@ -12,6 +12,7 @@ import {
   newcomer,
   openMessages,
   patienceMs,
+  press,
   type Running,
   send,
   shot,
@@ -182,7 +183,7 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     await send(page, '/keys shwo openai');
     await message(page, 'Did you mean').waitFor();
     await send(page, '/keys whoami');
-    await message(page, 'You may').waitFor();
+    await message(page, 'IAM identity').waitFor();
     await shot(page, '25-whoami');
   });
 
@@ -194,7 +195,7 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     const digest = message(olivia, 'Your keys this week');
     await digest.waitFor();
     await shot(olivia, '26-digest');
-    await digest.getByRole('button', { name: /Snooze SendGrid/ }).click();
+    await press(digest.getByRole('button', { name: /Snooze SendGrid/ }), olivia);
     await modal(olivia).getByLabel('Why?').fill('Moves to the new mail service next week');
     await shot(olivia, '27-snooze-form');
     await submit(olivia);
@@ -230,13 +231,16 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     await shot(ada, '32-case-opened');
     await actionIn(card, 'offboarding.tick').waitFor();
     const handOver = card.getByRole('button', { name: /Hand over/ });
-    await handOver.click();
+    await press(handOver, ada);
     await choose(ada, 'owner', 'olivia', /Olivia Brandt/);
     await shot(ada, '33-hand-over-form');
     await submit(ada);
     await done(ada, 'answers for');
     await handOver.waitFor({ state: 'detached' });
-    await actionIn(card, 'offboarding.tick').click();
+    const replaced = async () =>
+      (await card.innerText()).split('no value that they could read works any more').length - 1;
+    await expect.poll(replaced, { timeout: patienceMs }).toBe(2);
+    await press(actionIn(card, 'offboarding.tick'), ada);
     await modal(ada).getByLabel('What did you look at').fill('CloudTrail of 30 days: nothing unusual');
     await submit(ada);
     await done(ada, 'Noted');
@@ -285,7 +289,7 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     expect(VersionIdsToStages?.[before.VersionId!] ?? []).toEqual([]);
     await actionIn(card, 'incidents.claim').click();
     await actionIn(card, 'incidents.claim').waitFor({ state: 'detached' });
-    await actionIn(card, 'incidents.tick').click();
+    await press(actionIn(card, 'incidents.tick'), ada);
     await modal(ada)
       .getByRole('checkbox', { name: /Check billing/ })
       .check();

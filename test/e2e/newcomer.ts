@@ -8,7 +8,7 @@ import { chromiumPath } from '../support/chromium.ts';
 import { type Child, startChild } from '../support/process.ts';
 
 /** A machine that other things run on too is slow, not broken. */
-export const patienceMs = Number(process.env.PATIENCE ?? 60_000);
+export const patienceMs = 60_000;
 const screenshots = fileURLToPath(new URL('../../screenshots', import.meta.url));
 
 /** The program on a newcomer's machine, and what they do with its page. */
@@ -148,6 +148,19 @@ export const actionIn = (card: Locator, action: string): Locator => card.locator
 export async function send(page: Page, text: string): Promise<void> {
   await page.getByTestId('composer').fill(text);
   await page.getByTestId('composer').press('Enter');
+}
+/** Presses a button that opens a form. A card may be edited, and with it its button, in the moment of the click. */
+export async function press(button: Locator, page: Page): Promise<void> {
+  const until = Date.now() + patienceMs;
+  for (;;) {
+    const pressed = await button.click({ timeout: 10_000 }).catch((error: unknown) => error);
+    const opened = await modal(page)
+      .waitFor({ timeout: 5_000 })
+      .then(() => true)
+      .catch(() => false);
+    if (opened) return;
+    if (Date.now() > until) throw pressed ?? new Error('The button opens nothing');
+  }
 }
 export const submit = (page: Page) => page.getByTestId('modal-submit').click();
 /** What the app says after a form was sent; then the modal is closed. */
