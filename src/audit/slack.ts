@@ -57,7 +57,7 @@ export function auditInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>):
     'audit',
     {
       usage: 'audit [filter]',
-      help: 'Who did what and when, e.g. `/keys audit key:stripe since:7d`, `@dana action:rotation.` or `refused from:2026-11-01 to:2026-11-08`',
+      help: 'Who did what and when, e.g. `/keys audit key:stripe since:7d` or `/keys audit @dana refused`',
       action: 'audit.read',
     },
     async ({ person, text }) => ({

@@ -1,7 +1,7 @@
 import type { KnownBlock, View as ModalView } from '@slack/types';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { block, code, cut, type Message, type Mrkdwn, md, page, say, typed } from '../../blocks.ts';
+import { block, cut, type Message, type Mrkdwn, md, page, say, typed } from '../../blocks.ts';
 import type { ActionSpec, Answer, Caller, Click, CommandAsk, CommandSpec, SlackDoor, Submit } from '../../doors.ts';
 import { Refusal } from '../../kernel.ts';
 import { aTier, type Person, whyNot } from '../../people/model.ts';
