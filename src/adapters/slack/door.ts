@@ -77,7 +77,7 @@ function chunks<T>(list: T[], size: number): T[][] {
 
 /** "Did you mean …": the verb that is only a slip away. */
 export function nearestVerb(registry: Registry, verb: string): string | null {
-  const sorted = (word: string) => [...word].sort().join('');
+  const sorted = (word: string) => word.split('').sort().join('');
   const [best] = [...registry.commands.keys()]
     // Two letters that changed places are one slip.
     .map((each) => ({ each, away: sorted(each) === sorted(verb) ? 1 : distance(each, verb) }))
