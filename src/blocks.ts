@@ -30,10 +30,7 @@ const invisible = /[\u0000-\u0008\u000b-\u001f\u007f\u200b-\u200f\u202a-\u202e\u
 /** Text that somebody typed, shown literally: no mention, link or formatting in it works. At most `max` characters before escaping. */
 export function typed(text: string, max = 500): Mrkdwn {
   return (
-    cut(text.replace(invisible, '').trim(), max)
-      .replaceAll('&', '&amp;')
-      .replaceAll('<', '&lt;')
-      .replaceAll('>', '&gt;')
+    escaped(cut(text.replace(invisible, '').trim(), max))
       // A zero-width space before a formatting character keeps Slack from formatting, and is not seen.
       // An underscore inside a word formats nothing: ids and names stay as they can be copied.
       .replace(/[*~`]|(?<![a-z0-9])_|_(?![a-z0-9])/gi, '\u200b$&')
@@ -41,18 +38,17 @@ export function typed(text: string, max = 500): Mrkdwn {
   );
 }
 
+/** In what comes out no mention or link works. */
+const escaped = (text: string) =>
+  text.toWellFormed().replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;');
+
 /** Text for a code span or block of ours, where nothing is formatted: it stays as it is, so that it can be copied. */
 export function literal(text: string, max = 500): Mrkdwn {
-  return cut(
-    text
-      .replace(invisible, '')
-      .replace(/[`\n\r]/g, "'")
-      .trim(),
-    max,
-  )
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;') as Mrkdwn;
+  const flat = text
+    .replace(invisible, '')
+    .replace(/[`\n\r]/g, "'")
+    .trim();
+  return escaped(cut(flat, max)) as Mrkdwn;
 }
 
 /** A name or id as a code span. */
@@ -166,16 +162,25 @@ export function button(
   };
 }
 
-/** A message whose blocks are kept within Slack's fifty. */
+/** A message whose blocks are kept within Slack's fifty. Slack reads mentions in `text` too, so it is shown literally. */
 export function message(text: string, blocks: KnownBlock[]): Message {
+  return within(escaped(cut(text.replace(invisible, '').trim(), 700)), blocks);
+}
+
+function within(text: string, blocks: KnownBlock[]): Message {
   const kept =
     blocks.length <= 50 ? blocks : [...blocks.slice(0, 49), block.small(md`There is more than fits in one message.`)];
-  return { text: cut(text.replace(invisible, '').trim() || 'Keysteward', 3000), blocks: kept };
+  return { text: cut(text || 'Keysteward', 3000).toWellFormed(), blocks: kept };
+}
+
+/** The same message with further lines at its end. */
+export function withNotes({ text, blocks }: Message, notes: KnownBlock[]): Message {
+  return within(text, [...blocks.slice(0, 50 - notes.length), ...notes]);
 }
 
 /** A one-paragraph message. */
 export function say(text: Mrkdwn): Message {
-  return message(text, [block.text(text)]);
+  return within(text.replace(invisible, '').trim(), [block.text(text)]);
 }
 
 const plain = (text: string, max: number) => ({

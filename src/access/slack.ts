@@ -1,6 +1,20 @@
 import type { KnownBlock } from '@slack/types';
 import { z } from 'zod';
-import { block, button, form, input, join, type Mrkdwn, md, mention, message, option, typed, when } from '../blocks.ts';
+import {
+  block,
+  button,
+  code,
+  form,
+  input,
+  join,
+  type Mrkdwn,
+  md,
+  mention,
+  message,
+  option,
+  typed,
+  when,
+} from '../blocks.ts';
 import { done, type SlackDoor } from '../doors.ts';
 import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
@@ -319,7 +333,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
       if (wanted.length === 0 || matches.length !== 1) {
         const why =
           wanted.length === 0
-            ? md`Say which: \`/keys end <key>\`.`
+            ? md`Say which: ${code('/keys end <key>')}.`
             : matches.length === 0
               ? md`You hold no access that matches "${typed(words, 100)}".`
               : md`${matches.length} of yours match "${typed(words, 100)}".`;

@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { KnownBlock } from '@slack/types';
-import { block, type Message, md, message, typed } from '../../blocks.ts';
+import { block, type Message, md, typed, withNotes } from '../../blocks.ts';
 import { failpoint, Later, minute } from '../../kernel.ts';
 import type { Audience, CardLedger, HeldCard, Store, View } from '../../ports.ts';
 import { mends } from './channels.ts';
@@ -167,8 +166,6 @@ const insteadNote = (channel: string, said: string) =>
   block.small(
     md`You see this as an administrator: it belongs into ${typed(channel, 80)}, where Keysteward cannot post (\`${typed(said, 60)}\`): ${typed(mends[said] ?? '', 200)}.`,
   );
-const withNotes = (shown: Message, notes: KnownBlock[]): Message =>
-  message(shown.text, [...shown.blocks.slice(0, 50 - notes.length), ...notes]);
 
 function ignoreLost(error: unknown): void {
   if (!lost.has(slackError(error) ?? '')) throw error;

@@ -1,7 +1,7 @@
 import type { KnownBlock, View as ModalView } from '@slack/types';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { block, cut, type Message, type Mrkdwn, md, page, say, typed } from '../../blocks.ts';
+import { block, cut, type Message, type Mrkdwn, md, message, page, say, typed } from '../../blocks.ts';
 import type { ActionSpec, Answer, Caller, Click, CommandAsk, CommandSpec, SlackDoor, Submit } from '../../doors.ts';
 import { Refusal } from '../../kernel.ts';
 import { aTier, type Person, whyNot } from '../../people/model.ts';
@@ -87,10 +87,7 @@ export function nearestVerb(registry: Registry, verb: string): string | null {
 
 /** A sentence for a person, as a message. */
 export function sayRefusal(refusal: Refusal): Message {
-  return {
-    text: cut(refusal.sentence, 3000),
-    blocks: [block.text(md`:no_entry_sign: ${typed(refusal.sentence, 2500)}`)],
-  };
+  return message(refusal.sentence, [block.text(md`:no_entry_sign: ${typed(refusal.sentence, 2500)}`)]);
 }
 export function sayTrouble(errorId: string): Message {
   return say(
