@@ -116,9 +116,9 @@ export async function startStandIns(config: Config, botUrl: string, say: (line: 
             `  Open ${slack.url}`,
             '',
             '  Three things to try:',
-            '    1. You are Dana, a developer. Type /keys request openai staging in any channel.',
-            '    2. Choose Olivia at the top left, open the app’s messages, and approve it.',
-            '    3. As Olivia, type /keys rotate and watch each step.',
+            '    1. Choose Dana, a developer. Type /keys request openai staging in any channel.',
+            '    2. At the top left become Olivia, who owns the key. Approve it in the messages of Keysteward.',
+            '    3. As Olivia, type /keys rotate order webhooks staging and watch each step.',
             '',
             '  Ctrl-C stops; everything is kept for the next start.',
           ]

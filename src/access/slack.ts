@@ -345,7 +345,9 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
     },
   );
   slack.action('access.end', {}, async ({ person, value }) => {
-    await endGrant(ports, person.id, value as Id<'grant'>, 'Ended by hand');
+    const grant = await store.read((view) => view.grants.get(value));
+    const by = grant.personId === person.id ? 'its holder' : person.name;
+    await endGrant(ports, person.id, grant.id, `Ended by ${by}`);
     return { say: md`:white_check_mark: Ended. The secret's policy is being rewritten now.` };
   });
 

@@ -74,7 +74,7 @@ async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<Known
           : md`Only a person can rotate it: make a new key at ${typed(key.service, 60)}, store it, retire the old one.`;
   const depend =
     holders === 0
-      ? md`Nobody has been granted it.`
+      ? md`Nobody has access to it now.`
       : md`${holders} ${holders === 1 ? md`person has` : md`people have`} access to it now.`;
   const due = key.nextRotationAt ? md` (${when(key.nextRotationAt, 'date')})` : md``;
   const buttons = [

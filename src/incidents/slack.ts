@@ -1,10 +1,10 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
 import { z } from 'zod';
-import { block, button, md, page, typed, when } from '../blocks.ts';
+import { block, button, md, messageLink, page, typed, when } from '../blocks.ts';
 import { type Answer, done, type SlackDoor } from '../doors.ts';
 import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
-import type { Ports } from '../ports.ts';
+import type { Card, Ports } from '../ports.ts';
 import { incidentCards, nameOf, type Story, statusInWords, storyOf } from './cards.ts';
 import { changeSeverity } from './change-severity.ts';
 import { claimIncident } from './claim.ts';
@@ -307,7 +307,8 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
     const lines: KnownBlock[] = [];
     for (const { id } of visible.slice(0, 5)) {
       const story = await storyOf(view, id, { person: person.id });
-      lines.push(homeLine(story));
+      const posted = (await view.cards.of('incidents.card', id)).find((each) => each.channel && each.ts);
+      lines.push(homeLine(story, posted ?? null));
     }
     const more = visible.length > 5 ? [block.small(md`There are more in ${channelName(policy)}.`)] : [];
     return [
@@ -317,11 +318,13 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
   });
 }
 
-function homeLine(story: Story): KnownBlock {
+function homeLine(story: Story, posted: Card | null): KnownBlock {
   const { incident } = story;
   const left = openLines(incident).length;
+  const { postedChannel: channel, ts } = posted ?? {};
+  const card = channel && ts ? md` ${messageLink({ channel, ts }, 'Its card')}` : md``;
   return block.text(
-    md`*${typed(incident.severity)}*, ${typed(incident.status)}: ${typed(nameOf(story), 200)}, since ${when(incident.declaredAt)}\n${statusInWords(story)} ${left} ${left === 1 ? md`line` : md`lines`} open.`,
+    md`*${typed(incident.severity)}*, ${typed(incident.status)}: ${typed(nameOf(story), 200)}, since ${when(incident.declaredAt)}\n${statusInWords(story)} ${left} ${left === 1 ? md`line` : md`lines`} open.${card}`,
   );
 }
 

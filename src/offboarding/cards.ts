@@ -1,5 +1,18 @@
 import type { Button } from '@slack/types';
-import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
+import {
+  block,
+  button,
+  code,
+  join,
+  literal,
+  type Message,
+  type Mrkdwn,
+  md,
+  mention,
+  message,
+  typed,
+  when,
+} from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { Person } from '../people/model.ts';
 import type { View } from '../ports.ts';
@@ -216,6 +229,6 @@ async function unmatchedMessage(view: View, id: string): Promise<Message | null>
   const text =
     said.outcome === 'contradiction'
       ? md`:warning: *HR says somebody left, but its HR id and its Slack id belong to different people.* Nothing was done. Ask HR whom they mean, then run \`/keys offboard @person\`.`
-      : md`:warning: *HR says somebody left whom we do not know.* If they are here, run \`/keys hr-id @person ${typed(said.hrId, 100)}\`: their offboarding starts then. If nobody does anything, nothing is ended.`;
+      : md`:warning: *HR says somebody left whom we do not know.* If they are here, run \`/keys hr-id @person ${literal(said.hrId, 100)}\`: their offboarding starts then. If nobody does anything, nothing is ended.`;
   return message(`HR says somebody left whom we cannot place: ${said.hrId}`, [block.text(text), ...facts]);
 }

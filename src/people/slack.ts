@@ -106,7 +106,7 @@ export function peopleInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>)
       const changed = await setHrId({ store }, person.id, { personId: (await somebody(who)).id, hrId });
       return {
         say: hrId
-          ? md`:white_check_mark: The HR system knows ${mention(changed.slackId)} as \`${typed(hrId, 100)}\`. If it has said that they left, their offboarding starts now.`
+          ? md`:white_check_mark: The HR system knows ${mention(changed.slackId)} as ${code(hrId, 100)}. If it has said that they left, their offboarding starts now.`
           : md`:white_check_mark: ${mention(changed.slackId)} has no HR id any more.`,
       };
     },

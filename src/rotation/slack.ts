@@ -4,7 +4,7 @@ import { block, form, input, md, mention, option, page, typed, when } from '../b
 import { type Answer, done, type SlackDoor } from '../doors.ts';
 import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal } from '../kernel.ts';
-import type { Person } from '../people/model.ts';
+import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { rotationCards } from './cards.ts';
 import { whyNotRotate } from './model.ts';
@@ -12,8 +12,11 @@ import { retryRotation } from './retry.ts';
 import { rollBackRotation } from './roll-back.ts';
 import { startRotation, whyNotTouch } from './start.ts';
 
+const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
 const StartForm = z.object({
-  keyId: z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.'),
+  keyId: keyId.optional(),
+  /** From the search, which finds other keys than that of a request. */
+  rotatedKey: keyId.optional(),
   reason: z.string({ error: 'Say why.' }).trim().min(3, 'Say why, in a few words: it is kept in the audit log.'),
   emergency: z
     .array(z.string())
@@ -71,7 +74,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
             })
           : input({
               kind: 'search',
-              name: 'keyId',
+              name: 'rotatedKey',
               label: 'Key',
               placeholder: 'Type a service, environment or purpose',
             }),
@@ -127,6 +130,20 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     }),
   ];
 
+  // Only what they could rotate here.
+  slack.suggest('rotatedKey', ({ person, query }) =>
+    store.read(async (view) => {
+      const owned = whyNot(person, 'rotation.start') ? { ownerId: person.id } : {};
+      const { rows } = await view.keys.list({ ...owned, words: inFull(query) }, 100);
+      return rows
+        .filter(
+          (key) => !whyNotTouch(person, 'rotation.start', key) && !whyNotRotate(key, null, true, policy, view.now),
+        )
+        .slice(0, 50)
+        .map((key) => option(...asChoice(key)));
+    }),
+  );
+
   const opens = 'Rotate a key';
   slack.command(
     'rotate',
@@ -144,7 +161,9 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   });
 
   slack.submit('rotation.start', StartForm, async ({ person, form: asked }): Promise<Answer> => {
-    const rotation = await startRotation(ports, person, asked);
+    const chosen = asked.rotatedKey ?? asked.keyId;
+    if (!chosen) throw new Refusal('invalid', 'Choose a key from the list.', 'rotatedKey');
+    const rotation = await startRotation(ports, person, { ...asked, keyId: chosen });
     const { name } = await store.read((view) => view.keys.get(rotation.keyId));
     const where = rotation.emergency ? md`its owner, you and the security channel` : md`its owner and you`;
     return {

@@ -45,6 +45,8 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     await message(page, 'What you can do here').waitFor();
     await shot(page, '02-help');
 
+    // What was printed at the start works word for word.
+    expect(keysteward.child.output()).toContain('Type /keys request openai staging');
     await send(page, '/keys request openai staging');
     await expect
       .poll(() => field(page, 'keyId').inputValue(), { timeout: patienceMs })
@@ -98,10 +100,23 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     const SecretId = 'larkfield/production/order-webhooks/signing-secret';
     const before = await keysteward.admin.getSecretValue({ SecretId });
     const olivia = await here.as('U0OLIVIA', 'C0GENERAL');
+    expect(keysteward.child.output()).toContain('type /keys rotate order webhooks staging');
+    await send(olivia, '/keys rotate order webhooks staging');
+    await modal(olivia).getByText('Order webhooks API Key - Staging').waitFor();
+    await shot(olivia, '10-rotate-prefilled');
+    await modal(olivia).getByRole('button', { name: 'Cancel' }).click();
+    await modal(olivia).waitFor({ state: 'hidden' });
     await send(olivia, '/keys rotate');
-    await field(olivia, 'keyId').waitFor();
+    await field(olivia, 'rotatedKey').waitFor();
+    await field(olivia, 'rotatedKey').click();
+    await olivia
+      .getByRole('option', { name: /Order webhooks/ })
+      .first()
+      .waitFor();
+    // Only what she answers for and a machine can rotate.
+    expect(await olivia.getByRole('option', { name: /OpenAI|Telemetry/ }).count()).toBe(0);
     await shot(olivia, '10-rotate-empty');
-    await choose(olivia, 'keyId', 'order', /Order webhooks API Key - Production/);
+    await choose(olivia, 'rotatedKey', 'order', /Order webhooks API Key - Production/);
     await modal(olivia).getByLabel('Why?').fill('The shop moves to new servers');
     await shot(olivia, '11-rotate-form');
     await submit(olivia);
