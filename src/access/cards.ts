@@ -142,14 +142,16 @@ function mineCard(story: Story): Message {
     .filter((id) => !request.decisions.some((each) => each.by === id))
     .map((id) => mention(people.get(id)?.slackId ?? id));
   const blocks = [
-    block.text(md`*${typed(headOf(story))}*\n${typed(key.name, 200)} for ${typed(inWords(request.hours))}`),
+    block.text(
+      md`*${request.status === 'pending' ? md`You asked for access` : typed(headOf(story))}*\n${typed(key.name, 200)} for ${typed(inWords(request.hours))}`,
+    ),
   ];
   const lines = decisionLines(story);
   if (lines.length > 0) blocks.push(block.text(join(lines, '\n')));
   if (request.status === 'pending') {
     blocks.push(
       block.small(
-        md`Waiting for ${waiting.length > 0 ? join(waiting.slice(0, 8), ', ') : md`an administrator`}; ${typed(stillNeeds(request))}. Expires ${when(request.expiresAt)}.`,
+        md`Waiting for ${waiting.length > 0 ? join(waiting.slice(0, 8), ', ') : md`an administrator`}; it needs ${typed(stillNeeds(request))}. Expires ${when(request.expiresAt)}.`,
       ),
       block.buttons(withdraw(request)),
     );

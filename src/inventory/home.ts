@@ -54,7 +54,7 @@ export function remindersInSlack(slack: SlackDoor, ports: Ports): void {
         [
           block.text(md`*${typed(key.name, 200)}*, ${dueOf(key)}.`),
           block.text(
-            md`Until then nobody is reminded of it and Keysteward does not rotate it by itself. It stays ${typed(key.risk)} risk, and everybody sees that it is snoozed and why.`,
+            md`While it is snoozed, nobody is reminded of it and Keysteward does not rotate it by itself. It stays ${typed(key.risk)} risk, and everybody sees that it is snoozed and why.`,
           ),
           input({
             kind: 'date',

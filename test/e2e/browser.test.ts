@@ -57,9 +57,9 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     await modal(page).getByLabel('Reason').fill('The support assistant finds too little in the *staging* index');
     await shot(page, '03-request-form');
     await submit(page);
-    await modal(page).getByText('Asked.').waitFor();
+    await modal(page).getByText('You hear from me').waitFor();
     await shot(page, '04-asked');
-    await done(page, 'Asked.');
+    await done(page, 'You hear from me');
     await openMessages(page);
     const mine = message(page, 'for 1 hour');
     await mine.getByText('Waiting for').waitFor();

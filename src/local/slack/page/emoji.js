@@ -137,6 +137,28 @@ const drawings = {
     line('M6 6h6M6 9h6M6 12h3', '#98a2b3', 1.2),
     line('M17.5 6l-6.5 8.5', '#e9b44c', 2.4),
   ],
+  door: () => [
+    svg('rect', { x: 4, y: 1.5, width: 12, height: 17, rx: 1.2, fill: '#b07d4b', stroke: '#7a5230' }),
+    svg('rect', { x: 6.3, y: 4, width: 7.4, height: 5, fill: '#c99a68' }),
+    svg('rect', { x: 6.3, y: 11, width: 7.4, height: 5, fill: '#c99a68' }),
+    svg('circle', { cx: 14.2, cy: 10, r: 1, fill: '#f5c343' }),
+  ],
+  zzz: () => [line('M2.5 11h7l-7 7h7', '#3b82f6', 2.2), line('M11 2.5h6.5l-6.5 6.5h6.5', '#3b82f6', 2)],
+  handshake: () => [
+    line('M1.5 6.5l4 .5 4.5 4.5', '#e9b44c', 3.6),
+    line('M18.5 6.5l-4.5.3-4.5 3.2 3.5 3.5 2.5-2', '#c98f2b', 3.2),
+    line('M6 11.5l3 3M8.5 9.8l3.5 3.6', '#e9b44c', 2.6),
+  ],
+  alarm_clock: () => [
+    line('M3 5.5L6 3M17 5.5L14 3M5.5 16.5l-1.5 2M14.5 16.5l1.5 2', '#d92d20', 2.2),
+    svg('circle', { cx: 10, cy: 11, r: 6.8, fill: '#fff', stroke: '#d92d20', 'stroke-width': 2 }),
+    line('M10 7.2V11l2.8 1.6', '#344054', 1.7),
+  ],
+  scales: () => [
+    line('M10 2.5v14M6 17.5h8M3.5 5h13', '#8a6d3b', 1.8),
+    path('M.5 12h6a3 3 0 0 1-6 0zM13.5 12h6a3 3 0 0 1-6 0z', { fill: '#e9b44c' }),
+    line('M3.5 5L1 12M3.5 5L6 12M16.5 5L14 12M16.5 5L19 12', '#8a6d3b', 1),
+  ],
 };
 drawings.scales = () => [
   line('M10 3v14M6 17.5h8M3.5 5.5h13', '#b8860b', 1.6),
