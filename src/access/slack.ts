@@ -206,7 +206,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
           )} will be asked.`
         : md`Nobody can decide it yet; administrators are told.`;
     return {
-      say: md`:white_check_mark: Asked. ${who} You hear from me in our direct messages, at the latest ${when(request.expiresAt)}, when the request expires.`,
+      say: md`:white_check_mark: Sent. ${who} You hear from me in our direct messages, at the latest ${when(request.expiresAt)}, when the request expires.`,
     };
   });
   slack.action('access.withdraw', {}, async ({ person, value }) => {

@@ -99,7 +99,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
         ]),
         ...(forNow ? [block.text(md`:warning: ${typed(forNow.sentence)} Only an emergency can start now.`)] : []),
         block.text(
-          md`A new value is made, stored and tested, then handed out. The old one stays readable for ${grace} minutes and is then retired. Whoever reads the secret from Secrets Manager gets the new value by itself; whoever keeps a copy has to fetch it again. You and the owner see each step.`,
+          md`A new value is made, stored and tested, then handed out. The old one ${grace > 0 ? md`stays readable for ${grace} minutes and is then retired` : md`is retired at once`}. Whoever reads the secret from Secrets Manager gets the new value by itself; whoever keeps a copy has to fetch it again. You and the owner see each step.`,
         ),
         ...questions(),
       ],
