@@ -6,7 +6,7 @@ import { expireRequest, withdrawAllOfPerson } from './access/decide.ts';
 import { endAllOfKey, endAllOfPerson, endWhenDue, sweepGrants } from './access/end.ts';
 import { followPrincipal } from './access/principal.ts';
 import { accessInSlack } from './access/slack.ts';
-import { type Engine, engine, type Handlers } from './adapters/bullmq/engine.ts';
+import { engine, type Handlers } from './adapters/bullmq/engine.ts';
 import { migrateQueues, openQueues, type QueueHome, type Queues } from './adapters/bullmq/queues.ts';
 import { metrics } from './adapters/http/metrics.ts';
 import { httpServer } from './adapters/http/server.ts';
@@ -192,9 +192,8 @@ export async function startProgram(settings: Settings): Promise<Program> {
 
     const queues = openQueues(settings.queueHome, (error) => log('warn', `queue: ${error.message}`));
     closing.push(() => queues.close());
-    let running: Engine | undefined;
     if (roles.worker) {
-      running = engine({
+      const running = engine({
         ledger,
         queues,
         handlers: handlersOf(ports, admins, {
@@ -211,6 +210,8 @@ export async function startProgram(settings: Settings): Promise<Program> {
         onDead: (work, error) => tellOfDeadWork(ports, work, error),
         onRun: gauges.ran,
       });
+      // Also when the start fails further on: a connection that still listens would keep the pool from ending.
+      closing.push(() => running.stop());
       await running.start();
     }
 
@@ -260,7 +261,6 @@ export async function startProgram(settings: Settings): Promise<Program> {
         http.drain();
         stopReplay();
         await slack?.stop(10_000);
-        await running?.stop();
         await http.close();
         await close();
       },

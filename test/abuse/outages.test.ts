@@ -135,6 +135,15 @@ describe('Postgres', { timeout: 90_000 }, () => {
   });
 });
 
+describe('a port that somebody else has', () => {
+  it('ends the start with an error at once, and leaves nothing running', async () => {
+    const taken = house.program.port;
+    const started = performance.now();
+    await expect(startProgram({ ...house.settings, port: taken })).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    expect(performance.now() - started).toBeLessThan(10_000);
+  });
+});
+
 describe('Slack', { timeout: 90_000 }, () => {
   it('away at the start: the program says which setting to look at', async () => {
     const apiUrl = `http://127.0.0.1:${await nobodyListens()}/api/`;
