@@ -361,7 +361,7 @@ export interface Work {
   crashes: number;
 }
 export interface WorkLedger {
-  /** Hands what is due to `publish` and marks it as queued; nothing is marked when `publish` throws. Answers how many. */
+  /** Marks what is due as queued and hands it to `publish`; nothing stays marked when `publish` throws. Answers how many. */
   publishDue(
     limit: number,
     publish: (due: { lane: Lane; queueId: string; workId: string }[]) => Promise<void>,

@@ -43,23 +43,29 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
   let schedulesKnown = false;
 
   return {
-    publishDue: (limit, publish) =>
-      transaction(async (client) => {
-        const { rows } = await client.query<{ id: string; lane: Lane; lease: number; crashes: number }>(
-          `select id, lane, lease, crashes from work
-           where status = 'waiting' and queued_at is null and run_at <= clock_timestamp()
-           order by run_at limit $1 for update skip locked`,
-          [limit],
-        );
-        if (rows.length === 0) return 0;
+    async publishDue(limit, publish) {
+      // Marked first: no row is locked while a queue that may be slow is talked to. What a process that dies here leaves
+      // marked is found by `recover`.
+      const { rows } = await pool.query<{ id: string; lane: Lane; lease: number; crashes: number }>(
+        `update work set queued_at = clock_timestamp() where id in (
+           select id from work where status = 'waiting' and queued_at is null and run_at <= clock_timestamp()
+           order by run_at limit $1 for update skip locked)
+         returning id, lane, lease, crashes`,
+        [limit],
+      );
+      if (rows.length === 0) return 0;
+      try {
         await publish(
           rows.map((row) => ({ lane: row.lane, workId: row.id, queueId: `${row.id}-${row.lease}-${row.crashes}` })),
         );
-        await client.query(`update work set queued_at = clock_timestamp() where id = any($1)`, [
+      } catch (error) {
+        await pool.query(`update work set queued_at = null where id = any($1) and status = 'waiting'`, [
           rows.map((row) => row.id),
         ]);
-        return rows.length;
-      }),
+        throw error;
+      }
+      return rows.length;
+    },
 
     async claim(workId, leaseMs) {
       const { rows } = await pool.query<{
