@@ -122,9 +122,7 @@ describe('a worker killed with SIGKILL in the middle of a rotation', () => {
         .dm()
         .filter((each) => JSON.stringify(each.blocks).includes(id.split('_')[1]!));
       const [latest, ...others] = copies.toReversed();
-      expect(others.length).toBeLessThanOrEqual(
-        JSON.stringify(latest).includes('If you see this message twice') ? 1 : 0,
-      );
+      if (others.length > 0) expect(JSON.stringify(latest)).toContain('If you see this message twice');
       const { rows: jobs } = await database.store.pool.query(
         `select work.*, to_jsonb(card) as card from work join card on card.id = work.payload ->> 'cardId' where card.subject = $1 order by work.created_at`,
         [id],

@@ -57,7 +57,7 @@ export interface HouseOptions {
 export async function until<T>(
   what: () => T | Promise<T>,
   about: string | (() => string),
-  ms = 20_000,
+  ms = 60_000,
 ): Promise<NonNullable<Awaited<T>>> {
   const end = Date.now() + ms;
   for (;;) {
