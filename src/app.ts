@@ -163,7 +163,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
       store,
       policy,
       secrets,
-      issuers: issuers(secrets),
+      issuers: issuers(secrets, policy.providers),
       pager: pagerDuty(settings.pager),
       directory: slackDirectory(clients, me.teamId),
       leases: postgresLeases(store.pool),

@@ -5,6 +5,92 @@ const days = z.number().int().positive();
 const minutes = z.number().int().positive();
 const cron = z.string().min(9);
 
+// ————— Providers: who issues keys —————
+
+/** Credentials travel over it, so it is TLS, except to this machine itself. */
+const baseUrl = z
+  .string()
+  .regex(
+    /^https:\/\/[^\s?#@]+$|^http:\/\/(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(\/[^\s?#@]*)?$/,
+    'expected an https:// address',
+  );
+const pointer = z.string().regex(/^(\/([^~/]|~[01])*)*$/, 'expected a JSON pointer such as /data/id');
+const status = z.number().int().min(100).max(599);
+const each = <K extends string>(kind: K, address: string | null, seconds: number) => ({
+  kind: z.literal(kind),
+  /** The secret in Secrets Manager that holds the credential; read for every call, never kept. */
+  credential: z.string().min(1),
+  baseUrl: address === null ? baseUrl : baseUrl.default(address),
+  /** How long a new key may take to work, or an ended one to stop. */
+  propagationSeconds: z.number().int().min(0).max(900).default(seconds),
+});
+const auth = z.strictObject({ header: z.string().regex(/^[\w-]+$/), prefix: z.string().default('') });
+const call = (method: 'GET' | 'POST' | 'DELETE') => ({
+  method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).default(method),
+  /** Under the base URL; `{label}`, `{id}` or `{slot}` are filled in, here and in the body. */
+  path: z.string().startsWith('/'),
+  body: z.json().optional(),
+});
+const described = {
+  /** How the credential, and where nothing else is said a key, is sent. */
+  auth: auth.prefault({ header: 'authorization', prefix: 'Bearer ' }),
+  headers: z.record(z.string().regex(/^[\w-]+$/), z.string()).default({}),
+  /** A call that costs nothing and changes nothing, with the key itself; other statuses prove nothing. */
+  test: z.strictObject({
+    ...call('GET'),
+    auth: auth.optional(),
+    works: z.array(status).min(1).default([200]),
+    dead: z.array(status).min(1).default([401]),
+  }),
+};
+const providerSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ ...each('openai', 'https://api.openai.com/v1', 30), project: z.string().min(1) }),
+  z.strictObject({
+    ...each('sendgrid', 'https://api.sendgrid.com', 60),
+    /** What new keys may do, e.g. mail.send. */
+    scopes: z.array(z.string().min(1)).min(1),
+  }),
+  z.strictObject({
+    ...each('gitlab', 'https://gitlab.com', 30),
+    of: z.enum(['project', 'group']),
+    id: z.string().min(1),
+    scopes: z.array(z.string().min(1)).min(1),
+    accessLevel: z
+      .union([z.literal(10), z.literal(15), z.literal(20), z.literal(30), z.literal(40), z.literal(50)])
+      .default(30),
+    lifetimeDays: z.number().int().min(2).max(365).default(180),
+  }),
+  z.strictObject({
+    ...each('http', null, 30),
+    ...described,
+    create: z.strictObject({ ...call('POST'), value: pointer, id: pointer, expiresAt: pointer.optional() }),
+    list: z.strictObject({
+      ...call('GET'),
+      items: pointer,
+      id: pointer,
+      label: pointer,
+      /** Where an answer says how to go on, and the parameter that takes it. */
+      next: z.strictObject({ from: pointer, query: z.string().min(1) }).optional(),
+    }),
+    revoke: z.strictObject(call('DELETE')),
+    keyLimit: z.number().int().positive().nullable().default(null),
+  }),
+  z.strictObject({
+    ...each('http-slots', null, 30),
+    ...described,
+    /** The two slots, and where each stands in an answer. */
+    slots: z.record(z.string(), pointer).refine((slots) => Object.keys(slots).length === 2, 'expected two slots'),
+    read: z.strictObject(call('POST')),
+    regenerate: z.strictObject(call('POST')),
+  }),
+]);
+/** What policy.yml says of one provider of this kind. */
+export type ProviderSettings<K extends z.infer<typeof providerSchema>['kind']> = Extract<
+  z.infer<typeof providerSchema>,
+  { kind: K }
+>;
+export type TemplateCall = Pick<ProviderSettings<'http'>['create'], 'method' | 'path' | 'body'>;
+
 /**
  * The company's rules as data. Every number of the SOP is here with the SOP's value as default; `policy.yml` overrides
  * what it names, and an unknown name is refused.
@@ -82,6 +168,13 @@ export const policySchema = z.strictObject({
       graceMinutes: z.number().int().nonnegative().default(60),
     })
     .prefault({}),
+  /** Who issues keys, by the name that a key's "New values" gets. `self-made` and `person` are there without it. */
+  providers: z
+    .record(
+      z.string().regex(/^(?!self-made$|person$)[a-z0-9][a-z0-9-]{0,40}$/, 'expected a short name in lower case'),
+      providerSchema,
+    )
+    .default({}),
   access: z
     .strictObject({
       /** The durations offered, in hours, shortest first. There is no permanent grant. */

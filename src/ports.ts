@@ -286,27 +286,62 @@ export interface Secrets {
 export interface IssuerAbilities {
   create: boolean;
   test: boolean;
+  /** Stop a key so that it can be started again. */
+  disable: boolean;
   revoke: boolean;
   confirmDead: boolean;
   list: boolean;
   lastUsed: boolean;
   /** How many of its keys can live side by side. */
   overlap: 'many' | 'two' | 'none';
+  /** How many keys there can be at most; null where no limit is known. */
+  keyLimit: number | null;
+  /** How long the provider may take until a new key works everywhere, or an ended one nowhere. */
+  propagationSeconds: number;
 }
+/** A key as its provider lists it; never the value. */
+export interface IssuedKey {
+  /** What the provider calls it. Opaque, and no secret. */
+  providerKeyId: string;
+  label: string | null;
+  active: boolean;
+}
+/** A value to be ended: what the provider calls it, and the value itself, as far as they are known. */
+export interface Ending {
+  providerKeyId: string | null;
+  value: Secret | null;
+}
+export type Made =
+  | { value: Secret; providerKeyId: string | null; expiresAt: Instant | null }
+  /** Final: trying again would give the same answer. */
+  | { refused: string };
 /** Who makes and ends the values of a key: a provider's API, or ourselves. One file each in adapters/providers. */
 export interface Issuer {
   name: string;
   can: IssuerAbilities;
+  /** The secret that holds the credential which it works with; null when it needs none. */
+  credential: string | null;
   /** A new value, or the sentence that says why there cannot be one. `label` is unique to the attempt, so that an orphan can be found again. */
-  create(key: ApiKey, label: string): Promise<{ value: Secret; providerKeyId: string | null } | { refused: string }>;
+  create(key: ApiKey, label: string): Promise<Made>;
+  /** Live keys that an earlier try has left behind under one of these labels. */
+  find(key: ApiKey, labels: string[]): Promise<IssuedKey[]>;
+  /** What the provider calls the key with this value; null where it does not say. */
+  identify(key: ApiKey, value: Secret): Promise<string | null>;
   /** Whether the value works. `old` is what it replaces, where that can still be read. `unclear` is neither yes nor no (throttled, outage, no permission) and is tried again. */
   test(
     key: ApiKey,
     value: Secret,
     old: Secret | null,
   ): Promise<{ verdict: 'works' | 'refused' | 'unclear'; evidence: string }>;
-  /** Ends a value at the provider. Idempotent. */
-  revoke(key: ApiKey, providerKeyId: string | null): Promise<void>;
+  /** Ends a key at the provider. Idempotent: one that is gone already is no trouble. */
+  revoke(key: ApiKey, ending: Ending): Promise<void>;
+  /** Stops a key, or starts it again; only where `can.disable`. */
+  enable?(key: ApiKey, providerKeyId: string, on: boolean): Promise<void>;
+  /** Whether a value is dead, by the provider's own signal. Being throttled, an outage, a missing permission or a bill unpaid prove nothing. */
+  confirmDead(key: ApiKey, ending: Ending): Promise<{ verdict: 'dead' | 'alive' | 'unclear'; evidence: string }>;
+  /** All keys that are there, over all pages. */
+  list(key: ApiKey): Promise<IssuedKey[]>;
+  lastUsed(key: ApiKey, providerKeyId: string): Promise<Instant | null>;
 }
 export interface Issuers {
   of(name: string): Issuer | null;

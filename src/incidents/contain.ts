@@ -2,7 +2,7 @@ import type { ApiKey } from '../inventory/model.ts';
 import { after, type Id, type Instant } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 import type { Ports, Tx } from '../ports.ts';
-import { whyNotRotate } from '../rotation/model.ts';
+import { whyNotIssue, whyNotRotate } from '../rotation/model.ts';
 import { causeOf, type Incident, openLines, phases, roundOf, withEntry } from './model.ts';
 
 /** Why this key cannot be replaced without a person, or null. */
@@ -11,11 +11,8 @@ export function whyByHand(
   { policy, issuers }: Pick<Ports, 'policy' | 'issuers'>,
   now: Instant,
 ): string | null {
-  const refusal = whyNotRotate(key, null, true, policy, now);
-  if (refusal) return refusal.sentence;
-  return issuers.of(key.issuer)?.can.create
-    ? null
-    : `Keysteward does not know how to make a new value at ${key.issuer}.`;
+  const refusal = whyNotRotate(key, null, true, policy, now) ?? whyNotIssue(key, issuers.of(key.issuer));
+  return refusal?.sentence ?? null;
 }
 
 /**

@@ -83,6 +83,8 @@ function changed(before: ApiKey, entry: KeyEntry, found: FoundSecret | null): Ap
       ? { secretId: found.secretId, currentVersion: found.versionId, lastFour: found.lastFour ?? entry.lastFour }
       : {}),
   };
+  // A provider's name for a value is that value's.
+  if (after.currentVersion !== before.currentVersion || after.issuer !== before.issuer) after.providerKeyId = null;
   const set = before.riskSet;
   const worse = after.environment !== before.environment || after.flags.some((flag) => !before.flags.includes(flag));
   // What an administrator judged harmless was another key than this one.

@@ -73,6 +73,8 @@ export interface ApiKey extends ApiKeyFacts {
   status: 'active' | 'retired';
   /** Secrets Manager version id of the current value. */
   currentVersion: string | null;
+  /** What the provider calls the current value; null when it has not issued it through us. Never a secret. */
+  providerKeyId: string | null;
   lastRotatedAt: Instant | null;
   /** When the next rotation is due; null when the key is retired. */
   nextRotationAt: Instant | null;
@@ -110,6 +112,7 @@ export function entered(
     riskSet: null,
     status: 'active',
     currentVersion,
+    providerKeyId: null,
     nextRotationAt: nextRotation({ ...entry, risk }, policy, now),
     plannedAt: null,
     snooze: null,

@@ -395,6 +395,7 @@ function keyOf(
     riskSet: null,
     status: 'active',
     currentVersion: typeof seed.secret === 'string' ? stored.get(seed.secret)!.versionId : null,
+    providerKeyId: null,
     nextRotationAt: nextRotation({ risk, ...dates }, policy, now),
     plannedAt: null,
     snooze: null,

@@ -2,7 +2,7 @@ import type { ApiKey } from '../inventory/model.ts';
 import type { Id, Instant } from '../kernel.ts';
 import type { Ports, View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
-import { whyNotRotate } from '../rotation/model.ts';
+import { whyNotIssue, whyNotRotate } from '../rotation/model.ts';
 import { type Case, type Facts, valueSince } from './model.ts';
 
 export type OffboardingPorts = Pick<Ports, 'store' | 'policy' | 'issuers'>;
@@ -27,7 +27,7 @@ export async function factsOf(
   const rotations = new Map<string, Rotation[]>();
   for (const id of keys.keys()) rotations.set(id, await view.rotations.ofKey(id, 50));
   const byItself = [...keys.values()].filter(
-    (key) => issuers.of(key.issuer)?.can.create && !whyNotRotate(key, null, true, policy, view.now),
+    (key) => !whyNotIssue(key, issuers.of(key.issuer)) && !whyNotRotate(key, null, true, policy, view.now),
   );
   return {
     person: person!,

@@ -1,7 +1,7 @@
 import { startsAt } from '../inventory/model.ts';
 import { after, hour, type Id, Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { whyNotRotate } from './model.ts';
+import { whyNotIssue, whyNotRotate } from './model.ts';
 import { opened } from './start.ts';
 
 const batch = 100;
@@ -18,7 +18,7 @@ export async function findDue(ports: Pick<Ports, 'store' | 'issuers' | 'policy'>
       const ids: Id<'key'>[] = [];
       for (const id of page.ids) {
         const key = await view.keys.get(id);
-        const able = ports.issuers.of(key.issuer)?.can.create;
+        const able = !whyNotIssue(key, ports.issuers.of(key.issuer));
         if (able && !whyNotRotate(key, null, false, ports.policy, view.now)) ids.push(id);
       }
       return { ids, next: page.next };

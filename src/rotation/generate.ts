@@ -1,13 +1,14 @@
 import { failpoint } from '../kernel.ts';
 import type { SecretDescription } from '../ports.ts';
 import { begin, journal, type Run, settle, short, tokenOf } from './journal.ts';
+import { makeValue, orphanRemoved } from './make.ts';
 import { conditionIn, givenUp, holderOf, passed, stopped } from './model.ts';
 
 /** Step 1 of SOP 5.3: a new value, stored beside the current one under AWSPENDING. Nobody uses it yet. */
 export async function generateValue(seen: Run): Promise<void> {
   const token = await tokenOf(seen.rotation.id, seen.rotation.attempt);
-  const run = await begin(seen, token);
-  const { ports, rotation, key, secretId, issuer } = run;
+  let run = await begin(seen, token);
+  const { ports, rotation, secretId } = run;
   const found = await ports.secrets.describe(secretId);
   const whyNot = whyNotStage(found);
   if (!found || whyNot) {
@@ -26,9 +27,12 @@ export async function generateValue(seen: Run): Promise<void> {
   }
   const pending = holderOf(found.versions, 'AWSPENDING');
   const stray = pending && pending !== token && pending !== holder ? pending : null;
-  if (!found.versions.some((version) => version.id === token)) {
-    const made = await issuer.create(key, `rot:${rotation.id}:${rotation.attempt}`);
-    if ('refused' in made) return journal(run, (each, now) => stopped(each, made.refused, 'old', now));
+  const isStored = found.versions.some((version) => version.id === token);
+  if (await orphanRemoved(run, token, isStored)) return;
+  if (!isStored) {
+    const made = await makeValue(run, token);
+    if (!made) return;
+    run = made.run;
     failpoint('rotation.generate:before');
     await ports.secrets.stage(secretId, token, made.value);
     failpoint('rotation.generate:after');

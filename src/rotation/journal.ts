@@ -1,7 +1,7 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { type Actor, failpoint, type Id, type Instant, Later, Refusal } from '../kernel.ts';
 import type { Issuer, Ports, Tx } from '../ports.ts';
-import { begun, keyRotated, openRecord, type Rotation } from './model.ts';
+import { begun, keyRotated, keySwitched, openRecord, type Rotation } from './model.ts';
 
 export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy'>;
 
@@ -75,8 +75,8 @@ export async function journal(
       ...outcome.facts,
     });
     const { current } = outcome;
-    let after: ApiKey = current ? { ...key, currentVersion: current.version, lastFour: current.lastFour } : key;
-    if (next.status === 'done') after = keyRotated(after, ports.policy, tx.now);
+    let after: ApiKey = current ? keySwitched(key, next, current) : key;
+    if (next.status === 'done') after = keyRotated(after, next, ports.policy, tx.now);
     if (after !== key) await tx.keys.save(after);
     await tx.rotations.save(next);
     await follow(tx, ports, next, after);
@@ -109,14 +109,41 @@ export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rot
   if (rotation.causeId) await tx.cards.touch(rotation.causeId);
 }
 
+/** Throws when this run is late, before something outside is made that nobody would look for any more. */
+export async function stillOurs({ ports, rotation: seen }: Run): Promise<void> {
+  const rotation = await ports.store.read((view) => view.rotations.get(seen.id));
+  if (rotation.status === 'running' && rotation.fence === seen.fence) return;
+  throw new Refusal('conflict', 'This rotation has moved on, so the worker that came late did nothing.');
+}
+
+/** Writes down something that was learned in the middle of a step, before the step goes on. */
+export async function noteDown(
+  run: Run,
+  action: string,
+  facts: Record<string, unknown>,
+  move: (rotation: Rotation) => Rotation,
+): Promise<Run> {
+  const { rotation: seen, ports } = run;
+  const rotation = await ports.store.change(
+    { actor: stepActor, action, subject: seen.id, keyId: seen.keyId },
+    async (tx) => {
+      const next = move((await locked(tx, seen)).rotation);
+      await tx.rotations.save(next);
+      tx.note(facts);
+      return next;
+    },
+  );
+  return { ...run, rotation };
+}
+
 /**
- * The store does not show yet what it should: reads lag behind writes. Comes back in a second, as a job; once the
- * policy's time is over it returns, and what is seen counts.
+ * What should be there does not show yet: reads lag behind writes, at the store and at a provider. Comes back in a
+ * second, as a job; once the time is over, by default the policy's, it returns, and what is seen counts.
  */
-export function settle(run: Run, why: string): void {
+export function settle(run: Run, why: string, seconds = run.ports.policy.rotation.settleSeconds): void {
   const open = openRecord(run.rotation);
   const since = open ? run.now.getTime() - Date.parse(open.startedAt) : 0;
-  if (since < run.ports.policy.rotation.settleSeconds * 1000) throw new Later(why, 1_000);
+  if (since < seconds * 1000) throw new Later(why, 1_000);
 }
 
 /** Enough of a version id for people to tell versions apart. */

@@ -33,6 +33,17 @@ export interface StepRecord {
   evidence: string | null;
 }
 
+/** A version of the secret that a provider knows as a key of its own. */
+export interface Issued {
+  /** Empty for a key whose value nobody has. */
+  version: string;
+  providerKeyId: string;
+  /** When the provider ends it by itself. */
+  expiresAt: string | null;
+  /** We have ended it there. */
+  ended: boolean;
+}
+
 export interface Rotation {
   id: Id<'rotation'>;
   keyId: Id<'key'>;
@@ -60,6 +71,10 @@ export interface Rotation {
   tried: string[];
   /** Further versions that no label may lead to in the end: what superseded rotations left behind. */
   cleanup: string[];
+  /** Labels under which it, or one that it superseded, may have made a key at the provider. */
+  labels: string[];
+  /** Which version is which key at the provider, as far as that is known. */
+  issued: Issued[];
   /** On the way back: how it ends, or null when another attempt follows. */
   ending: { status: 'failed' | 'rolled-back'; why: string } | null;
   record: StepRecord[];
@@ -102,6 +117,38 @@ export function whyNotRotate(
   return null;
 }
 
+/** Why this issuer cannot make a new value for this key, or null. `issuer` is null where nobody is configured by that name. */
+export function whyNotIssue(
+  key: Pick<ApiKey, 'name' | 'issuer' | 'secretId'>,
+  issuer: { can: { create: boolean }; credential: string | null } | null,
+): Refusal | null {
+  if (!issuer) {
+    return new Refusal(
+      'conflict',
+      `Keysteward does not know how to make a new value at ${key.issuer}: it is not connected. Name its kind and its credential under providers.${key.issuer} in policy.yml, or have the key rotated by a person.`,
+    );
+  }
+  if (!issuer.can.create) {
+    return new Refusal(
+      'conflict',
+      `${key.issuer} makes no keys for programs. Have the key rotated by a person: set "New values" to "A person".`,
+    );
+  }
+  if (issuer.credential && key.secretId && sameSecret(issuer.credential, key.secretId)) {
+    return new Refusal(
+      'conflict',
+      `${key.name} is what Keysteward itself works with at ${key.issuer}, and it cannot end the branch that it sits on. Have it rotated by a person.`,
+    );
+  }
+  return null;
+}
+
+/** Whether two names mean one secret; an ARN ends with the name, a dash and six characters. */
+function sameSecret(one: string, other: string): boolean {
+  const nameOf = (id: string) => (id.startsWith('arn:') ? (id.split(':secret:')[1] ?? id).replace(/-\w{6}$/, '') : id);
+  return one === other || nameOf(one) === nameOf(other);
+}
+
 export interface Beginning {
   cause: RotationCause;
   causeId: string | null;
@@ -135,6 +182,8 @@ export function started(
     newLastFour: null,
     tried: [],
     cleanup: superseded ? unique([superseded.oldVersion, ...superseded.tried, ...superseded.cleanup]) : [],
+    labels: superseded?.labels ?? [],
+    issued: superseded?.issued ?? issuedAlready(key),
     ending: null,
     record: [],
     failure: null,
@@ -145,6 +194,15 @@ export function started(
     endedAt: null,
   };
 }
+
+function issuedAlready({ currentVersion, providerKeyId }: ApiKey): Issued[] {
+  return currentVersion && providerKeyId
+    ? [{ version: currentVersion, providerKeyId, expiresAt: null, ended: false }]
+    : [];
+}
+
+/** The name that the value of one attempt gets at the provider, so that a try whose answer was lost is found again. */
+export const labelOf = ({ id, attempt }: Pick<Rotation, 'id' | 'attempt'>) => `keysteward-${id}-${attempt}`;
 
 const unique = (versions: (string | null)[]) => [...new Set(versions.filter((each) => each !== null))];
 
@@ -171,6 +229,7 @@ export function begun(rotation: Rotation, now: Instant, version?: string): Rotat
     ...rotation,
     record: [...rotation.record, record],
     tried: version ? unique([...rotation.tried, version]) : rotation.tried,
+    labels: version ? unique([...rotation.labels, labelOf(rotation)]) : rotation.labels,
     touchedAt: now,
   };
 }
@@ -242,14 +301,83 @@ export function givenUp(rotation: Rotation, why: string, condition: Condition, n
   return { ...closed(rotation, 'refused', why, now), step: 'discard', condition, ending: { status: 'failed', why } };
 }
 
-/** A label of the store was taken off one version; there may be more, so the step goes on. */
-export function unlabelled(rotation: Rotation, evidence: string, now: Instant): Rotation {
+/** One part of the step was done, such as a label taken off or a key ended; there may be more, so the step goes on. */
+export function partDone(rotation: Rotation, evidence: string, now: Instant): Rotation {
   return closed(rotation, 'done', evidence, now);
 }
 
-/** The old value turned out not to be dead yet. */
+/** The old value turned out not to be dead yet, so all of it is ended once more. */
 export function aliveAgain(rotation: Rotation, evidence: string, now: Instant): Rotation {
-  return { ...closed(rotation, 'refused', evidence, now), step: 'retire' };
+  // What never was a value of ours is found again by its label, if it lives.
+  const issued = rotation.issued.filter((each) => each.version !== '').map((each) => ({ ...each, ended: false }));
+  return { ...closed(rotation, 'refused', evidence, now), step: 'retire', issued };
+}
+
+/** How often an old value that is found alive is ended once more before somebody has to look. */
+const maxRevivals = 3;
+export const mayReviveAgain = (rotation: Rotation) =>
+  rotation.record.filter((each) => each.step === 'confirm' && each.verdict === 'refused').length < maxRevivals;
+
+/** What the provider calls the value of a version. Whoever says it first is believed: a worker that comes late made another. */
+export function named(rotation: Rotation, known: Omit<Issued, 'ended'>): Rotation {
+  if (rotation.issued.some((each) => each.version === known.version)) return rotation;
+  return { ...rotation, issued: [...rotation.issued, { ...known, ended: false }] };
+}
+
+/** A key was ended at the provider, one of ours or one that was made for nothing. */
+export function ended(rotation: Rotation, providerKeyId: string): Rotation {
+  if (!rotation.issued.some((each) => each.providerKeyId === providerKeyId)) {
+    return { ...rotation, issued: [...rotation.issued, { version: '', providerKeyId, expiresAt: null, ended: true }] };
+  }
+  const issued = rotation.issued.map((each) =>
+    each.providerKeyId === providerKeyId ? { ...each, ended: true } : each,
+  );
+  return { ...rotation, issued };
+}
+
+/** Whatever was made for this attempt is gone, and its value with it; another can be made. */
+export function unnamed(rotation: Rotation, version: string): Rotation {
+  return { ...rotation, issued: rotation.issued.filter((each) => each.version !== version) };
+}
+
+export const issuedOf = (rotation: Pick<Rotation, 'issued'>, version: string | null): Issued | null =>
+  rotation.issued.find((each) => each.version === version) ?? null;
+
+/** The versions whose values have to die so that only the new one works. */
+export const dying = (rotation: Rotation): string[] =>
+  unique([rotation.oldVersion, ...rotation.cleanup, ...rotation.tried]).filter((each) => each !== rotation.newVersion);
+
+/** Versions that were tried and that nothing leads to any more; their values are thrown away at the provider too. */
+export function discarded(stages: Stages, rotation: Rotation): string[] {
+  const led = new Set(stages.filter((each) => each.stages.length > 0).map((each) => each.id));
+  return unique([...rotation.tried, ...rotation.cleanup]).filter(
+    (each) => each !== rotation.oldVersion && !led.has(each),
+  );
+}
+
+/** Keys at the provider that live on when these versions die. */
+export const idsToKeep = ({ issued }: Rotation, versions: string[]): string[] =>
+  issued.filter((each) => !each.ended && !versions.includes(each.version)).map((each) => each.providerKeyId);
+
+/** Keys at the provider that these versions are, and that live. A slot that holds a value which stays is not one of them. */
+export function idsToEnd(rotation: Rotation, versions: string[]): Issued[] {
+  const keep = idsToKeep(rotation, versions);
+  return rotation.issued.filter(
+    (each) => versions.includes(each.version) && !each.ended && !keep.includes(each.providerKeyId),
+  );
+}
+
+/** What a failed rotation may have left at the provider is this one's to look after. */
+export function inherited(rotation: Rotation, previous: Rotation | null): Rotation {
+  if (previous?.status !== 'failed') return rotation;
+  const known = new Set(rotation.issued.map((each) => each.version));
+  const left = previous.issued.filter((each) => !each.ended && !known.has(each.version));
+  return {
+    ...rotation,
+    labels: unique([...previous.labels, ...rotation.labels]),
+    issued: [...rotation.issued, ...left],
+    cleanup: unique([...rotation.cleanup, ...left.map((each) => each.version)]),
+  };
 }
 
 /** It ends here and now, saying why and what works. */
@@ -435,23 +563,31 @@ export function conditionInWords(rotation: Rotation): string {
   if (rotation.step === 'retire' && rotation.condition === 'both' && reached(rotation, 'retire')) {
     return rotation.status === 'running'
       ? 'The new value works. The old one is being retired.'
-      : 'The new value works. The old one may still be readable.';
+      : 'The new value works. The old one may still work.';
   }
   if (rotation.step === 'confirm' && rotation.condition === 'both') {
+    if (rotation.status !== 'running') return 'The new value works. The old one was retired; it may still be alive.';
     return 'The new value works. The old one was retired; whether it is dead is being checked.';
   }
   return known;
 }
 
 /** The key once its new version is current, so that the inventory never says otherwise. */
-export function keySwitched(key: ApiKey, version: string, lastFour: string | null): ApiKey {
-  return { ...key, currentVersion: version, lastFour };
+export function keySwitched(
+  key: ApiKey,
+  rotation: Rotation,
+  { version, lastFour }: { version: string; lastFour: string | null },
+): ApiKey {
+  const providerKeyId = issuedOf(rotation, version)?.providerKeyId ?? null;
+  return { ...key, currentVersion: version, lastFour, providerKeyId };
 }
 
 /** The key after its rotation: due again by its risk, which not having been rotated may have raised (SOP 1.3, 5.1). */
-export function keyRotated(key: ApiKey, policy: Policy, now: Instant): ApiKey {
-  // The end that the provider had set was the old value's.
-  const fresh = { ...key, lastRotatedAt: now, expiresAt: null, plannedAt: null, snooze: null };
+export function keyRotated(key: ApiKey, rotation: Rotation, policy: Policy, now: Instant): ApiKey {
+  // The end that the provider had set before was the old value's.
+  const end = issuedOf(rotation, rotation.newVersion)?.expiresAt;
+  const expiresAt = end ? new Date(end) : null;
+  const fresh = { ...key, lastRotatedAt: now, expiresAt, plannedAt: null, snooze: null };
   const risk = key.riskSet?.risk ?? computedRisk(fresh, policy, now).risk;
   return { ...fresh, risk, nextRotationAt: nextRotation({ ...fresh, risk }, policy, now) };
 }

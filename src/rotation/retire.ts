@@ -1,14 +1,18 @@
 import { failpoint, Later } from '../kernel.ts';
+import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
 import { begin, journal, type Run, settle, short } from './journal.ts';
 import {
   aliveAgain,
   conditionIn,
+  discarded,
+  dying,
   labelsToDiscard,
   labelsToRetire,
+  mayReviveAgain,
+  partDone,
   passed,
   stopped,
   switchOver,
-  unlabelled,
 } from './model.ts';
 import { moved, movedAway } from './test.ts';
 
@@ -36,9 +40,10 @@ export async function retireOld(seen: Run): Promise<void> {
       moved(over),
     );
   }
+  if (!(await allEndedAtProvider(run, dying(rotation)))) return;
   const [target] = labelsToRetire(found.versions, rotation);
   if (!target) {
-    const evidence = `no label leads to version ${short(rotation.oldVersion)}`;
+    const evidence = `${endedInWords(run)}no label leads to version ${short(rotation.oldVersion)}`;
     return journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
       facts: { old: rotation.oldVersion, cleanup: rotation.cleanup },
     });
@@ -53,6 +58,7 @@ export async function discardNew(seen: Run): Promise<void> {
   const found = await ports.secrets.describe(secretId);
   const [target] = found ? labelsToDiscard(found.versions, rotation) : [];
   if (target) return takeOff(run, target);
+  if (!(await allThrownAwayAtProvider(run, discarded(found?.versions ?? [], rotation)))) return;
   const evidence =
     rotation.tried.length > 0 ? `no label leads to version ${short(rotation.tried.at(-1)!)}` : 'nothing was stored';
   await journal(run, (each, now) => passed(each, evidence, ports.policy, now));
@@ -69,13 +75,11 @@ async function takeOff(run: Run, target: { stage: string; version: string }): Pr
     throw new Error(`Secrets Manager does not take ${target.stage} off version ${short(target.version)}`);
   }
   const evidence = `${target.stage} taken off version ${short(target.version)}`;
-  await journal(run, (each, now) => unlabelled(each, evidence, now), {
+  await journal(run, (each, now) => partDone(each, evidence, now), {
     facts: { ...target },
     action: 'rotation.unlabel',
   });
 }
-
-const maxRevivals = 3;
 
 /** Step 8 of SOP 5.3: looks again, as somebody who wants the old value would, and finds nothing. */
 export async function confirmDead(seen: Run): Promise<void> {
@@ -93,23 +97,22 @@ export async function confirmDead(seen: Run): Promise<void> {
     );
   }
   const previous = await ports.secrets.read(secretId, { stage: 'AWSPREVIOUS' });
-  const dead = [rotation.oldVersion, ...rotation.cleanup, ...rotation.tried].filter(
-    (each) => each !== rotation.newVersion,
-  );
+  const old = dying(rotation);
   const left = labelsToRetire(found.versions, rotation);
-  if (left.length > 0 || (previous && dead.includes(previous.versionId))) {
+  if (left.length > 0 || (previous && old.includes(previous.versionId))) {
     settle(run, 'a label still leads to the old version');
     const which = left.map((each) => `${each.stage} on version ${short(each.version)}`).join(', ') || 'AWSPREVIOUS';
-    const revivals = rotation.record.filter((each) => each.step === 'confirm' && each.verdict === 'refused').length;
     return journal(run, (each, now) =>
-      revivals < maxRevivals
+      mayReviveAgain(rotation)
         ? aliveAgain(each, `still there: ${which}`, now)
         : stopped(each, `The old value keeps coming back (${which}). Something else writes this secret.`, 'both', now),
     );
   }
+  const dead = await deadAtProvider(run);
+  if (dead === null) return;
   await journal(
     run,
-    (each, now) => passed(each, 'neither a label nor AWSPREVIOUS leads to the old value', ports.policy, now),
+    (each, now) => passed(each, `${dead}neither a label nor AWSPREVIOUS leads to the old value`, ports.policy, now),
     {
       facts: { old: rotation.oldVersion, current: rotation.newVersion },
     },

@@ -3,7 +3,7 @@ import { type Id, Later, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { follow } from './journal.ts';
-import { type Beginning, type Rotation, started, superseded, whyNotRotate } from './model.ts';
+import { type Beginning, inherited, type Rotation, started, superseded, whyNotIssue, whyNotRotate } from './model.ts';
 
 type StartPorts = Pick<Ports, 'store' | 'issuers' | 'policy'>;
 
@@ -86,18 +86,17 @@ export async function opened(
   why: Beginning,
 ): Promise<Rotation> {
   refuseIf(whyNotRotate(key, running, why.emergency, ports.policy, tx.now));
-  if (!ports.issuers.of(key.issuer)?.can.create) {
-    throw new Refusal('conflict', `Keysteward does not know how to make a new value at ${key.issuer}.`);
-  }
+  refuseIf(whyNotIssue(key, ports.issuers.of(key.issuer)));
   const over = running ? await tx.rotations.get(running.id) : null;
-  const rotation = started(tx.newId('rotation'), key, why, over, ports.policy, tx.now);
+  const [previous] = await tx.rotations.ofKey(key.id, 1);
+  const fresh = started(tx.newId('rotation'), key, why, over, ports.policy, tx.now);
+  const rotation = inherited(fresh, previous ?? null);
   if (over) {
     await tx.rotations.save(superseded(over, rotation.id, tx.now));
     tx.record('rotation.supersede', over.id, { by: rotation.id, step: over.step, cleanup: rotation.cleanup });
     await tx.cards.touch(over.id);
     if (over.causeId) await tx.cards.touch(over.causeId);
   }
-  const [previous] = await tx.rotations.ofKey(key.id, 1);
   await tx.rotations.save(rotation);
   // Its buttons mean nothing any more.
   if (previous) await tx.cards.touch(previous.id);

@@ -14,7 +14,10 @@ export async function testValue(seen: Run): Promise<void> {
   const old = await oldValue(run);
   const { verdict, evidence } = await issuer.test(key, staged.value, old);
   if (verdict === 'unclear') throw new Error(`${issuer.name} could not say whether the new value works: ${evidence}`);
-  if (verdict === 'refused') return journal(run, (each, now) => rejected(each, evidence, now));
+  if (verdict === 'refused') {
+    settle(run, `the new value may not have reached all of ${issuer.name} yet`, issuer.can.propagationSeconds);
+    return journal(run, (each, now) => rejected(each, evidence, now));
+  }
   await journal(run, (each, now) => passed({ ...each, newLastFour: staged.lastFour }, evidence, ports.policy, now), {
     facts: { version },
   });
@@ -38,7 +41,10 @@ export async function verifyValue(seen: Run): Promise<void> {
   }
   const { verdict, evidence } = await issuer.test(key, current.value, await oldValue(run));
   if (verdict === 'unclear') throw new Error(`${issuer.name} could not say whether the new value works: ${evidence}`);
-  if (verdict === 'refused') return journal(run, (each, now) => rejected(each, evidence, now));
+  if (verdict === 'refused') {
+    settle(run, `the new value may not have reached all of ${issuer.name} yet`, issuer.can.propagationSeconds);
+    return journal(run, (each, now) => rejected(each, evidence, now));
+  }
   await journal(run, (each, now) =>
     passed(each, `AWSCURRENT gives version ${short(current.versionId)}; ${evidence}`, ports.policy, now),
   );

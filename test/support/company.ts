@@ -45,6 +45,7 @@ export function aKey(owner: Pick<Person, 'id'>, facts: Partial<ApiKey> = {}): Ap
     riskSet: null,
     status: 'active',
     currentVersion: null,
+    providerKeyId: null,
     lastRotatedAt: null,
     nextRotationAt: new Date(Date.now() + 30 * 86_400_000),
     plannedAt: null,

@@ -1,8 +1,34 @@
+import type { Policy } from '../../policy.ts';
 import type { Issuer, Issuers, Secrets } from '../../ports.ts';
+import type { Means } from './call.ts';
+import { gitlab } from './gitlab.ts';
+import { openai } from './openai.ts';
 import { selfMade } from './self-made.ts';
+import { sendgrid } from './sendgrid.ts';
+import { slots, template } from './template.ts';
 
-/** Everyone who makes values for keys, by the name that a key's `issuer` has. */
-export function issuers(secrets: Secrets): Issuers {
-  const all = new Map<string, Issuer>([selfMade(secrets)].map((issuer) => [issuer.name, issuer]));
+type Settings = Policy['providers'][string];
+
+/** One entry of `providers` in policy.yml as the issuer that it describes. */
+export function issuerFrom(name: string, settings: Settings, means: Means): Issuer {
+  switch (settings.kind) {
+    case 'openai':
+      return openai(name, settings, means);
+    case 'sendgrid':
+      return sendgrid(name, settings, means);
+    case 'gitlab':
+      return gitlab(name, settings, means);
+    case 'http':
+      return template(name, settings, means);
+    case 'http-slots':
+      return slots(name, settings, means);
+  }
+}
+
+/** Everyone who makes values for keys, by the name that a key's `issuer` has: ourselves, and whom policy.yml connects. */
+export function issuers(secrets: Secrets, providers: Policy['providers'] = {}, send?: typeof fetch): Issuers {
+  const means: Means = { secrets, ...(send ? { send } : {}) };
+  const connected = Object.entries(providers).map(([name, settings]) => issuerFrom(name, settings, means));
+  const all = new Map<string, Issuer>([selfMade(secrets), ...connected].map((issuer) => [issuer.name, issuer]));
   return { of: (name) => all.get(name) ?? null, names: () => [...all.keys()] };
 }

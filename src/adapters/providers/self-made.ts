@@ -15,12 +15,21 @@ export function selfMade(secrets: Pick<Secrets, 'random' | 'read'>): Issuer {
     can: {
       create: true,
       test: true,
+      disable: false,
       revoke: false,
       confirmDead: false,
       list: false,
       lastUsed: false,
       overlap: 'two',
+      keyLimit: null,
+      propagationSeconds: 0,
     },
+    credential: null,
+    find: async () => [],
+    identify: async () => null,
+    list: async () => [],
+    lastUsed: async () => null,
+    confirmDead: async () => ({ verdict: 'unclear', evidence: 'nobody else knows this value' }),
     async create(key) {
       const current = key.secretId ? await secrets.read(key.secretId, { stage: 'AWSCURRENT' }) : null;
       if (current && isDocument(current.value)) {
@@ -29,7 +38,7 @@ export function selfMade(secrets: Pick<Secrets, 'random' | 'read'>): Issuer {
             'The secret holds a JSON document, and a single new value would replace all of it. Store the value in a secret of its own, or have it rotated by a person.',
         };
       }
-      return { value: await secrets.random(recipeOf(key)), providerKeyId: null };
+      return { value: await secrets.random(recipeOf(key)), providerKeyId: null, expiresAt: null };
     },
     async test(key, value, old) {
       const recipe = recipeOf(key);

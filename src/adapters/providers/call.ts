@@ -1,0 +1,158 @@
+import { Later, type Secret } from '../../kernel.ts';
+import type { Ports } from '../../ports.ts';
+
+/** Well below the time for which a rotation that is turned back waits for stragglers. */
+const answerMs = 8_000;
+const longestAnswer = 5_000_000;
+/** Longer than this nobody is told to wait at once. */
+const longestWaitMs = 10 * 60_000;
+
+export interface Call {
+  method?: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
+  /** Absolute, or under the provider's base URL. Parts that are not constant must be encoded: see `path`. */
+  path: string;
+  query?: Record<string, string | number | undefined>;
+  headers?: Record<string, string>;
+  /** Sent as JSON; a URLSearchParams as a form. */
+  body?: unknown;
+}
+export interface Answer {
+  status: number;
+  /** Parsed JSON; null when there is none. */
+  body: unknown;
+  headers: Headers;
+}
+export type Ask = (call: Call) => Promise<Answer>;
+
+/** What every provider's adapter is made with. */
+export interface Means {
+  secrets: Pick<Ports['secrets'], 'read' | 'random'>;
+  send?: typeof fetch;
+}
+
+/** One part of a path. A dot or two would lead to another place, however they are encoded. */
+export function segment(value: string | number): string {
+  if (/^\.{0,2}$/.test(String(value))) throw new Error('a part of a path is empty or made of dots');
+  return encodeURIComponent(value);
+}
+/** A path with its changing parts encoded. */
+export const path = (parts: TemplateStringsArray, ...values: (string | number)[]): string =>
+  String.raw({ raw: parts }, ...values.map(segment));
+
+/**
+ * Calls one provider. Redirects are refused, so that a credential goes nowhere else; an answer has to come in time; and
+ * what is thrown holds our own words only, because providers quote keys in their errors.
+ */
+export function asking(provider: string, baseUrl: string, send: typeof fetch = fetch): Ask {
+  return async ({ method = 'GET', path: where, query = {}, headers = {}, body }) => {
+    const url = new URL(where.startsWith('/') ? baseUrl.replace(/\/+$/, '') + where : where);
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.set(name, String(value));
+    const isForm = body instanceof URLSearchParams;
+    let answer: Response;
+    let text: string;
+    try {
+      answer = await send(url, {
+        method,
+        redirect: 'error',
+        signal: AbortSignal.timeout(answerMs),
+        headers: {
+          accept: 'application/json',
+          ...(body === undefined
+            ? {}
+            : { 'content-type': isForm ? 'application/x-www-form-urlencoded' : 'application/json' }),
+          ...headers,
+        },
+        ...(body === undefined ? {} : { body: isForm ? body.toString() : JSON.stringify(body) }),
+      });
+      text = await answer.text();
+    } catch (error) {
+      const late = error instanceof Error && error.name === 'TimeoutError';
+      throw new Error(
+        `${provider} ${late ? `did not answer within ${answerMs / 1000} seconds` : 'could not be reached, or broke off'}`,
+      );
+    }
+    if (text.length > longestAnswer) throw new Error(`${provider} answered with more than anybody can read`);
+    return { status: answer.status, body: parsed(text), headers: answer.headers };
+  };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return null;
+  }
+}
+
+const meanings: Record<number, string> = {
+  400: 'does not accept what was asked for; check the settings of this provider',
+  401: "does not accept Keysteward's credential",
+  403: "does not let Keysteward's credential do this, or a limit is reached",
+  404: 'does not know what was asked for; check the settings of this provider',
+  409: 'says that this conflicts with what is there',
+  422: 'does not accept what was asked for; check the settings of this provider',
+  429: 'is asked too often at the moment',
+};
+
+/** What a status means, in our own words. */
+export function inWords(provider: string, doing: string, { status }: Pick<Answer, 'status'>): string {
+  const meaning = meanings[status] ?? (status >= 500 ? 'has trouble of its own' : 'answered in an unknown way');
+  return `${provider}, ${doing}: it ${meaning} (HTTP ${status}).`;
+}
+
+/** The answer, when its status is one of those hoped for. @throws Later when the provider says how long to wait */
+export function expected(provider: string, doing: string, answer: Answer, statuses: number[]): Answer {
+  if (statuses.includes(answer.status)) return answer;
+  const wait = waitMs(answer);
+  if (wait !== null) throw new Later(inWords(provider, doing, answer), wait);
+  throw new Error(inWords(provider, doing, answer));
+}
+
+/** How long a provider that is asked too often wants to be left alone, in milliseconds. */
+function waitMs({ status, headers }: Answer): number | null {
+  const after = headers.get('retry-after');
+  if ((status !== 429 && status !== 503) || !after) return null;
+  const seconds = /^\d+$/.test(after) ? Number(after) : (Date.parse(after) - Date.now()) / 1000;
+  return Number.isFinite(seconds) ? Math.min(Math.max(seconds * 1000, 1_000), longestWaitMs) : null;
+}
+
+/** Whether a request to create something was refused for good, so that repeating it is of no use. */
+export const isFinal = (status: number) => status >= 400 && status < 500 && status !== 408 && status !== 429;
+
+/** The credential as the store has it now; read for every call and never kept. */
+export async function credentialOf({ secrets }: Means, provider: string, secretId: string): Promise<Secret> {
+  const found = await secrets.read(secretId, { stage: 'AWSCURRENT' });
+  if (found) return found.value;
+  throw new Error(`The credential of ${provider} is not in Secrets Manager: there is no secret called ${secretId}.`);
+}
+
+/** A field of an answer, by JSON pointer (RFC 6901); undefined when it is not there. */
+export function at(body: unknown, pointer: string): unknown {
+  if (pointer === '') return body;
+  return pointer
+    .split('/')
+    .slice(1)
+    .map((token) => token.replaceAll('~1', '/').replaceAll('~0', '~'))
+    .reduce<unknown>(
+      (value, token) =>
+        typeof value === 'object' && value !== null && Object.hasOwn(value, token)
+          ? (value as Record<string, unknown>)[token]
+          : undefined,
+      body,
+    );
+}
+/** The same, when it is a text or a number that can serve as one. */
+export function textAt(body: unknown, pointer: string): string | null {
+  const value = at(body, pointer);
+  return typeof value === 'string' && value !== '' ? value : typeof value === 'number' ? String(value) : null;
+}
+export function listAt(body: unknown, pointer: string): unknown[] {
+  const value = at(body, pointer);
+  return Array.isArray(value) ? value : [];
+}
+export const instantAt = (body: unknown, pointer: string): Date | null => {
+  const value = at(body, pointer);
+  const read = typeof value === 'number' ? new Date(value * 1000) : typeof value === 'string' ? new Date(value) : null;
+  return read && !Number.isNaN(read.getTime()) ? read : null;
+};

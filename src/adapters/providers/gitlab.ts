@@ -1,0 +1,84 @@
+import { day, type Secret } from '../../kernel.ts';
+import type { ProviderSettings } from '../../policy.ts';
+import type { Issuer } from '../../ports.ts';
+import { asking, at, credentialOf, expected, instantAt, listAt, type Means, path, textAt } from './call.ts';
+import { allPages, provider } from './provider.ts';
+
+/**
+ * GitLab access tokens of one project or group: a new one is made and the old one revoked. GitLab's own rotation is not
+ * used, because it ends the old token at the call, and a repeated call ends the new one too.
+ * https://docs.gitlab.com/api/project_access_tokens/
+ */
+export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means: Means): Issuer {
+  const ask = asking(name, `${settings.baseUrl.replace(/\/+$/, '')}/api/v4`, means.send);
+  const header = (value: Secret) => ({ 'private-token': value.reveal() });
+  const admin = async (call: Parameters<typeof ask>[0]) =>
+    ask({ ...call, headers: header(await credentialOf(means, name, settings.credential)) });
+  const tokens = path`/${`${settings.of}s`}/${settings.id}/access_tokens`;
+  const self = (value: Secret) => ask({ path: '/personal_access_tokens/self', headers: header(value) });
+
+  return provider({
+    name,
+    credential: settings.credential,
+    can: {
+      create: true,
+      test: true,
+      disable: false,
+      revoke: true,
+      confirmDead: true,
+      list: true,
+      lastUsed: true,
+      overlap: 'many',
+      keyLimit: null,
+      propagationSeconds: settings.propagationSeconds,
+    },
+    create: (_key, label) =>
+      admin({
+        method: 'POST',
+        path: tokens,
+        body: {
+          name: label,
+          scopes: settings.scopes,
+          access_level: settings.accessLevel,
+          expires_at: new Date(Date.now() + settings.lifetimeDays * day).toISOString().slice(0, 10),
+        },
+      }),
+    made: ({ body }) => ({
+      value: textAt(body, '/token'),
+      providerKeyId: textAt(body, '/id'),
+      expiresAt: instantAt(body, '/expires_at'),
+    }),
+    list: () =>
+      allPages(name, async (page) => {
+        const answer = await admin({ path: tokens, query: { per_page: 100, page: page ?? '1' } });
+        const { body, headers } = expected(name, 'list tokens', answer, [200]);
+        return {
+          rows: listAt(body, '').map((each) => ({
+            providerKeyId: textAt(each, '/id') ?? '',
+            label: textAt(each, '/name'),
+            active: at(each, '/active') === true && at(each, '/revoked') !== true,
+          })),
+          next: headers.get('x-next-page') || null,
+        };
+      }),
+    async identify(_key, value) {
+      const { status, body } = await self(value);
+      return status === 200 ? textAt(body, '/id') : null;
+    },
+    probe: (_key, value) => self(value),
+    judge({ status, body }) {
+      if (status === 200) return 'works';
+      if (status === 401) return 'refused';
+      // GitLab knows the token, and would say 401 if it did not.
+      return status === 403 && textAt(body, '/error') === 'insufficient_scope' ? 'works' : 'unclear';
+    },
+    async revoke(_key, id) {
+      const answer = await admin({ method: 'DELETE', path: tokens + path`/${id}` });
+      expected(name, 'revoke a token', answer, [204, 404]);
+    },
+    async lastUsed(_key, id) {
+      const answer = await admin({ path: tokens + path`/${id}` });
+      return instantAt(expected(name, 'look for a token', answer, [200, 404]).body, '/last_used_at');
+    },
+  });
+}

@@ -1,0 +1,110 @@
+import type { ProviderSettings } from '../../policy.ts';
+import type { Issuer } from '../../ports.ts';
+import {
+  type Answer,
+  asking,
+  at,
+  credentialOf,
+  expected,
+  instantAt,
+  listAt,
+  type Means,
+  path,
+  textAt,
+} from './call.ts';
+import { allPages, matchesRedacted, provider } from './provider.ts';
+
+/** Accounts of this name are made by Keysteward for one value each, and go with it. */
+const ours = /^keysteward-rot_/;
+
+/**
+ * OpenAI, keys of service accounts in one project: each value has an account of its own, named by its label.
+ * https://platform.openai.com/docs/api-reference/administration
+ */
+export function openai(name: string, settings: ProviderSettings<'openai'>, means: Means): Issuer {
+  const ask = asking(name, settings.baseUrl, means.send);
+  const project = path`/organization/projects/${settings.project}`;
+  const admin = async (call: Parameters<typeof ask>[0]) => {
+    const credential = await credentialOf(means, name, settings.credential);
+    return ask({ ...call, headers: { authorization: `Bearer ${credential.reveal()}` } });
+  };
+  const keysIn = () =>
+    allPages<unknown>(name, async (after) => {
+      const answer = await admin({ path: `${project}/api_keys`, query: { limit: 100, after: after ?? undefined } });
+      const { body } = expected(name, 'list keys', answer, [200]);
+      return { rows: listAt(body, '/data'), next: at(body, '/has_more') === true ? textAt(body, '/last_id') : null };
+    });
+  const removeAccount = async (id: string) =>
+    void expected(
+      name,
+      'delete a service account',
+      await admin({ method: 'DELETE', path: project + path`/service_accounts/${id}` }),
+      [200, 404],
+    );
+
+  return provider({
+    name,
+    credential: settings.credential,
+    can: {
+      create: true,
+      test: true,
+      disable: false,
+      revoke: true,
+      confirmDead: true,
+      list: true,
+      lastUsed: true,
+      overlap: 'many',
+      keyLimit: null,
+      propagationSeconds: settings.propagationSeconds,
+    },
+    create: (_key, label) => admin({ method: 'POST', path: `${project}/service_accounts`, body: { name: label } }),
+    made: ({ body }) => ({
+      value: textAt(body, '/api_key/value'),
+      providerKeyId: textAt(body, '/api_key/id'),
+      expiresAt: instantAt(body, '/api_key/expires_at'),
+    }),
+    async list() {
+      return (await keysIn()).map((each) => ({
+        providerKeyId: textAt(each, '/id') ?? '',
+        label: textAt(each, '/owner/service_account/name') ?? textAt(each, '/name'),
+        active: at(each, '/owner_project_access') !== 'inactive',
+      }));
+    },
+    async identify(_key, value) {
+      const fits = (await keysIn()).filter((each) => matchesRedacted(value, textAt(each, '/redacted_value')));
+      return fits.length === 1 ? textAt(fits[0], '/id') : null;
+    },
+    probe: (_key, value) => ask({ path: '/models', headers: { authorization: `Bearer ${value.reveal()}` } }),
+    judge,
+    async revoke(_key, id) {
+      const one = project + path`/api_keys/${id}`;
+      const found = expected(name, 'look for a key', await admin({ path: one }), [200, 404]);
+      if (found.status === 404) return;
+      const account = textAt(found.body, '/owner/service_account/id');
+      if (account && ours.test(textAt(found.body, '/owner/service_account/name') ?? '')) return removeAccount(account);
+      const gone = expected(name, 'delete a key', await admin({ method: 'DELETE', path: one }), [200, 400, 404]);
+      if (gone.status !== 400) return;
+      // Some versions of this API end the key of a service account only together with the account.
+      const siblings = (await keysIn()).filter((each) => textAt(each, '/owner/service_account/id') === account);
+      if (!account || siblings.length !== 1) {
+        throw new Error(`${name} does not delete this key, and its service account has others. Delete it by hand.`);
+      }
+      await removeAccount(account);
+    },
+    async lastUsed(_key, id) {
+      const found = expected(
+        name,
+        'look for a key',
+        await admin({ path: project + path`/api_keys/${id}` }),
+        [200, 404],
+      );
+      return instantAt(found.body, '/last_used_at');
+    },
+  });
+}
+
+/** 401 also comes for an address that is not allowed, which says nothing of the key. */
+export function judge({ status, body }: Answer): 'works' | 'refused' | 'unclear' {
+  if (status === 200) return 'works';
+  return status === 401 && !/\bIP\b/.test(textAt(body, '/error/message') ?? '') ? 'refused' : 'unclear';
+}

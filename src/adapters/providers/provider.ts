@@ -1,0 +1,122 @@
+import type { ApiKey } from '../../inventory/model.ts';
+import { Secret } from '../../kernel.ts';
+import type { Ending, IssuedKey, Issuer, IssuerAbilities } from '../../ports.ts';
+import { type Answer, expected, inWords, isFinal } from './call.ts';
+
+type Verdict = 'works' | 'refused' | 'unclear';
+
+/** What differs from provider to provider; the rest is the same for all and lies in `provider`. */
+export interface Dialect {
+  name: string;
+  /** The secret that holds the credential. */
+  credential: string;
+  can: IssuerAbilities;
+  /** Asks the provider for a key of this name. */
+  create?(key: ApiKey, label: string): Promise<Answer>;
+  /** What it answered: the value once, its name for it, and its end. */
+  made?(answer: Answer): { value: string | null; providerKeyId: string | null; expiresAt: Date | null };
+  /** All keys, over all pages. */
+  list(key: ApiKey): Promise<IssuedKey[]>;
+  identify(key: ApiKey, value: Secret): Promise<string | null>;
+  /** Tries a value at an address that costs nothing and changes nothing. */
+  probe(key: ApiKey, value: Secret): Promise<Answer>;
+  /** What that says of the value. Everything that is not the provider's own word on it is `unclear`. */
+  judge(answer: Answer): Verdict;
+  /** Answers are the ones that mean that the key is gone. */
+  revoke(key: ApiKey, providerKeyId: string): Promise<void>;
+  enable?(key: ApiKey, providerKeyId: string, on: boolean): Promise<void>;
+  lastUsed?(key: ApiKey, providerKeyId: string): Promise<Date | null>;
+}
+
+/** An issuer over HTTP, from what is special about it. */
+export function provider(dialect: Dialect): Issuer {
+  const { name, can } = dialect;
+  const probed = async (key: ApiKey, value: Secret) => {
+    const answer = await dialect.probe(key, value);
+    return { verdict: dialect.judge(answer), status: answer.status };
+  };
+  return {
+    name,
+    can,
+    credential: dialect.credential,
+    list: dialect.list,
+    identify: dialect.identify,
+    ...(dialect.enable ? { enable: dialect.enable } : {}),
+    lastUsed: async (key, id) => (await dialect.lastUsed?.(key, id)) ?? null,
+
+    async create(key, label) {
+      if (!dialect.create || !dialect.made) return { refused: `${name} makes no keys for programs; a person has to.` };
+      if (can.keyLimit !== null) {
+        const there = (await dialect.list(key)).length;
+        if (there >= can.keyLimit) {
+          return {
+            refused: `${name} already has ${there} keys here and allows ${can.keyLimit}. Remove one that nobody uses, then press Retry.`,
+          };
+        }
+      }
+      const answer = await dialect.create(key, label);
+      if (isFinal(answer.status)) return { refused: inWords(name, 'create a key', answer) };
+      expected(name, 'create a key', answer, [200, 201]);
+      const { value, providerKeyId, expiresAt } = dialect.made(answer);
+      // The value is lost, and what was made is found by its label.
+      if (!value || !providerKeyId) throw new Error(`${name} made a key and did not show its value`);
+      return { value: new Secret(value), providerKeyId, expiresAt };
+    },
+
+    async find(key, labels) {
+      return (await dialect.list(key)).filter(
+        (each) => each.active && each.label !== null && labels.includes(each.label),
+      );
+    },
+
+    async test(key, value) {
+      const { verdict, status } = await probed(key, value);
+      const said = { works: 'accepts it', refused: 'does not accept it', unclear: 'says neither yes nor no' }[verdict];
+      return { verdict, evidence: `${name} ${said} (HTTP ${status})` };
+    },
+
+    async revoke(key, { providerKeyId }) {
+      if (providerKeyId) await dialect.revoke(key, providerKeyId);
+    },
+
+    async confirmDead(key, ending: Ending) {
+      if (ending.value) {
+        const { verdict, status } = await probed(key, ending.value);
+        return {
+          refused: { verdict: 'dead' as const, evidence: `${name} no longer accepts the old value (HTTP ${status})` },
+          works: { verdict: 'alive' as const, evidence: `${name} accepts the old value (HTTP ${status})` },
+          unclear: { verdict: 'unclear' as const, evidence: `${name} answered HTTP ${status}` },
+        }[verdict];
+      }
+      if (!ending.providerKeyId || !can.list) return { verdict: 'unclear', evidence: 'there is nothing to ask for' };
+      const listed = (await dialect.list(key)).find((each) => each.providerKeyId === ending.providerKeyId);
+      return listed?.active
+        ? { verdict: 'alive', evidence: `${name} lists ${ending.providerKeyId} as active` }
+        : { verdict: 'dead', evidence: `${name} no longer lists ${ending.providerKeyId} as active` };
+    },
+  };
+}
+
+/** Goes through the pages of a listing; ends where the provider says so, and at the latest after as many as nobody has. */
+export async function allPages<N>(
+  name: string,
+  next: (from: string | null) => Promise<{ rows: N[]; next: string | null }>,
+): Promise<N[]> {
+  const rows: N[] = [];
+  let from: string | null = null;
+  for (let pages = 0; pages < 500; pages++) {
+    const page: { rows: N[]; next: string | null } = await next(from);
+    rows.push(...page.rows);
+    if (page.next === null || page.next === from) return rows;
+    from = page.next;
+  }
+  throw new Error(`${name} lists pages without an end`);
+}
+
+/** Whether a value is the one that a provider shows as `sk-ab...wxyz`. Too little shown is no proof. */
+export function matchesRedacted(value: Secret, redacted: string | null): boolean {
+  const [, head, tail] = /^([^.*…]*)(?:\.{3,}|\*+|…)([^.*…]*)$/.exec(redacted ?? '') ?? [];
+  if (head === undefined || tail === undefined || tail.length < 4) return false;
+  const text = value.reveal();
+  return text.length > head.length + tail.length && text.startsWith(head) && text.endsWith(tail);
+}

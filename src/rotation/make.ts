@@ -1,0 +1,50 @@
+import { failpoint, type Secret } from '../kernel.ts';
+import { journal, noteDown, type Run, stillOurs } from './journal.ts';
+import { ended, issuedOf, labelOf, named, partDone, stopped, unnamed } from './model.ts';
+
+/**
+ * What an earlier try of this attempt left at the provider, and nobody can use: its answer was lost, or the worker died
+ * with the value. One is removed in one job; true when one was.
+ */
+export async function orphanRemoved(run: Run, token: string, isStored: boolean): Promise<boolean> {
+  const { rotation, key, issuer } = run;
+  if (isStored || !issuer.can.revoke) return false;
+  const label = labelOf(rotation);
+  const [found] = await issuer.find(key, [label]);
+  const target = found?.providerKeyId ?? issuedOf(rotation, token)?.providerKeyId;
+  if (!target) return false;
+  failpoint('rotation.generate:remove-before');
+  await issuer.revoke(key, { providerKeyId: target, value: null });
+  failpoint('rotation.generate:remove-after');
+  const evidence = `${target} at ${issuer.name}, left behind by an earlier try, was removed`;
+  await journal(run, (each, now) => partDone(unnamed(ended(each, target), token), evidence, now), {
+    facts: { providerKeyId: target, label },
+    action: 'rotation.remove-orphan',
+  });
+  return true;
+}
+
+/** Has a value made, and writes down what its maker calls it before anything can happen to it. Null when it is refused. */
+export async function makeValue(run: Run, token: string): Promise<{ run: Run; value: Secret } | null> {
+  const { rotation, key, issuer } = run;
+  // Looking for orphans takes its time; who turned back meanwhile counts on nothing being made from now on.
+  if (issuer.can.revoke) await stillOurs(run);
+  failpoint('rotation.generate:create-before');
+  const made = await issuer.create(key, labelOf(rotation));
+  failpoint('rotation.generate:create-after');
+  if ('refused' in made) {
+    await journal(run, (each, now) => stopped(each, made.refused, 'old', now));
+    return null;
+  }
+  const { value, providerKeyId, expiresAt } = made;
+  if (!providerKeyId) return { run, value };
+  const known = { version: token, providerKeyId, expiresAt: expiresAt?.toISOString() ?? null };
+  const noted = await noteDown(run, 'rotation.create', { providerKeyId, issuer: issuer.name }, (each) =>
+    named(each, known),
+  );
+  if (issuedOf(noted.rotation, token)?.providerKeyId !== providerKeyId) {
+    // Two workers at once: the other's is the one that counts, and this one is found by its label.
+    throw new Error(`another worker has made ${issuedOf(noted.rotation, token)?.providerKeyId} meanwhile`);
+  }
+  return { run: noted, value };
+}

@@ -1,0 +1,281 @@
+import { randomUUID } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { issuers } from '../../src/adapters/providers/index.ts';
+import { newId, Secret } from '../../src/kernel.ts';
+import { policySchema } from '../../src/policy.ts';
+import type { Issuer, Made } from '../../src/ports.ts';
+import { aKey } from '../support/company.ts';
+import { useSecrets } from '../support/secrets.ts';
+import { type Fitting, fittings, twoSlots } from './fakes/index.ts';
+import { chance, type Fake, startFake } from './fakes/server.ts';
+
+const aws = useSecrets();
+const key = aKey({ id: newId('person') });
+const label = () => `keysteward-${newId('rotation')}-1`;
+
+/** One provider with its fake, and its credential in the store. */
+async function connected(fitting: Fitting, url?: string): Promise<{ fake: Fake; issuer: Issuer; credential: string }> {
+  const fake = await startFake(fitting.dialect());
+  const credential = `keysteward/${fitting.name}-${randomUUID()}`;
+  await aws.secrets.create(credential, randomUUID(), new Secret(fake.world.admin), 'The credential of a provider');
+  const { providers } = policySchema.parse({
+    providers: { [fitting.name]: fitting.settings(url ?? fake.url, credential) },
+  });
+  return { fake, credential, issuer: issuers(aws.secrets, providers).of(fitting.name)! };
+}
+function really(made: Made) {
+  if ('refused' in made) throw new Error(made.refused);
+  return { value: made.value, id: made.providerKeyId! };
+}
+const thrownBy = (run: Promise<unknown>) =>
+  run.then(
+    () => null,
+    (error: unknown) => error as Error & { retryInMs?: number },
+  );
+
+describe.each(fittings)('$name', (fitting) => {
+  let fake: Fake;
+  let issuer: Issuer;
+  let credential: string;
+  beforeEach(async () => {
+    ({ fake, issuer, credential } = await connected(fitting));
+  });
+  afterEach(() => fake.close());
+
+  it('makes a key that works, bears its label, and is told from the others', async () => {
+    const name = label();
+    const other = really(await issuer.create(key, label()));
+    const { value, id } = really(await issuer.create(key, name));
+    expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
+    expect((await issuer.find(key, [name])).map((each) => each.providerKeyId)).toEqual([id]);
+    expect((await issuer.list(key)).map((each) => each.providerKeyId).sort()).toEqual([other.id, id].sort());
+    expect(await issuer.identify(key, value)).toBe(fitting.identifies ? id : null);
+    expect(await issuer.identify(key, new Secret(`nobody-knows-${chance()}`))).toBeNull();
+    expect(fake.world.live()).toEqual([other.value, value].map((each) => each.reveal()));
+    expect(JSON.stringify([id, await issuer.list(key)])).not.toContain(value.reveal());
+  });
+
+  it('says of a value that it does not know, or not yet, that it is refused', async () => {
+    expect(await issuer.test(key, new Secret(`nobody-knows-${chance()}`), null)).toMatchObject({ verdict: 'refused' });
+    fake.world.lag.made = 2;
+    const { value } = really(await issuer.create(key, label()));
+    const said: string[] = [];
+    for (let i = 0; i < 3; i++) said.push((await issuer.test(key, value, null)).verdict);
+    expect(said).toEqual(['refused', 'refused', 'works']);
+    expect(issuer.can.propagationSeconds).toBe(2);
+  });
+
+  it('finds what was made although the answer was lost, so that one live key is left in the end', async () => {
+    const name = label();
+    fake.world.faults.push({ on: 'create', lose: true });
+    expect(await thrownBy(issuer.create(key, name))).toBeInstanceOf(Error);
+    expect(fake.world.live()).toHaveLength(1);
+    for (const { providerKeyId } of await issuer.find(key, [name])) {
+      await issuer.revoke(key, { providerKeyId, value: null });
+    }
+    const { value } = really(await issuer.create(key, name));
+    expect(fake.world.live()).toEqual([value.reveal()]);
+  });
+
+  it('revokes once and for all, and knows by the signal of the provider when a value is dead', async () => {
+    fake.world.lag.ended = 2;
+    const staying = really(await issuer.create(key, label()));
+    const { value, id } = really(await issuer.create(key, label()));
+    const ending = { providerKeyId: id, value };
+    expect(await issuer.confirmDead(key, ending)).toMatchObject({ verdict: 'alive' });
+    expect(await issuer.confirmDead(key, { ...ending, value: null })).toMatchObject({ verdict: 'alive' });
+    await issuer.revoke(key, ending);
+    await issuer.revoke(key, ending);
+    const said: string[] = [];
+    for (let i = 0; i < 3; i++) said.push((await issuer.confirmDead(key, ending)).verdict);
+    expect(said).toEqual(['alive', 'alive', 'dead']);
+    expect(await issuer.confirmDead(key, { ...ending, value: null })).toMatchObject({ verdict: 'dead' });
+    expect(await issuer.find(key, [id])).toEqual([]);
+    expect(fake.world.live()).toEqual([staying.value.reveal()]);
+  });
+
+  it('takes no outage, limit, bill or missing permission for an answer', async () => {
+    const { value, id } = really(await issuer.create(key, label()));
+    for (const reply of fitting.unclear) {
+      fake.world.faults = [{ on: 'probe', reply, times: 2 }];
+      const about = JSON.stringify(reply);
+      expect((await issuer.test(key, value, null)).verdict, about).toBe('unclear');
+      expect((await issuer.confirmDead(key, { providerKeyId: id, value })).verdict, about).toBe('unclear');
+    }
+    fake.world.faults = [{ on: 'probe', lose: true }];
+    expect(await thrownBy(issuer.confirmDead(key, { providerKeyId: id, value }))).toBeInstanceOf(Error);
+  });
+
+  it('waits for as long as the provider asks for', async () => {
+    const reply = { status: 429, headers: { 'retry-after': '7' }, body: {} };
+    const { value, id } = really(await issuer.create(key, label()));
+    for (const [on, run] of [
+      ['create', () => issuer.create(key, label())],
+      ['list', () => issuer.list(key)],
+      ['revoke', () => issuer.revoke(key, { providerKeyId: id, value })],
+    ] as const) {
+      fake.world.faults = [{ on, reply }];
+      expect(await thrownBy(run()), on).toMatchObject({ name: 'Later', retryInMs: 7_000 });
+    }
+    expect(fake.world.live()).toEqual([value.reveal()]);
+  });
+
+  const whereThereArePages = fitting.pages ? it : () => {};
+  whereThereArePages('reads every page of the list', async () => {
+    fake.world.pageSize = 2;
+    const names = Array.from({ length: 5 }, label);
+    for (const each of names) really(await issuer.create(key, each));
+    expect((await issuer.list(key)).map((each) => each.label)).toEqual(names);
+    for (const each of names) expect(await issuer.find(key, [each])).toHaveLength(1);
+  });
+
+  const whereThereIsALimit = fitting.keyLimit === null ? () => {} : it;
+  whereThereIsALimit('refuses at the limit of keys, in words, before it asks for one more', async () => {
+    expect(issuer.can.keyLimit).toBe(fitting.keyLimit);
+    for (let i = 0; i < fitting.keyLimit!; i++) fake.world.make(`key ${i}`, chance());
+    expect(await issuer.create(key, label())).toMatchObject({
+      refused: expect.stringContaining(`${fitting.keyLimit}`),
+    });
+    expect(fake.world.asked.filter((each) => each.kind === 'create')).toEqual([]);
+  });
+
+  it('says in our own words what is wrong, whatever the provider quotes', async () => {
+    const { value, id } = really(await issuer.create(key, label()));
+    const quoting = {
+      message: `Bearer ${fake.world.admin}`,
+      value: value.reveal(),
+      error: { message: value.reveal() },
+    };
+    const said: unknown[] = [];
+    for (const on of ['create', 'list', 'revoke', 'probe'] as const) {
+      for (const status of [400, 401, 403, 404, 409, 422, 500]) {
+        for (const run of [
+          () => issuer.create(key, label()),
+          () => issuer.list(key),
+          () => issuer.revoke(key, { providerKeyId: id, value }),
+          () => issuer.test(key, value, null),
+          () => issuer.confirmDead(key, { providerKeyId: id, value }),
+        ]) {
+          fake.world.faults = [{ on, reply: { status, body: quoting }, times: 9 }];
+          said.push(await run().catch((error: unknown) => error));
+        }
+      }
+    }
+    const text = said
+      .map((each) => `${inspect(each, { depth: 9, showHidden: true })} ${JSON.stringify(each)}`)
+      .join('\n');
+    expect(text).not.toContain(fake.world.admin);
+    expect(text).not.toContain(value.reveal());
+    expect(text).toMatch(/does not accept Keysteward's credential/);
+  });
+
+  it('takes its credential nowhere else, and has the one that is in the store at the moment of the call', async () => {
+    const stolen: unknown[] = [];
+    const thief = createServer((request, response) => {
+      stolen.push(request.headers);
+      response.end('{}');
+    });
+    await new Promise<void>((resolve) => thief.listen(0, '127.0.0.1', resolve));
+    const location = `http://127.0.0.1:${(thief.address() as AddressInfo).port}/`;
+    fake.world.faults = [{ on: 'list', reply: { status: 307, headers: { location } } }];
+    expect(await thrownBy(issuer.list(key))).toMatchObject({ message: expect.stringMatching(/could not be reached/) });
+    expect(stolen).toEqual([]);
+    thief.close();
+
+    await issuer.list(key);
+    const next = randomUUID();
+    const before = (await aws.secrets.read(credential, { stage: 'AWSCURRENT' }))!.versionId;
+    await aws.secrets.stage(credential, next, new Secret('another-credential'));
+    await aws.secrets.move(credential, 'AWSCURRENT', before, next);
+    expect(await thrownBy(issuer.list(key))).toMatchObject({ message: expect.stringMatching(/HTTP 401/) });
+    expect(fake.world.asked.at(-1)!.credential).toBe('another-credential');
+  });
+
+  it('says which secret is missing when its credential is not there', async () => {
+    const { providers } = policySchema.parse({ providers: { [fitting.name]: fitting.settings(fake.url, 'no/such') } });
+    const without = issuers(aws.secrets, providers).of(fitting.name)!;
+    expect(await thrownBy(without.list(key))).toMatchObject({ message: expect.stringContaining('no/such') });
+    expect(without.credential).toBe('no/such');
+  });
+});
+
+describe('a pair of slots', () => {
+  let fake: Fake;
+  let issuer: Issuer;
+  const stored = async (value: string) => {
+    const secretId = `keysteward/slots-${randomUUID()}`;
+    await aws.secrets.create(secretId, randomUUID(), new Secret(value), 'The key in use');
+    return { ...key, secretId };
+  };
+  const held = (slot: string) => fake.world.keys.find((each) => each.name === slot && !each.ended)!.value;
+  beforeEach(async () => {
+    ({ fake, issuer } = await connected(twoSlots));
+    for (const id of ['Key1', 'Key2']) fake.world.make(id, chance(), { id, lag: 0 });
+  });
+  afterEach(() => fake.close());
+
+  it('makes the slot new that is not in use, again and again until the answer arrives, and never the other', async () => {
+    const inUse = await stored(held('Key2'));
+    const before = held('Key2');
+    fake.world.faults = [{ on: 'create', lose: true }];
+    expect(await thrownBy(issuer.create(inUse, label()))).toBeInstanceOf(Error);
+    const { value, id } = really(await issuer.create(inUse, label()));
+    expect({ id, value: value.reveal(), other: held('Key2') }).toEqual({
+      id: 'Key1',
+      value: held('Key1'),
+      other: before,
+    });
+    expect(await issuer.test(inUse, value, null)).toMatchObject({ verdict: 'works' });
+    expect(await issuer.identify(inUse, new Secret(before))).toBe('Key2');
+  });
+
+  it('refuses where neither slot holds what is in use', async () => {
+    const lost = await stored('something else');
+    expect(await issuer.create(lost, label())).toMatchObject({ refused: expect.stringMatching(/Neither slot/) });
+  });
+
+  it('ends a value by making its slot new, once, and leaves a slot alone that holds another value by now', async () => {
+    const inUse = await stored(held('Key1'));
+    const old = { providerKeyId: 'Key1', value: new Secret(held('Key1')) };
+    await issuer.revoke(inUse, old);
+    const after = held('Key1');
+    expect(after).not.toBe(old.value.reveal());
+    expect(await issuer.confirmDead(inUse, old)).toMatchObject({ verdict: 'dead' });
+    await issuer.revoke(inUse, old);
+    await issuer.revoke(inUse, { providerKeyId: 'Key1', value: null });
+    expect(held('Key1')).toBe(after);
+  });
+});
+
+describe('OpenAI', () => {
+  it('ends the key of a service account together with its account where that is the only way, and never with a sibling', async () => {
+    const { openaiDialect } = await import('./fakes/openai.ts');
+    const { fake, issuer } = await connected({ ...fittings[0]!, dialect: () => openaiDialect({ keepsKeys: true }) });
+    const alone = fake.world.make('made by hand', chance(), { account: 'svc_1' });
+    const twin = fake.world.make('shared', chance(), { account: 'svc_2' });
+    const sibling = fake.world.make('shared', chance(), { account: 'svc_2' });
+    await issuer.revoke(key, { providerKeyId: alone.id, value: null });
+    expect(await thrownBy(issuer.revoke(key, { providerKeyId: twin.id, value: null }))).toMatchObject({
+      message: expect.stringMatching(/has others/),
+    });
+    expect(fake.world.live()).toEqual([twin.value, sibling.value]);
+    await fake.close();
+  });
+});
+
+describe('policy.yml', () => {
+  it.each([
+    [{ OpenAI: {} }, /short name/],
+    [{ person: {} }, /short name/],
+    [{ openai: { kind: 'openai', credential: 'x', project: 'p', baseUrl: 'http://api.openai.com' } }, /https/],
+    [{ openai: { kind: 'openai', credential: 'x' } }, /project/],
+    [{ mail: { kind: 'sendgrid', credential: 'x', scopes: [] } }, /scopes/],
+    [{ other: { kind: 'nobody', credential: 'x' } }, /kind/],
+  ])('refuses a provider that cannot be meant: %o', (providers, complaint) => {
+    const parsed = policySchema.safeParse({ providers });
+    expect(JSON.stringify(parsed.error?.issues)).toMatch(complaint);
+  });
+});

@@ -1,0 +1,68 @@
+import { type Asked, chance, type Dialect, type FakeKey, pageOf, type Reply, type World } from './server.ts';
+
+const wrong: Reply = {
+  status: 401,
+  body: { error: { message: 'Incorrect API key provided.', type: 'invalid_request_error', code: 'invalid_api_key' } },
+};
+const unknown: Reply = { status: 404, body: { error: { message: 'Not found', type: 'invalid_request_error' } } };
+const bearer = (asked: Asked) => (asked.headers.authorization ?? '').replace(/^Bearer /, '');
+
+const shown = (key: FakeKey) => ({
+  object: 'organization.project.api_key',
+  id: key.id,
+  name: key.name,
+  redacted_value: `${key.value.slice(0, 7)}...${key.value.slice(-4)}`,
+  created_at: 1_790_000_000,
+  last_used_at: null,
+  owner_project_access: 'active',
+  owner: key.account
+    ? { type: 'service_account', service_account: { id: key.account, name: key.name } }
+    : { type: 'user', user: { id: 'user_1' } },
+});
+
+/** OpenAI's administration of one project. `keepsKeys`: deleting the key of a service account is an error there. */
+export function openaiDialect({ keepsKeys = false } = {}): Dialect {
+  return {
+    credentialOf: bearer,
+    kindOf({ method, path }) {
+      if (path === '/models') return 'probe';
+      if (method === 'POST') return 'create';
+      if (method === 'DELETE') return 'revoke';
+      return path.endsWith('/api_keys') ? 'list' : 'other';
+    },
+    handle(asked, world) {
+      if (asked.path === '/models') return world.accepts(bearer(asked)) ? { status: 200, body: { data: [] } } : wrong;
+      if (bearer(asked) !== world.admin) return wrong;
+      const [, , collection, id] =
+        /^\/organization\/projects\/([^/]+)\/(service_accounts|api_keys)\/?([^/]*)$/.exec(asked.path) ?? [];
+      if (collection === 'service_accounts' && asked.method === 'POST') return made(asked, world);
+      if (collection === 'service_accounts' && asked.method === 'DELETE') {
+        const its = world.keys.filter((each) => each.account === id && !each.ended);
+        for (const each of its) world.end(each.id);
+        return its.length > 0 ? { status: 200, body: { id, deleted: true } } : unknown;
+      }
+      if (collection !== 'api_keys') return unknown;
+      const key = world.keys.find((each) => each.id === id && !each.ended);
+      if (id && !key) return unknown;
+      if (asked.method === 'DELETE') {
+        if (key!.account && keepsKeys)
+          return { status: 400, body: { error: { message: 'Delete the service account.' } } };
+        world.end(key!.id);
+        return { status: 200, body: { id, deleted: true } };
+      }
+      if (key) return { status: 200, body: shown(key) };
+      const all = world.listed();
+      const after = asked.query.get('after');
+      const page = pageOf(all, after ? all.findIndex((each) => each.id === after) + 1 : 0, world.pageSize);
+      const data = page.rows.map(shown);
+      const last = data.at(-1)?.id ?? null;
+      return { status: 200, body: { object: 'list', data, last_id: last, has_more: page.next !== null } };
+    },
+  };
+}
+
+function made(asked: Asked, world: World): Reply {
+  const key = world.make(String(asked.body.name), `sk-svcacct-${chance()}`, { account: `svc_acct_${chance(4)}` });
+  const api_key = { object: 'organization.project.service_account.api_key', id: key.id, value: key.value };
+  return { status: 200, body: { id: key.account, name: key.name, role: 'member', api_key } };
+}

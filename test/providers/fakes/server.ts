@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+export type Kind = 'create' | 'list' | 'revoke' | 'probe' | 'other';
+export interface Asked {
+  method: string;
+  path: string;
+  query: URLSearchParams;
+  headers: Record<string, string>;
+  body: Record<string, unknown>;
+}
+export interface Reply {
+  status: number;
+  body?: unknown;
+  headers?: Record<string, string>;
+}
+export interface FakeKey {
+  id: string;
+  name: string;
+  value: string;
+  account: string;
+  ended: boolean;
+  /** How many more tries of its value are answered as before it was made, or before it was ended. */
+  lag: number;
+}
+export interface Fault {
+  on: Kind;
+  /** Answered instead of doing anything. */
+  reply?: Reply;
+  /** The work is done, and the answer lost. */
+  lose?: boolean;
+  times?: number;
+}
+
+/** What a provider knows, as its own database has it. */
+export class World {
+  readonly admin = `admin-${randomBytes(12).toString('hex')}`;
+  keys: FakeKey[] = [];
+  faults: Fault[] = [];
+  pageSize = 3;
+  limit = Number.POSITIVE_INFINITY;
+  /** Tries until a new value works, and until an ended one is dead. */
+  lag = { made: 0, ended: 0 };
+  /** Newly made keys are not listed for so many listings. */
+  hidden = 0;
+  asked: { kind: Kind; method: string; path: string; credential: string }[] = [];
+  #count = 0;
+
+  make(name: string, value: string, facts: Partial<FakeKey> = {}): FakeKey {
+    this.#count++;
+    const key = { id: `key_${this.#count}`, name, value, account: '', ended: false, lag: this.lag.made, ...facts };
+    this.keys.push(key);
+    return key;
+  }
+  end(id: string): boolean {
+    const key = this.keys.find((each) => each.id === id && !each.ended);
+    if (!key) return false;
+    key.ended = true;
+    key.lag = this.lag.ended;
+    return true;
+  }
+  /** Whether a value is accepted now; each try brings what is on its way nearer. */
+  accepts(value: string): FakeKey | null {
+    const key = this.keys.find((each) => each.value === value);
+    if (!key) return null;
+    const lagging = key.lag > 0;
+    if (lagging) key.lag--;
+    return key.ended === lagging ? key : null;
+  }
+  listed(): FakeKey[] {
+    const there = this.keys.filter((each) => !each.ended);
+    if (this.hidden <= 0) return there;
+    this.hidden--;
+    return there.slice(0, -1);
+  }
+  /** Values that work for good, once everything has arrived everywhere. */
+  live(): string[] {
+    return this.keys.filter((each) => !each.ended).map((each) => each.value);
+  }
+}
+
+export interface Dialect {
+  kindOf(asked: Asked): Kind;
+  /** How the caller shows who they are. */
+  credentialOf(asked: Asked): string;
+  handle(asked: Asked, world: World): Reply;
+}
+export interface Fake {
+  url: string;
+  world: World;
+  close(): Promise<void>;
+}
+
+export const chance = (bytes = 16) => randomBytes(bytes).toString('hex');
+
+/** A provider in this process, over real HTTP. */
+export async function startFake(dialect: Dialect): Promise<Fake> {
+  const world = new World();
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const url = new URL(request.url ?? '/', 'http://fake');
+      const text = Buffer.concat(chunks).toString();
+      const asked: Asked = {
+        method: request.method ?? 'GET',
+        path: decodeURIComponent(url.pathname),
+        query: url.searchParams,
+        headers: request.headers as Record<string, string>,
+        body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {},
+      };
+      const kind = dialect.kindOf(asked);
+      world.asked.push({ kind, method: asked.method, path: asked.path, credential: dialect.credentialOf(asked) });
+      const fault = world.faults.find((each) => each.on === kind);
+      if (fault) {
+        fault.times = (fault.times ?? 1) - 1;
+        if (fault.times <= 0) world.faults = world.faults.filter((each) => each !== fault);
+      }
+      const reply = fault?.reply ?? dialect.handle(asked, world);
+      if (fault?.lose) return void request.socket.destroy();
+      response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
+      response.end(reply.body === undefined ? '' : JSON.stringify(reply.body));
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    world,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
+  };
+}
+
+/** One page of something, from where the caller left off. */
+export function pageOf<N>(rows: N[], from: number, size: number): { rows: N[]; next: number | null } {
+  return { rows: rows.slice(from, from + size), next: from + size < rows.length ? from + size : null };
+}
