@@ -61,6 +61,22 @@ const providerSchema = z.discriminatedUnion('kind', [
     lifetimeDays: z.number().int().min(2).max(365).default(180),
   }),
   z.strictObject({
+    ...each('cloudflare', 'https://api.cloudflare.com/client/v4', 60),
+    /** The account whose tokens they are; null for tokens of the user behind the credential. */
+    account: z.string().min(1).nullable().default(null),
+    /** As Cloudflare's API takes them: what new tokens may do, and from where. */
+    policies: z.array(z.record(z.string(), z.json())).min(1),
+    condition: z.record(z.string(), z.json()).optional(),
+    lifetimeDays: z.number().int().min(2).nullable().default(null),
+  }),
+  z.strictObject(each('datadog', 'https://api.datadoghq.com', 60)),
+  z.strictObject({
+    ...each('mistral', 'https://api.mistral.ai', 30),
+    workspace: z.string().min(1),
+    /** Whose the new keys are. */
+    user: z.string().min(1),
+  }),
+  z.strictObject({
     ...each('http', null, 30),
     ...described,
     create: z.strictObject({ ...call('POST'), value: pointer, id: pointer, expiresAt: pointer.optional() }),

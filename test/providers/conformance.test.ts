@@ -19,8 +19,14 @@ const label = () => `keysteward-${newId('rotation')}-1`;
 /** One provider with its fake, and its credential in the store. */
 async function connected(fitting: Fitting, url?: string): Promise<{ fake: Fake; issuer: Issuer; credential: string }> {
   const fake = await startFake(fitting.dialect());
+  const stored = fitting.stored ?? ((admin: string) => admin);
   const credential = `keysteward/${fitting.name}-${randomUUID()}`;
-  await aws.secrets.create(credential, randomUUID(), new Secret(fake.world.admin), 'The credential of a provider');
+  await aws.secrets.create(
+    credential,
+    randomUUID(),
+    new Secret(stored(fake.world.admin)),
+    'The credential of a provider',
+  );
   const { providers } = policySchema.parse({
     providers: { [fitting.name]: fitting.settings(url ?? fake.url, credential) },
   });
@@ -125,11 +131,11 @@ describe.each(fittings)('$name', (fitting) => {
 
   const whereThereArePages = fitting.pages ? it : () => {};
   whereThereArePages('reads every page of the list', async () => {
-    fake.world.pageSize = 2;
-    const names = Array.from({ length: 5 }, label);
-    for (const each of names) really(await issuer.create(key, each));
+    fake.world.pageSize = 20;
+    const names = Array.from({ length: 205 }, label);
+    for (const each of names) fake.world.make(each, chance());
     expect((await issuer.list(key)).map((each) => each.label)).toEqual(names);
-    for (const each of names) expect(await issuer.find(key, [each])).toHaveLength(1);
+    for (const each of [names[0]!, names[204]!]) expect(await issuer.find(key, [each])).toHaveLength(1);
   });
 
   const whereThereIsALimit = fitting.keyLimit === null ? () => {} : it;
@@ -188,10 +194,17 @@ describe.each(fittings)('$name', (fitting) => {
     await issuer.list(key);
     const next = randomUUID();
     const before = (await aws.secrets.read(credential, { stage: 'AWSCURRENT' }))!.versionId;
-    await aws.secrets.stage(credential, next, new Secret('another-credential'));
+    await aws.secrets.stage(credential, next, new Secret((fitting.stored ?? String)('another-credential')));
     await aws.secrets.move(credential, 'AWSCURRENT', before, next);
-    expect(await thrownBy(issuer.list(key))).toMatchObject({ message: expect.stringMatching(/HTTP 401/) });
+    expect(await thrownBy(issuer.list(key))).toMatchObject({ message: expect.stringMatching(/HTTP 40[13]/) });
     expect(fake.world.asked.at(-1)!.credential).toBe('another-credential');
+  });
+
+  it('can what it says that it can', async () => {
+    expect(Boolean(issuer.enable)).toBe(issuer.can.disable);
+    const { id } = really(await issuer.create(key, label()));
+    // Nobody has used it yet.
+    expect(await issuer.lastUsed(key, id)).toBeNull();
   });
 
   it('says which secret is missing when its credential is not there', async () => {
@@ -247,6 +260,19 @@ describe('a pair of slots', () => {
     await issuer.revoke(inUse, old);
     await issuer.revoke(inUse, { providerKeyId: 'Key1', value: null });
     expect(held('Key1')).toBe(after);
+  });
+});
+
+describe('Cloudflare', () => {
+  it('switches a token off and on again, and what it may do stays as it was', async () => {
+    const { fake, issuer } = await connected(fittings.find((each) => each.name === 'cloudflare')!);
+    const { value, id } = really(await issuer.create(key, label()));
+    await issuer.enable!(key, id, false);
+    expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'refused' });
+    expect(await issuer.list(key)).toMatchObject([{ providerKeyId: id, active: false }]);
+    await issuer.enable!(key, id, true);
+    expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
+    await fake.close();
   });
 });
 

@@ -1,7 +1,10 @@
 import type { Policy } from '../../policy.ts';
 import type { Issuer, Issuers, Secrets } from '../../ports.ts';
 import type { Means } from './call.ts';
+import { cloudflare } from './cloudflare.ts';
+import { datadog } from './datadog.ts';
 import { gitlab } from './gitlab.ts';
+import { mistral } from './mistral.ts';
 import { openai } from './openai.ts';
 import { selfMade } from './self-made.ts';
 import { sendgrid } from './sendgrid.ts';
@@ -18,6 +21,12 @@ export function issuerFrom(name: string, settings: Settings, means: Means): Issu
       return sendgrid(name, settings, means);
     case 'gitlab':
       return gitlab(name, settings, means);
+    case 'cloudflare':
+      return cloudflare(name, settings, means);
+    case 'datadog':
+      return datadog(name, settings, means);
+    case 'mistral':
+      return mistral(name, settings, means);
     case 'http':
       return template(name, settings, means);
     case 'http-slots':

@@ -1,5 +1,8 @@
 import { acmeDialect, acmeSettings, slotsDialect, slotsSettings } from './acme.ts';
+import { cloudflareDialect } from './cloudflare.ts';
+import { datadogDialect } from './datadog.ts';
 import { gitlabDialect } from './gitlab.ts';
+import { mistralDialect } from './mistral.ts';
 import { openaiDialect } from './openai.ts';
 import { sendgridDialect } from './sendgrid.ts';
 import type { Dialect } from './server.ts';
@@ -9,6 +12,8 @@ export interface Fitting {
   dialect(): Dialect;
   /** The entry of policy.yml. */
   settings(baseUrl: string, credential: string): Record<string, unknown>;
+  /** How its credential is stored, where that is not as it is. */
+  stored?(admin: string): string;
   /** Whether a value can be told from the others. */
   identifies: boolean;
   pages: boolean;
@@ -67,6 +72,55 @@ export const fittings: Fitting[] = [
     identifies: false,
     pages: true,
     keyLimit: 8,
+    unclear: outages,
+  },
+  {
+    name: 'cloudflare',
+    dialect: cloudflareDialect,
+    settings: (baseUrl, credential) => ({
+      kind: 'cloudflare',
+      baseUrl,
+      credential,
+      ...common,
+      account: 'acc1',
+      policies: [
+        { effect: 'allow', permission_groups: [{ id: 'pg1' }], resources: { 'com.cloudflare.api.account.acc1': '*' } },
+      ],
+    }),
+    identifies: true,
+    pages: true,
+    keyLimit: 500,
+    unclear: outages,
+  },
+  {
+    name: 'datadog',
+    dialect: datadogDialect,
+    settings: (baseUrl, credential) => ({ kind: 'datadog', baseUrl, credential, ...common }),
+    stored: (admin) => JSON.stringify({ apiKey: admin, applicationKey: `app-${admin}` }),
+    identifies: false,
+    pages: true,
+    keyLimit: null,
+    // 403 is how Datadog says that it does not know a key.
+    unclear: [
+      ...outages.filter(({ status }) => status !== 403),
+      { status: 401 },
+      { status: 200, body: { valid: false } },
+    ],
+  },
+  {
+    name: 'mistral',
+    dialect: mistralDialect,
+    settings: (baseUrl, credential) => ({
+      kind: 'mistral',
+      baseUrl,
+      credential,
+      ...common,
+      workspace: 'ws1',
+      user: 'user1',
+    }),
+    identifies: true,
+    pages: true,
+    keyLimit: null,
     unclear: outages,
   },
 ];

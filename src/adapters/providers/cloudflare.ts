@@ -1,0 +1,102 @@
+import { day, type Secret } from '../../kernel.ts';
+import type { ProviderSettings } from '../../policy.ts';
+import type { Issuer } from '../../ports.ts';
+import { asking, at, credentialOf, expected, instantAt, listAt, type Means, path, textAt } from './call.ts';
+import { allPages, provider } from './provider.ts';
+
+/**
+ * Cloudflare API tokens, of one account or of the user whose token is the credential. A new one is made beside the old;
+ * Cloudflare's own roll is not used, because it ends the old value at the call.
+ * https://developers.cloudflare.com/fundamentals/api/get-started/create-token/
+ */
+export function cloudflare(name: string, settings: ProviderSettings<'cloudflare'>, means: Means): Issuer {
+  const ask = asking(name, settings.baseUrl, means.send);
+  const bearer = (value: Secret) => ({ authorization: `Bearer ${value.reveal()}` });
+  const admin = async (call: Parameters<typeof ask>[0]) =>
+    ask({ ...call, headers: bearer(await credentialOf(means, name, settings.credential)) });
+  // Each of the two verifies its own tokens only.
+  const tokens = settings.account === null ? '/user/tokens' : path`/accounts/${settings.account}/tokens`;
+  const verify = (value: Secret) => ask({ path: `${tokens}/verify`, headers: bearer(value) });
+  const one = async (id: string) =>
+    expected(name, 'look for a token', await admin({ path: tokens + path`/${id}` }), [200, 404]);
+
+  return provider({
+    name,
+    credential: settings.credential,
+    can: {
+      create: true,
+      test: true,
+      disable: true,
+      revoke: true,
+      confirmDead: true,
+      list: true,
+      lastUsed: true,
+      overlap: 'many',
+      keyLimit: settings.account === null ? 50 : 500,
+      propagationSeconds: settings.propagationSeconds,
+    },
+    create: (_key, label) =>
+      admin({
+        method: 'POST',
+        path: tokens,
+        body: {
+          name: label,
+          policies: settings.policies,
+          ...(settings.condition ? { condition: settings.condition } : {}),
+          ...(settings.lifetimeDays === null
+            ? {}
+            : { expires_on: `${new Date(Date.now() + settings.lifetimeDays * day).toISOString().slice(0, 19)}Z` }),
+        },
+      }),
+    made: ({ body }) => ({
+      value: textAt(body, '/result/value'),
+      providerKeyId: textAt(body, '/result/id'),
+      expiresAt: instantAt(body, '/result/expires_on'),
+    }),
+    list: () =>
+      allPages(name, async (from) => {
+        const page = Number(from ?? '1');
+        const answer = await admin({ path: tokens, query: { page, per_page: 50 } });
+        const { body } = expected(name, 'list tokens', answer, [200]);
+        const rows = listAt(body, '/result').map((each) => ({
+          providerKeyId: textAt(each, '/id') ?? '',
+          label: textAt(each, '/name'),
+          active: at(each, '/status') === 'active',
+        }));
+        const seen = (page - 1) * Number(textAt(body, '/result_info/per_page') ?? 50) + rows.length;
+        const more = rows.length > 0 && seen < Number(textAt(body, '/result_info/total_count') ?? 0);
+        return { rows, next: more ? String(page + 1) : null };
+      }),
+    async identify(_key, value) {
+      const { status, body } = await verify(value);
+      return status === 200 ? textAt(body, '/result/id') : null;
+    },
+    probe: (_key, value) => verify(value),
+    judge({ status, body }) {
+      const is = textAt(body, '/result/status');
+      if (status === 200 && is === 'active') return 'works';
+      return status === 401 || (status === 200 && (is === 'disabled' || is === 'expired')) ? 'refused' : 'unclear';
+    },
+    async revoke(_key, id) {
+      const answer = await admin({ method: 'DELETE', path: tokens + path`/${id}` });
+      expected(name, 'delete a token', answer, [200, 404]);
+    },
+    async enable(_key, id, on) {
+      // The whole token has to be sent back, or what it may do would change.
+      const { body } = expected(name, 'look for a token', await admin({ path: tokens + path`/${id}` }), [200]);
+      const kept = Object.fromEntries(
+        ['name', 'policies', 'condition', 'not_before', 'expires_on']
+          .map((field) => [field, at(body, `/result/${field}`)] as const)
+          .filter(([, value]) => value !== undefined && value !== null),
+      );
+      const changed = { ...kept, status: on ? 'active' : 'disabled' };
+      expected(
+        name,
+        on ? 'enable a token' : 'disable a token',
+        await admin({ method: 'PUT', path: tokens + path`/${id}`, body: changed }),
+        [200],
+      );
+    },
+    lastUsed: async (_key, id) => instantAt((await one(id)).body, '/result/last_used_on'),
+  });
+}

@@ -1,0 +1,91 @@
+import type { ProviderSettings } from '../../policy.ts';
+import type { Issuer } from '../../ports.ts';
+import { asking, at, credentialOf, expected, instantAt, listAt, type Means, path, textAt } from './call.ts';
+import { allPages, provider } from './provider.ts';
+
+const perPage = 100;
+
+/**
+ * Datadog API keys. The credential is a JSON document with `apiKey` and `applicationKey`.
+ * https://docs.datadoghq.com/api/latest/key-management/
+ */
+export function datadog(name: string, settings: ProviderSettings<'datadog'>, means: Means): Issuer {
+  const ask = asking(name, settings.baseUrl, means.send);
+  const admin = async (call: Parameters<typeof ask>[0]) => {
+    const pair = pairIn((await credentialOf(means, name, settings.credential)).reveal());
+    if (!pair) throw new Error(`${settings.credential} is no JSON document with apiKey and applicationKey.`);
+    return ask({ ...call, headers: { 'dd-api-key': pair.apiKey, 'dd-application-key': pair.applicationKey } });
+  };
+  const keys = () =>
+    allPages<unknown>(name, async (from) => {
+      const number = Number(from ?? '0');
+      const query = { 'page[size]': perPage, 'page[number]': number };
+      const { body } = expected(name, 'list keys', await admin({ path: '/api/v2/api_keys', query }), [200]);
+      const rows = listAt(body, '/data');
+      const total = at(body, '/meta/page/total_filtered_count');
+      const more = typeof total === 'number' ? number * perPage + rows.length < total : rows.length === perPage;
+      return { rows, next: more && rows.length > 0 ? String(number + 1) : null };
+    });
+
+  return provider({
+    name,
+    credential: settings.credential,
+    can: {
+      create: true,
+      test: true,
+      disable: false,
+      revoke: true,
+      confirmDead: true,
+      list: true,
+      lastUsed: true,
+      overlap: 'many',
+      keyLimit: null,
+      propagationSeconds: settings.propagationSeconds,
+    },
+    create: (_key, label) =>
+      admin({
+        method: 'POST',
+        path: '/api/v2/api_keys',
+        body: { data: { type: 'api_keys', attributes: { name: label } } },
+      }),
+    made: ({ body }) => ({
+      value: textAt(body, '/data/attributes/key'),
+      providerKeyId: textAt(body, '/data/id'),
+      expiresAt: null,
+    }),
+    list: async () =>
+      (await keys()).map((each) => ({
+        providerKeyId: textAt(each, '/id') ?? '',
+        label: textAt(each, '/attributes/name'),
+        active: true,
+      })),
+    // Only the last four of a key are shown, which is too little to end one by.
+    identify: async () => null,
+    probe: (_key, value) => ask({ path: '/api/v1/validate', headers: { 'dd-api-key': value.reveal() } }),
+    judge({ status, body }) {
+      if (status === 200 && at(body, '/valid') === true) return 'works';
+      return status === 403 ? 'refused' : 'unclear';
+    },
+    async revoke(_key, id) {
+      const answer = await admin({ method: 'DELETE', path: path`/api/v2/api_keys/${id}` });
+      expected(name, 'delete a key', answer, [204, 404]);
+    },
+    async lastUsed(_key, id) {
+      const answer = await admin({ path: path`/api/v2/api_keys/${id}` });
+      const { body } = expected(name, 'look for a key', answer, [200, 404]);
+      return instantAt(body, '/data/attributes/date_last_used');
+    },
+  });
+}
+
+function pairIn(text: string): { apiKey: string; applicationKey: string } | null {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    const apiKey = textAt(parsed, '/apiKey');
+    const applicationKey = textAt(parsed, '/applicationKey');
+    return apiKey && applicationKey ? { apiKey, applicationKey } : null;
+  } catch {
+    // The parser quotes what it could not read.
+    return null;
+  }
+}

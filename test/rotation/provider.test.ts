@@ -1,0 +1,303 @@
+import { randomUUID } from 'node:crypto';
+import { afterAll, describe, expect, test } from 'vitest';
+import { issuers } from '../../src/adapters/providers/index.ts';
+import type { ApiKey } from '../../src/inventory/model.ts';
+import { policySchema } from '../../src/policy.ts';
+import type { Issuer, Secrets } from '../../src/ports.ts';
+import { findDue } from '../../src/rotation/find-due.ts';
+import { conditionInWords, type Rotation } from '../../src/rotation/model.ts';
+import { retryRotation } from '../../src/rotation/retry.ts';
+import { rollBackRotation } from '../../src/rotation/roll-back.ts';
+import { startRotation } from '../../src/rotation/start.ts';
+import { fittings, twoSlots } from '../providers/fakes/index.ts';
+import { chance, type Fake, startFake } from '../providers/fakes/server.ts';
+import { quick, type RotationPorts, useStage } from './stage.ts';
+
+const stage = useStage();
+const fakes: Fake[] = [];
+afterAll(async () => void (await Promise.all(fakes.map((each) => each.close()))));
+
+const shapes = { openai: fittings[0]!, gitlab: fittings[2]!, acme: fittings[3]!, azure: twoSlots };
+type Shape = keyof typeof shapes;
+interface Scene {
+  fake: Fake;
+  ports: RotationPorts;
+  key: ApiKey;
+  old: string;
+  credential: string;
+  rotate(emergency?: boolean): Promise<Rotation['id']>;
+  /** What Secrets Manager hands out. */
+  current(): Promise<string>;
+}
+
+/** A key whose value the provider knows, though nobody has told us what it is called there. */
+async function scene(shape: Shape, { graceMinutes = 0, settings = {} } = {}): Promise<Scene> {
+  const fitting = shapes[shape];
+  const fake = await startFake(fitting.dialect());
+  fakes.push(fake);
+  const credential = `keysteward/credential-${randomUUID()}`;
+  await stage.bot.createSecret({ Name: credential, SecretString: fake.world.admin });
+  const { providers } = policySchema.parse({
+    providers: { [shape]: { ...fitting.settings(fake.url, credential), ...settings } },
+  });
+  const policy = { ...quick, providers, rotation: { ...quick.rotation, graceMinutes } };
+  const ports = { ...stage.ports, policy, issuers: issuers(stage.ports.secrets, providers) };
+  const old = shape === 'openai' ? `sk-svcacct-${chance()}` : chance();
+  fake.world.make(shape === 'azure' ? 'Key1' : 'made by hand', old, {
+    id: shape === 'azure' ? 'Key1' : shape === 'gitlab' ? '7' : 'key_old',
+  });
+  if (shape === 'azure') fake.world.make('Key2', chance(), { id: 'Key2' });
+  const made = await stage.key({ issuer: shape });
+  const { VersionId } = await stage.bot.putSecretValue({ SecretId: made.key.secretId!, SecretString: old });
+  await stage.database.store.pool.query(
+    'update api_key set current_version = $2, last_rotated_at = null where id = $1',
+    [made.key.id, VersionId],
+  );
+  const key = { ...made.key, currentVersion: VersionId! };
+  return {
+    fake,
+    ports,
+    key,
+    old,
+    credential,
+    async rotate(emergency = false) {
+      const ask = { keyId: key.id, reason: 'A test', emergency };
+      return (await startRotation(ports, stage.owner, ask)).id;
+    },
+    current: async () => (await stage.bot.getSecretValue({ SecretId: key.secretId! })).SecretString!,
+  };
+}
+const keyOf = (id: string) => stage.database.store.read((view) => view.keys.get(id));
+/** In a pair of slots each always holds something; what counts is that nobody has the value of the other. */
+const worksElsewhere = ({ fake }: Scene, current: string) =>
+  fake.world.live().filter((each) => each !== current && !fake.world.keys.some((key) => key.name.startsWith('Key')));
+
+/** Outside calls that fail like a machine that dies: at the given one, before or after it was made. */
+function dying(
+  ports: RotationPorts,
+  at: number,
+  moment: 'before' | 'after',
+): { ports: RotationPorts; calls(): number } {
+  let calls = 0;
+  const wrap = <T extends object>(target: T, methods: readonly (keyof T)[]): T =>
+    new Proxy(target, {
+      get(of, name, receiver) {
+        const method: unknown = Reflect.get(of, name, receiver);
+        if (typeof method !== 'function' || !methods.includes(name as keyof T)) return method;
+        return async (...args: unknown[]) => {
+          const mine = ++calls;
+          if (mine === at && moment === 'before') throw new Error(`died before ${String(name)}`);
+          const answer: unknown = await (method as (...all: unknown[]) => Promise<unknown>).apply(of, args);
+          if (mine === at && moment === 'after') throw new Error(`died after ${String(name)}`);
+          return answer;
+        };
+      },
+    });
+  const secrets = wrap<Secrets>(ports.secrets, ['describe', 'stage', 'move', 'read']);
+  const of = (name: string): Issuer | null => {
+    const issuer = ports.issuers.of(name);
+    return issuer && wrap(issuer, ['create', 'find', 'identify', 'test', 'revoke', 'confirmDead']);
+  };
+  return { ports: { ...ports, secrets, issuers: { ...ports.issuers, of } }, calls: () => calls };
+}
+
+describe.each(['openai', 'gitlab', 'azure'] as const)('a rotation at a provider like %s', (shape) => {
+  test('ends with one live key, which is the one handed out, and with the old one revoked and proven dead', async () => {
+    const here = await scene(shape);
+    here.fake.world.lag = shape === 'azure' ? { made: 0, ended: 1 } : { made: 2, ended: 2 };
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const done = await stage.rotation(id);
+    expect(done).toMatchObject({ status: 'done', condition: 'new', attempt: 1, failure: null });
+    const now = await here.current();
+    expect(now).not.toBe(here.old);
+    expect(here.fake.world.live()).toContain(now);
+    expect(here.fake.world.live()).not.toContain(here.old);
+    expect(worksElsewhere(here, now)).toEqual([]);
+
+    const after = await keyOf(here.key.id);
+    const made = here.fake.world.keys.find((each) => each.value === now)!;
+    expect(after).toMatchObject({ providerKeyId: made.id, currentVersion: done.newVersion });
+    expect(after.expiresAt === null).toBe(shape !== 'gitlab');
+    const trail = await stage.trail(id);
+    expect(trail.map((each) => each.action)).toEqual(expect.arrayContaining(['rotation.create', 'rotation.revoke']));
+    const evidence = done.record.findLast((each) => each.step === 'confirm')!.evidence!;
+    expect(evidence).toContain(`${shape} no longer accepts the old value`);
+    for (const secret of [now, here.old, here.fake.world.admin])
+      expect(JSON.stringify([trail, done])).not.toContain(secret);
+
+    await stage.database.store.pool.query('update api_key set last_rotated_at = null where id = $1', [here.key.id]);
+    const again = await here.rotate();
+    await stage.work({ ports: here.ports });
+    expect((await stage.rotation(again)).status).toBe('done');
+    expect(here.fake.world.live()).not.toContain(now);
+    expect(worksElsewhere(here, await here.current())).toEqual([]);
+  });
+
+  test.each(['generate', 'test', 'promote', 'verify', 'grace'])(
+    'turned back at "%s" leaves the old key alive and nothing of the new one',
+    async (step) => {
+      const here = await scene(shape, { graceMinutes: 60 });
+      const id = await here.rotate();
+      if (step !== 'generate') await stage.work({ ports: here.ports, until: (each) => each.step === step });
+      const tried = here.fake.world.live();
+      await rollBackRotation(here.ports, stage.owner, id);
+      await stage.work({ ports: here.ports });
+      expect(await stage.rotation(id)).toMatchObject({ status: 'rolled-back', condition: 'old' });
+      expect(await here.current()).toBe(here.old);
+      expect(here.fake.world.live()).toContain(here.old);
+      expect(worksElsewhere(here, here.old)).toEqual([]);
+      if (shape === 'azure' && step !== 'generate') expect(here.fake.world.live()).not.toEqual(tried);
+    },
+  );
+});
+
+describe.each(['openai', 'azure'] as const)('a worker at a provider like %s', (shape) => {
+  test('that dies before or after any outside call ends the same: one current version, no orphan, the old one dead', async () => {
+    let points = 0;
+    for (const moment of ['before', 'after'] as const) {
+      for (let at = 1; ; at++) {
+        const here = await scene(shape);
+        const { ports, calls } = dying(here.ports, at, moment);
+        const id = await here.rotate();
+        await stage.work({ ports });
+        const done = await stage.rotation(id);
+        const where = `${moment} call ${at}`;
+        expect(done, where).toMatchObject({ status: 'done', condition: 'new', attempt: 1 });
+        const now = await here.current();
+        expect(await stage.stages(here.key), where).toEqual({ [done.newVersion!]: ['AWSCURRENT'] });
+        expect(here.fake.world.live(), where).toContain(now);
+        expect(here.fake.world.live(), where).not.toContain(here.old);
+        expect(worksElsewhere(here, now), where).toEqual([]);
+        const name = here.fake.world.keys.find((each) => each.value === now)!.id;
+        expect((await keyOf(here.key.id)).providerKeyId, where).toBe(name);
+        if (calls() < at) break;
+        points++;
+      }
+    }
+    expect(points).toBeGreaterThanOrEqual(16);
+  }, 240_000);
+});
+
+describe('a rotation at a provider', () => {
+  test('whose answer to the creation is lost has one live key in the end', async () => {
+    const here = await scene('openai');
+    here.fake.world.faults.push({ on: 'create', lose: true });
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', attempt: 1 });
+    expect((await stage.trail(id)).map((each) => each.action)).toContain('rotation.remove-orphan');
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
+  test('finds an orphan that was not listed at first before it calls itself done', async () => {
+    const here = await scene('openai');
+    here.fake.world.faults.push({ on: 'create', lose: true });
+    // Once for the listing before each of the two creations.
+    here.fake.world.hidden = 2;
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', attempt: 1 });
+    expect(here.fake.world.keys).toHaveLength(3);
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
+  test('whose new key never works takes each of them away again, and says that the old one works', async () => {
+    const here = await scene('openai', { settings: { propagationSeconds: 0 } });
+    here.fake.world.lag.made = 1_000;
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'failed', condition: 'old', attempt: 3 });
+    expect(here.fake.world.keys).toHaveLength(4);
+    expect(here.fake.world.live()).toEqual([here.old]);
+    expect(await here.current()).toBe(here.old);
+  });
+
+  test('that is refused a new key stops at once and says why in words', async () => {
+    const here = await scene('acme');
+    for (let i = 0; i < 7; i++) here.fake.world.make(`other ${i}`, chance());
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'old' });
+    expect(failed.failure).toMatch(/already has 8 keys here and allows 8/);
+  });
+
+  test('that cannot tell the old key from others stops with both alive; revoked by hand, Retry goes on from there', async () => {
+    const here = await scene('acme');
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', step: 'retire', condition: 'both' });
+    expect(failed.failure).toMatch(/does not say which of its keys the old value .* Revoke it there by hand/);
+    expect(conditionInWords(failed)).toBe('The new value works. The old one may still work.');
+    expect(here.fake.world.live()).toContain(here.old);
+    here.fake.world.end('key_old');
+    await retryRotation(here.ports, stage.owner, id);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+
+    await stage.database.store.pool.query('update api_key set last_rotated_at = null where id = $1', [here.key.id]);
+    const next = await here.rotate();
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(next)).toMatchObject({ status: 'done', condition: 'new' });
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
+  test('does not call the old key dead while the provider accepts it, nor when it does not answer', async () => {
+    const here = await scene('openai', { settings: { propagationSeconds: 0 } });
+    here.fake.world.lag.ended = 1_000;
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', step: 'confirm', condition: 'both' });
+    expect(failed.failure).toMatch(/still works at openai although it was revoked/);
+    const unclear = await scene('openai');
+    const other = await unclear.rotate();
+    await stage.work({ ports: unclear.ports, until: (each) => each.step === 'confirm' });
+    unclear.fake.world.faults.push({ on: 'probe', reply: { status: 503 }, times: 2 });
+    await stage.work({ ports: unclear.ports, until: () => true });
+    expect(await stage.rotation(other)).toMatchObject({ status: 'running', step: 'confirm' });
+    await stage.work({ ports: unclear.ports });
+    expect(await stage.rotation(other)).toMatchObject({ status: 'done', condition: 'new' });
+  });
+
+  test.each(['generate', 'test', 'promote', 'verify', 'retire', 'confirm'])(
+    'that an emergency overtakes at "%s" leaves one live key',
+    async (step) => {
+      for (const shape of ['openai', 'azure'] as const) {
+        const here = await scene(shape);
+        const first = await here.rotate();
+        if (step !== 'generate') await stage.work({ ports: here.ports, until: (each) => each.step === step });
+        const second = await here.rotate(true);
+        await stage.work({ ports: here.ports });
+        expect((await stage.rotation(first)).status).toBe('superseded');
+        expect(await stage.rotation(second)).toMatchObject({ status: 'done', condition: 'new' });
+        const now = await here.current();
+        expect(here.fake.world.live(), shape).toContain(now);
+        expect(here.fake.world.live(), shape).not.toContain(here.old);
+        expect(worksElsewhere(here, now), shape).toEqual([]);
+      }
+    },
+  );
+});
+
+describe('no rotation', () => {
+  test('of a key whose provider is not connected: the refusal says what to configure', async () => {
+    const { key } = await stage.key({ issuer: 'mistral' });
+    const ask = { keyId: key.id, reason: null, emergency: false };
+    await expect(startRotation(stage.ports, stage.owner, ask)).rejects.toThrow(/providers\.mistral in policy\.yml/);
+  });
+
+  test('of the credential that would have to do it', async () => {
+    const here = await scene('openai');
+    const { key } = await stage.key({ issuer: 'openai', nextRotationAt: new Date(0) });
+    const arn = `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${here.credential}-aB3dE6`;
+    await stage.database.store.pool.query('update api_key set secret_id = $2 where id = $1', [key.id, arn]);
+    const ask = { keyId: key.id, reason: null, emergency: true };
+    await expect(startRotation(here.ports, stage.owner, ask)).rejects.toThrow(/Keysteward itself works with/);
+    await findDue(here.ports);
+    expect(await stage.database.store.read((view) => view.rotations.ofKey(key.id, 1))).toEqual([]);
+  });
+});
