@@ -32,6 +32,12 @@ describe('policy.example.yml', () => {
     });
   });
 
+  it('is joined by examples of providers that are accepted as they stand', () => {
+    const shown = [...contentOf('docs/how-to/connect-a-provider.md').matchAll(/```yaml\n([\s\S]*?)```/g)];
+    const names = shown.flatMap(([, yaml]) => Object.keys(policySchema.parse(parse(yaml!)).providers));
+    expect(names).toEqual(['openai', 'mail', 'gitlab', 'acme', 'azure-openai']);
+  });
+
   it('refuses a name that no rule has', () => {
     expect(() => policySchema.parse({ rotation: { everyWeeks: 4 } })).toThrow(/everyWeeks/);
   });
