@@ -69,6 +69,11 @@ const providerSchema = z.discriminatedUnion('kind', [
     condition: z.record(z.string(), z.json()).optional(),
     lifetimeDays: z.number().int().min(2).nullable().default(null),
   }),
+  z.strictObject({
+    ...each('anthropic', 'https://api.anthropic.com', 30),
+    /** Null for all workspaces. */
+    workspace: z.string().min(1).nullable().default(null),
+  }),
   z.strictObject(each('datadog', 'https://api.datadoghq.com', 60)),
   z.strictObject({
     ...each('mistral', 'https://api.mistral.ai', 30),

@@ -1,5 +1,6 @@
 import type { Policy } from '../../policy.ts';
 import type { Issuer, Issuers, Secrets } from '../../ports.ts';
+import { anthropic } from './anthropic.ts';
 import type { Means } from './call.ts';
 import { cloudflare } from './cloudflare.ts';
 import { datadog } from './datadog.ts';
@@ -21,6 +22,8 @@ export function issuerFrom(name: string, settings: Settings, means: Means): Issu
       return sendgrid(name, settings, means);
     case 'gitlab':
       return gitlab(name, settings, means);
+    case 'anthropic':
+      return anthropic(name, settings, means);
     case 'cloudflare':
       return cloudflare(name, settings, means);
     case 'datadog':

@@ -22,7 +22,7 @@ export interface Dialect {
   probe(key: ApiKey, value: Secret): Promise<Answer>;
   /** What that says of the value. Everything that is not the provider's own word on it is `unclear`. */
   judge(answer: Answer): Verdict;
-  /** Answers are the ones that mean that the key is gone. */
+  /** Ends a key; one that is gone already is no trouble. */
   revoke(key: ApiKey, providerKeyId: string): Promise<void>;
   enable?(key: ApiKey, providerKeyId: string, on: boolean): Promise<void>;
   lastUsed?(key: ApiKey, providerKeyId: string): Promise<Date | null>;

@@ -1,4 +1,5 @@
 import { acmeDialect, acmeSettings, slotsDialect, slotsSettings } from './acme.ts';
+import { anthropicDialect } from './anthropic.ts';
 import { cloudflareDialect } from './cloudflare.ts';
 import { datadogDialect } from './datadog.ts';
 import { gitlabDialect } from './gitlab.ts';
@@ -91,6 +92,20 @@ export const fittings: Fitting[] = [
     pages: true,
     keyLimit: 500,
     unclear: outages,
+  },
+  {
+    name: 'anthropic',
+    dialect: anthropicDialect,
+    settings: (baseUrl, credential) => ({ kind: 'anthropic', baseUrl, credential, ...common }),
+    identifies: true,
+    pages: true,
+    keyLimit: null,
+    unclear: [
+      ...outages,
+      { status: 401, body: { error: { type: 'authentication_error', message: 'CORS requests are not allowed' } } },
+      { status: 400, body: { error: { type: 'invalid_request_error', message: 'You have reached your spend limit' } } },
+      { status: 529, body: { error: { type: 'overloaded_error' } } },
+    ],
   },
   {
     name: 'datadog',
