@@ -81,7 +81,10 @@ describe.skipIf(!chromiumPath)('inputs in the page of the local Slack (in Chromi
     await at('person').fill('oliv');
     await page.keyboard.press('Enter');
     await choose('people', 'Olivia Owner');
+    await page.keyboard.press('Escape');
+    await page.getByRole('listbox').waitFor({ state: 'hidden' });
     await form.getByRole('button', { name: 'Remove Dana Developer' }).click();
+    await form.getByRole('button', { name: 'Remove Dana Developer' }).waitFor({ state: 'hidden' });
     await form.getByRole('radiogroup', { name: 'radio' }).getByLabel('Banana').check();
     await form.getByRole('group', { name: 'boxes' }).getByLabel('Cherry').check();
     await form.getByRole('group', { name: 'boxes' }).getByLabel('Apple').uncheck();
