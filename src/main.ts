@@ -21,3 +21,5 @@ process.exitCode = await commandLine(process.argv.slice(2), process.env, {
       }
     }),
 });
+// A client that still waits for a server which is away must not keep a stopped program alive.
+setTimeout(() => process.exit(), 5_000).unref();

@@ -11,7 +11,7 @@ export async function acknowledging({ quick, say }) {
     const postgres = await postgresFor(stage);
     const ours = await roleFor(stage, 'bot', { databaseUrl: postgres.url, apiUrl: slack.apiUrl });
     const bolt = await boltFor(stage);
-    const ms = quick ? 1_000 : 2_000;
+    const ms = quick ? 700 : 2_000;
     const load = (server) => closedLoop({ port: server.port, connections, ms, responseUrl: slack.responseUrl });
     // What is acknowledged still has to be handled; the control must not share the machine with that.
     const handled = async () => {

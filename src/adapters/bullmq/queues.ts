@@ -47,7 +47,7 @@ async function within<T>(ms: number, what: string, promise: Promise<T>): Promise
   }
 }
 const answerMs = 3_000;
-/** Running jobs are waited for; a queue that cannot be reached is not. */
+/** How long running jobs are waited for. */
 const closeMs = 20_000;
 
 const queueName = (lane: Lane) => `keysteward-${lane}`;
@@ -90,6 +90,7 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
       : pool;
   const forWorker: unknown = 'redisUrl' in home ? { url: home.redisUrl, maxRetriesPerRequest: null } : pool;
 
+  const inFlight = new Set<Promise<void>>();
   const queues = new Map<Lane, AnyQueue>();
   const workers: RunningWorker[] = [];
   const queueOf = (lane: Lane) => {
@@ -128,7 +129,11 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
       for (const lane of lanes) {
         const worker = new Worker(
           queueName(lane),
-          async (job: { data: unknown }) => run((job.data as { workId: string }).workId),
+          async (job: { data: unknown }) => {
+            const work = run((job.data as { workId: string }).workId);
+            inFlight.add(work);
+            await work.finally(() => inFlight.delete(work));
+          },
           // Postgres counts crashes; BullMQ must never give up by itself.
           {
             connection: forWorker,
@@ -149,10 +154,14 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
       await within(answerMs, 'the queue', queueOf('urgent').getJobCounts('waiting'));
     },
     async close() {
-      const closing = async (each: { close(): Promise<unknown> }, ms: number) =>
-        within(ms, 'closing the queue', each.close()).catch(onError);
-      await Promise.all(workers.map((worker) => closing(worker, closeMs)));
-      await Promise.all([...queues.values()].map((queue) => closing(queue, answerMs)));
+      const closing = (each: { close(): Promise<unknown> }) =>
+        within(answerMs, 'closing the queue', each.close()).catch(onError);
+      // From now on they take no more; what runs is waited for here, because a queue that is away cannot say so.
+      const stopping = workers.map((worker) => worker.close());
+      for (const each of stopping) each.catch(() => {});
+      await within(closeMs, 'running jobs', Promise.allSettled(inFlight)).catch(onError);
+      await Promise.all(stopping.map((each) => closing({ close: () => each })));
+      await Promise.all([...queues.values()].map(closing));
       await pool?.end();
     },
   };
