@@ -355,7 +355,7 @@ async function tellOfDeadWork({ store, policy }: Ports, work: Work, error: strin
 }
 
 /** Which verb does which job. A job without one does not compile. */
-function handlersOf(ports: Ports, admins: string[], adapters: { card: Handlers['slack.card'] }): Handlers {
+export function handlersOf(ports: Ports, admins: string[], adapters: { card: Handlers['slack.card'] }): Handlers {
   return {
     'slack.card': adapters.card,
     'people.sync': () => syncPeople(ports, admins),

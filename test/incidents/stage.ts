@@ -2,29 +2,21 @@ import { randomUUID } from 'node:crypto';
 import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll } from 'vitest';
 import { applyGrants } from '../../src/access/apply.ts';
-import { endAllOfKey } from '../../src/access/end.ts';
 import type { Grant } from '../../src/access/model.ts';
 import { cardLedger } from '../../src/adapters/postgres/slack.ts';
-import { workLedger } from '../../src/adapters/postgres/work.ts';
 import { cardSync } from '../../src/adapters/slack/cards.ts';
 import { slackClients } from '../../src/adapters/slack/clients.ts';
 import { openSlack } from '../../src/app.ts';
-import { checkIncidents, watchIncident } from '../../src/incidents/check.ts';
-import { tellOverdue } from '../../src/incidents/deadline.ts';
 import { declareIncident } from '../../src/incidents/declare.ts';
 import type { Incident, Report } from '../../src/incidents/model.ts';
-import { pageForIncident } from '../../src/incidents/page.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
-import { type JobName, jobs } from '../../src/jobs.ts';
-import { Later, newId, Refusal } from '../../src/kernel.ts';
+import { newId } from '../../src/kernel.ts';
 import type { Person } from '../../src/people/model.ts';
 import { defaultPolicy, type Policy } from '../../src/policy.ts';
 import type { Ports } from '../../src/ports.ts';
-import { pageForRotation } from '../../src/rotation/reconcile.ts';
-import { startForCause } from '../../src/rotation/start.ts';
-import { takeStep } from '../../src/rotation/step.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
 import { type Desk, deskOf } from '../support/desk.ts';
+import { workOff } from '../support/jobs.ts';
 import { type TestPorts, usePorts } from '../support/ports.ts';
 import { type StubSlack, startStubSlack } from '../support/stub-slack.ts';
 
@@ -157,7 +149,6 @@ export function useStage(policy: Policy = quick): Stage {
     return (await declareIncident(ports, reporter.id, whole)).incident;
   };
   stage.work = async ({ until, ports = stage.ports, only = '' } = {}) => {
-    const ledger = workLedger(stage.database.store.pool, policy);
     const card = cardSync({
       store: ports.store,
       ledger: cardLedger(stage.database.store.pool),
@@ -165,37 +156,12 @@ export function useStage(policy: Policy = quick): Stage {
       renderers: stage.desk.registry.cards,
       warn: () => {},
     });
-    for (let ran = 0; ran < 500; ran++) {
-      const { rows } = await pool.query(
-        `select id from work where status = 'waiting' and run_at <= clock_timestamp() + interval '2 s' and name like $1
-         order by lane = 'urgent' desc, run_at, id limit 1`,
-        [`${only}%`],
-      );
-      const id = rows[0]?.id as string | undefined;
-      if (!id) {
-        if (!only) await checkIncidents(ports);
-        const fresh = await pool.query(
-          `select 1 from work where status = 'waiting' and run_at <= clock_timestamp() + interval '2 s' and name like $1`,
-          [`${only}%`],
-        );
-        if (fresh.rows.length === 0) return;
-        continue;
-      }
-      await pool.query('update work set run_at = least(run_at, now()) where id = $1', [id]);
-      const work = (await ledger.claim(id, 60_000))!;
-      try {
-        await handle(ports, work.name, work.payload, (payload) => card(payload));
-        await ledger.finish(work);
-      } catch (error) {
-        if (error instanceof Refusal) await ledger.finish(work);
-        else if (error instanceof Later) {
-          await ledger.postpone(work, error.retryInMs);
-          if (error.retryInMs <= 1_000) await new Promise((resolve) => setTimeout(resolve, 50));
-        } else throw error;
-      }
-      if (await until?.()) return;
-    }
-    throw new Error('500 jobs and no end');
+    await workOff(stage.database, ports, {
+      card,
+      until,
+      only: (name) => name.startsWith(only),
+      scheduled: only ? undefined : 'incidents.check',
+    });
   };
   stage.incident = (id) => stage.database.store.read((view) => view.incidents.get(id));
   stage.stages = async (key) => {
@@ -221,38 +187,4 @@ export function useStage(policy: Policy = quick): Stage {
     );
   };
   return stage;
-}
-
-async function handle(
-  ports: Ports,
-  name: JobName,
-  payload: unknown,
-  card: (payload: { cardId: `crd_${string}` }) => Promise<void>,
-): Promise<void> {
-  switch (name) {
-    case 'slack.card':
-      return card(jobs[name].payload.parse(payload));
-    case 'access.end-all-of-key':
-      return endAllOfKey(ports, jobs[name].payload.parse(payload));
-    case 'access.apply':
-    case 'access.apply-now':
-      return void (await applyGrants(ports, jobs[name].payload.parse(payload)));
-    case 'rotation.start':
-      return startForCause(ports, jobs[name].payload.parse(payload));
-    case 'rotation.step':
-    case 'rotation.step-now':
-      return takeStep(ports, jobs[name].payload.parse(payload));
-    case 'rotation.page':
-      return pageForRotation(ports, jobs[name].payload.parse(payload));
-    case 'incidents.page':
-      return pageForIncident(ports, jobs[name].payload.parse(payload));
-    case 'incidents.watch':
-      return watchIncident(ports, jobs[name].payload.parse(payload));
-    case 'incidents.deadline':
-      return tellOverdue(ports, jobs[name].payload.parse(payload));
-    case 'incidents.check':
-      return checkIncidents(ports);
-    default:
-      throw new Error(`${name} is no job of this stage`);
-  }
 }

@@ -1,28 +1,21 @@
 import { beforeAll } from 'vitest';
 import { applyGrants } from '../../src/access/apply.ts';
-import { decideRequest, withdrawAllOfPerson } from '../../src/access/decide.ts';
-import { endAllOfPerson } from '../../src/access/end.ts';
+import { decideRequest } from '../../src/access/decide.ts';
 import { requestAccess } from '../../src/access/request.ts';
-import { workLedger } from '../../src/adapters/postgres/work.ts';
 import { standardWebhooks } from '../../src/adapters/webhooks.ts';
 import type { WebhookAsk } from '../../src/doors.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
-import { type JobName, type JobPayload, jobs } from '../../src/jobs.ts';
-import { Later, newId, Refusal, Secret } from '../../src/kernel.ts';
-import { checkCase } from '../../src/offboarding/check.ts';
+import type { JobName } from '../../src/jobs.ts';
+import { newId, Secret } from '../../src/kernel.ts';
 import { factsOf } from '../../src/offboarding/facts.ts';
-import { recallLeaver } from '../../src/offboarding/hear.ts';
 import { offboardingOverHttp } from '../../src/offboarding/http.ts';
 import { linesOf } from '../../src/offboarding/model.ts';
-import { openForDeactivated, startCase } from '../../src/offboarding/open.ts';
 import { offboardingInSlack } from '../../src/offboarding/slack.ts';
 import type { Person } from '../../src/people/model.ts';
 import { defaultPolicy, type Policy } from '../../src/policy.ts';
-import type { Ports } from '../../src/ports.ts';
-import { startForCause } from '../../src/rotation/start.ts';
-import { takeStep } from '../../src/rotation/step.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
 import { type Desk, deskOf } from '../support/desk.ts';
+import { workOff } from '../support/jobs.ts';
 import { type TestPorts, usePorts } from '../support/ports.ts';
 
 export const secret = 'whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=';
@@ -30,21 +23,6 @@ export const olderSecret = 'whsec_YWJjZGVmMDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODk=';
 export const quick: Policy = {
   ...defaultPolicy,
   rotation: { ...defaultPolicy.rotation, graceMinutes: 0, settleSeconds: 1, minMinutesBetween: 1 },
-};
-
-type Handlers = { [N in JobName]?: (ports: Ports, payload: JobPayload<N>) => Promise<unknown> };
-const handlers: Handlers = {
-  'offboarding.person-deactivated': openForDeactivated,
-  'offboarding.recall': recallLeaver,
-  'offboarding.start': startCase,
-  'offboarding.check': checkCase,
-  'access.apply': applyGrants,
-  'access.apply-now': applyGrants,
-  'access.end-all-of-person': endAllOfPerson,
-  'access.withdraw-all-of-person': withdrawAllOfPerson,
-  'rotation.start': startForCause,
-  'rotation.step': takeStep,
-  'rotation.step-now': takeStep,
 };
 
 export interface Office extends TestPorts {
@@ -59,7 +37,7 @@ export interface Office extends TestPorts {
   key(facts?: Partial<ApiKey>): Promise<ApiKey>;
   /** Somebody holds an active grant of the key. */
   grant(person: Person, key: ApiKey): Promise<void>;
-  /** Runs what is due, by the real handlers, until nothing is. Names in `but` stay waiting. */
+  /** Runs what is due until nothing is. Cards, and names in `but`, stay waiting. */
   work(but?: JobName[]): Promise<void>;
   lines(caseId: string): Promise<Record<string, string>>;
 }
@@ -104,30 +82,8 @@ export function useOffice(policy: Policy = quick): Office {
     await applyGrants(office.ports, { keyId: key.id });
   };
   office.work = async (but = []) => {
-    const { pool } = office.database.store;
-    const ledger = workLedger(pool, policy);
-    for (let ran = 0; ran < 500; ran++) {
-      const { rows } = await pool.query<{ id: string }>(
-        `select id from work where status = 'waiting' and name = any($1) and name <> all($2)
-         and run_at <= clock_timestamp() + interval '3 s' order by lane = 'urgent' desc, run_at limit 1`,
-        [Object.keys(handlers), but],
-      );
-      if (!rows[0]) return;
-      await pool.query('update work set run_at = least(run_at, now()) where id = $1', [rows[0].id]);
-      const work = (await ledger.claim(rows[0].id, 60_000))!;
-      try {
-        const run = handlers[work.name] as (ports: Ports, payload: unknown) => Promise<unknown>;
-        await run(office.ports, jobs[work.name].payload.parse(work.payload));
-        await ledger.finish(work);
-      } catch (error) {
-        if (error instanceof Refusal) await ledger.finish(work);
-        else if (error instanceof Later) {
-          await ledger.postpone(work, error.retryInMs);
-          if (error.retryInMs <= 1_000) await new Promise((resolve) => setTimeout(resolve, 50));
-        } else throw error;
-      }
-    }
-    throw new Error('500 jobs and no end');
+    const only = (name: JobName) => name !== 'slack.card' && !but.includes(name);
+    await workOff(office.database, office.ports, { only, aheadMs: 3_000 });
   };
   office.lines = (caseId) =>
     office.ports.store.read(async (view) => {

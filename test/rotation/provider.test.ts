@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { issuers } from '../../src/adapters/providers/index.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { policySchema } from '../../src/policy.ts';
-import type { Issuer, Secrets } from '../../src/ports.ts';
+import type { Issuer, Ports, Secrets } from '../../src/ports.ts';
 import { findDue } from '../../src/rotation/find-due.ts';
 import { conditionInWords, type Rotation } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
@@ -11,7 +11,7 @@ import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { fittings, twoSlots } from '../providers/fakes/index.ts';
 import { chance, type Fake, startFake } from '../providers/fakes/server.ts';
-import { quick, type RotationPorts, useStage } from './stage.ts';
+import { quick, useStage } from './stage.ts';
 
 const stage = useStage();
 const fakes: Fake[] = [];
@@ -21,7 +21,7 @@ const shapes = { openai: fittings[0]!, gitlab: fittings[2]!, acme: fittings[3]!,
 type Shape = keyof typeof shapes;
 interface Scene {
   fake: Fake;
-  ports: RotationPorts;
+  ports: Ports;
   key: ApiKey;
   old: string;
   credential: string;
@@ -73,11 +73,7 @@ const worksElsewhere = ({ fake }: Scene, current: string) =>
   fake.world.live().filter((each) => each !== current && !fake.world.keys.some((key) => key.name.startsWith('Key')));
 
 /** Outside calls that fail like a machine that dies: at the given one, before or after it was made. */
-function dying(
-  ports: RotationPorts,
-  at: number,
-  moment: 'before' | 'after',
-): { ports: RotationPorts; calls(): number } {
+function dying(ports: Ports, at: number, moment: 'before' | 'after'): { ports: Ports; calls(): number } {
   let calls = 0;
   const wrap = <T extends object>(target: T, methods: readonly (keyof T)[]): T =>
     new Proxy(target, {

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Refusal } from '../../src/kernel.ts';
+import type { Ports } from '../../src/ports.ts';
 import { conditionInWords, steps } from '../../src/rotation/model.ts';
 import { reconcileRotations } from '../../src/rotation/reconcile.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
@@ -8,7 +9,7 @@ import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startForCause, startRotation } from '../../src/rotation/start.ts';
 import { takeStep } from '../../src/rotation/step.ts';
 import { aPerson, given } from '../support/company.ts';
-import { mayBe, quick, type RotationPorts, truth, useStage } from './stage.ts';
+import { mayBe, quick, truth, useStage } from './stage.ts';
 
 const stage = useStage();
 const asked = { reason: 'A test', emergency: false };
@@ -205,7 +206,7 @@ describe('a rotation that cannot go on says so and keeps the old value', () => {
         return { verdict: 'refused' as const, evidence: 'the service does not take it' };
       },
     };
-    const ports: RotationPorts = { ...stage.ports, issuers: { of: () => refusing, names: () => [] } };
+    const ports: Ports = { ...stage.ports, issuers: { of: () => refusing, names: () => [] } };
     const { id } = await startRotation(ports, stage.owner, { keyId: key.id, ...asked });
     await stage.work({ ports });
     const failed = await stage.rotation(id);
@@ -268,9 +269,9 @@ describe('a rotation that cannot go on says so and keeps the old value', () => {
 });
 
 describe('the outside world fails', () => {
-  const through = async (...faults: Parameters<typeof stage.aws.control.inject>) => {
+  const through = async (...faults: Parameters<typeof stage.aws.server.control.inject>) => {
     const { key } = await stage.key();
-    stage.aws.control.inject(...faults.map((each) => ({ ...each, secretId: key.secretId! })));
+    stage.aws.server.control.inject(...faults.map((each) => ({ ...each, secretId: key.secretId! })));
     const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });
     await stage.work();
     const done = await stage.rotation(id);
@@ -295,9 +296,9 @@ describe('the outside world fails', () => {
       const { key } = await stage.key();
       const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });
       for (let i = 0; i < 60 && (await stage.rotation(id)).status === 'running'; i++) {
-        stage.aws.control.inject({ kind: 'stale-read', operation, secretId: key.secretId! });
+        stage.aws.server.control.inject({ kind: 'stale-read', operation, secretId: key.secretId! });
         await stage.work({ until: () => true });
-        stage.aws.control.clearFaults();
+        stage.aws.server.control.clearFaults();
         await stage.work({ until: () => true });
       }
       const done = await stage.rotation(id);
@@ -310,7 +311,7 @@ describe('the outside world fails', () => {
     const { key, version } = await stage.key();
     const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });
     await stage.work({ until: (each) => each.step === 'promote' });
-    stage.aws.control.inject({
+    stage.aws.server.control.inject({
       kind: 'error',
       name: 'AccessDeniedException',
       operation: 'UpdateSecretVersionStage',
@@ -318,7 +319,7 @@ describe('the outside world fails', () => {
       secretId: key.secretId!,
     });
     await stage.work();
-    stage.aws.control.clearFaults();
+    stage.aws.server.control.clearFaults();
     expect((await stage.rotation(id)).status).toBe('running');
     await stage.database.store.pool.query(`update rotation set touched_at = now() - interval '2 min' where id = $1`, [
       id,
