@@ -176,13 +176,16 @@ describe('a reported leak', { timeout: 90_000 }, () => {
     expect(incident.timeline.filter((each) => each.text.startsWith('No rotation by itself'))).toHaveLength(1);
   });
 
-  it('whose rotation fails says which values work, and the line that says "revoked" stays open', async () => {
+  it('whose rotation fails wakes somebody, says which values work, and the line that says "revoked" stays open', async () => {
     const { key } = await stage.key();
     await stage.bot.deleteSecret({ SecretId: key.secretId!, ForceDeleteWithoutRecovery: true });
     const { id } = await stage.declare(stage.dev, { keyId: key.id });
     await stage.work();
     const [rotation] = await rotationsOf(key.id);
     expect(rotation).toMatchObject({ status: 'failed', causeId: id });
+    expect(stage.pages.filter((each) => each.details.rotation === rotation!.id)).toMatchObject([
+      { severity: 'critical', details: { key: key.name, failure: rotation!.failure } },
+    ]);
     const incident = await stage.incident(id);
     expect(incident.status).toBe('open');
     expect(openLines(incident, 'immediately')).toEqual(['S8.1-1', 'S8.1-2', 'S8.1-3']);

@@ -83,6 +83,7 @@ export function useOffice(policy: Policy = quick): Office {
   };
   office.work = async (but = []) => {
     const only = (name: JobName) => name !== 'slack.card' && !but.includes(name);
+    // A case is looked at again after two seconds.
     await workOff(office.database, office.ports, { only, aheadMs: 3_000 });
   };
   office.lines = (caseId) =>
