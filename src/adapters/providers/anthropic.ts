@@ -1,8 +1,8 @@
 import type { Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { asking, at, credentialOf, expected, listAt, type Means, path, textAt } from './call.ts';
-import { allPages, matchesRedacted, provider } from './provider.ts';
+import { at, expected, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { allPages, provider, theOneShown } from './provider.ts';
 
 const version = { 'anthropic-version': '2023-06-01' };
 
@@ -11,10 +11,8 @@ const version = { 'anthropic-version': '2023-06-01' };
  * https://docs.claude.com/en/api/administration-api
  */
 export function anthropic(name: string, settings: ProviderSettings<'anthropic'>, means: Means): Issuer {
-  const ask = asking(name, settings.baseUrl, means.send);
   const by = (value: Secret) => ({ ...version, 'x-api-key': value.reveal() });
-  const admin = async (call: Parameters<typeof ask>[0]) =>
-    ask({ ...call, headers: by(await credentialOf(means, name, settings.credential)) });
+  const { as, admin } = talkingTo(name, settings, means, by);
   const keys = '/v1/organizations/api_keys';
   const all = () =>
     allPages<unknown>(name, async (after) => {
@@ -32,30 +30,15 @@ export function anthropic(name: string, settings: ProviderSettings<'anthropic'>,
 
   return provider({
     name,
-    credential: settings.credential,
-    can: {
-      create: false,
-      test: true,
-      disable: true,
-      revoke: true,
-      confirmDead: true,
-      list: true,
-      lastUsed: false,
-      overlap: 'many',
-      keyLimit: null,
-      propagationSeconds: settings.propagationSeconds,
-    },
+    settings,
     list: async () =>
       (await all()).map((each) => ({
         providerKeyId: textAt(each, '/id') ?? '',
         label: textAt(each, '/name'),
         active: at(each, '/status') === 'active',
       })),
-    async identify(_key, value) {
-      const fits = (await all()).filter((each) => matchesRedacted(value, textAt(each, '/partial_key_hint')));
-      return fits.length === 1 ? textAt(fits[0], '/id') : null;
-    },
-    probe: (_key, value) => ask({ path: '/v1/models', headers: by(value) }),
+    identify: async (_key, value) => theOneShown(await all(), value, { shown: '/partial_key_hint', id: '/id' }),
+    probe: (_key, value) => as(value, { path: '/v1/models' }),
     // 401 in the provider's own words; its browser rules use the status for something else.
     judge({ status, body }) {
       if (status === 200) return 'works';

@@ -22,7 +22,6 @@ export interface Answer {
   body: unknown;
   headers: Headers;
 }
-export type Ask = (call: Call) => Promise<Answer>;
 
 /** What every provider's adapter is made with. */
 export interface Means {
@@ -43,7 +42,7 @@ export const path = (parts: TemplateStringsArray, ...values: (string | number)[]
  * Calls one provider. Redirects are refused, so that a credential goes nowhere else; an answer has to come in time; and
  * what is thrown holds our own words only, because providers quote keys in their errors.
  */
-export function asking(provider: string, baseUrl: string, send: typeof fetch = fetch): Ask {
+function asking(provider: string, baseUrl: string, send: typeof fetch = fetch): (call: Call) => Promise<Answer> {
   return async ({ method = 'GET', path: where, query = {}, headers = {}, body }) => {
     const url = new URL(where.startsWith('/') ? baseUrl.replace(/\/+$/, '') + where : where);
     for (const [name, value] of Object.entries(query))
@@ -120,8 +119,35 @@ function waitMs({ status, headers }: Answer): number | null {
 /** Whether a request to create something was refused for good, so that repeating it is of no use. */
 export const isFinal = (status: number) => status >= 400 && status < 500 && status !== 408 && status !== 429;
 
+/** How a value is shown to a provider that wants it as a bearer token. */
+export const bearer = (value: Secret): Record<string, string> => ({ authorization: `Bearer ${value.reveal()}` });
+
+export interface Talk {
+  /** A call with a key, as whoever holds it would make it. */
+  as(value: Secret, call: Call): Promise<Answer>;
+  /** A call with Keysteward's credential. */
+  admin(call: Call): Promise<Answer>;
+}
+/** How one provider is talked to. `headersOf` is how a value is shown to it; the credential may be shown in another way. */
+export function talkingTo(
+  name: string,
+  { baseUrl, credential }: { baseUrl: string; credential: string },
+  means: Means,
+  headersOf: (value: Secret) => Record<string, string> = bearer,
+  credentialHeadersOf = headersOf,
+): Talk {
+  const ask = asking(name, baseUrl, means.send);
+  return {
+    as: (value, call) => ask({ ...call, headers: { ...call.headers, ...headersOf(value) } }),
+    async admin(call) {
+      const shown = credentialHeadersOf(await credentialOf(means, name, credential));
+      return ask({ ...call, headers: { ...call.headers, ...shown } });
+    },
+  };
+}
+
 /** The credential as the store has it now; read for every call and never kept. */
-export async function credentialOf({ secrets }: Means, provider: string, secretId: string): Promise<Secret> {
+async function credentialOf({ secrets }: Means, provider: string, secretId: string): Promise<Secret> {
   const found = await secrets.read(secretId, { stage: 'AWSCURRENT' });
   if (found) return found.value;
   throw new Error(`The credential of ${provider} is not in Secrets Manager: there is no secret called ${secretId}.`);

@@ -1,7 +1,7 @@
 import { day, type Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { asking, at, credentialOf, expected, instantAt, listAt, type Means, path, textAt } from './call.ts';
+import { at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { allPages, provider } from './provider.ts';
 
 /**
@@ -10,31 +10,17 @@ import { allPages, provider } from './provider.ts';
  * https://developers.cloudflare.com/fundamentals/api/get-started/create-token/
  */
 export function cloudflare(name: string, settings: ProviderSettings<'cloudflare'>, means: Means): Issuer {
-  const ask = asking(name, settings.baseUrl, means.send);
-  const bearer = (value: Secret) => ({ authorization: `Bearer ${value.reveal()}` });
-  const admin = async (call: Parameters<typeof ask>[0]) =>
-    ask({ ...call, headers: bearer(await credentialOf(means, name, settings.credential)) });
+  const { as, admin } = talkingTo(name, settings, means);
   // Each of the two verifies its own tokens only.
   const tokens = settings.account === null ? '/user/tokens' : path`/accounts/${settings.account}/tokens`;
-  const verify = (value: Secret) => ask({ path: `${tokens}/verify`, headers: bearer(value) });
+  const verify = (value: Secret) => as(value, { path: `${tokens}/verify` });
   const one = async (id: string) =>
     expected(name, 'look for a token', await admin({ path: tokens + path`/${id}` }), [200, 404]);
 
   return provider({
     name,
-    credential: settings.credential,
-    can: {
-      create: true,
-      test: true,
-      disable: true,
-      revoke: true,
-      confirmDead: true,
-      list: true,
-      lastUsed: true,
-      overlap: 'many',
-      keyLimit: settings.account === null ? 50 : 500,
-      propagationSeconds: settings.propagationSeconds,
-    },
+    settings,
+    keyLimit: settings.account === null ? 50 : 500,
     create: (_key, label) =>
       admin({
         method: 'POST',

@@ -1,6 +1,7 @@
+import type { Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { asking, at, credentialOf, expected, instantAt, listAt, type Means, path, textAt } from './call.ts';
+import { at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { allPages, provider } from './provider.ts';
 
 const perPage = 100;
@@ -10,12 +11,12 @@ const perPage = 100;
  * https://docs.datadoghq.com/api/latest/key-management/
  */
 export function datadog(name: string, settings: ProviderSettings<'datadog'>, means: Means): Issuer {
-  const ask = asking(name, settings.baseUrl, means.send);
-  const admin = async (call: Parameters<typeof ask>[0]) => {
-    const pair = pairIn((await credentialOf(means, name, settings.credential)).reveal());
+  const byKey = (value: Secret) => ({ 'dd-api-key': value.reveal() });
+  const { as, admin } = talkingTo(name, settings, means, byKey, (credential) => {
+    const pair = pairIn(credential.reveal());
     if (!pair) throw new Error(`${settings.credential} is no JSON document with apiKey and applicationKey.`);
-    return ask({ ...call, headers: { 'dd-api-key': pair.apiKey, 'dd-application-key': pair.applicationKey } });
-  };
+    return { 'dd-api-key': pair.apiKey, 'dd-application-key': pair.applicationKey };
+  });
   const keys = () =>
     allPages<unknown>(name, async (from) => {
       const number = Number(from ?? '0');
@@ -29,19 +30,7 @@ export function datadog(name: string, settings: ProviderSettings<'datadog'>, mea
 
   return provider({
     name,
-    credential: settings.credential,
-    can: {
-      create: true,
-      test: true,
-      disable: false,
-      revoke: true,
-      confirmDead: true,
-      list: true,
-      lastUsed: true,
-      overlap: 'many',
-      keyLimit: null,
-      propagationSeconds: settings.propagationSeconds,
-    },
+    settings,
     create: (_key, label) =>
       admin({
         method: 'POST',
@@ -61,7 +50,7 @@ export function datadog(name: string, settings: ProviderSettings<'datadog'>, mea
       })),
     // Only the last four of a key are shown, which is too little to end one by.
     identify: async () => null,
-    probe: (_key, value) => ask({ path: '/api/v1/validate', headers: { 'dd-api-key': value.reveal() } }),
+    probe: (_key, value) => as(value, { path: '/api/v1/validate' }),
     judge({ status, body }) {
       if (status === 200 && at(body, '/valid') === true) return 'works';
       return status === 403 ? 'refused' : 'unclear';

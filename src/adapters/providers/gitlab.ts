@@ -1,7 +1,7 @@
 import { day, type Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { asking, at, credentialOf, expected, instantAt, listAt, type Means, path, textAt } from './call.ts';
+import { at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { allPages, provider } from './provider.ts';
 
 /**
@@ -10,28 +10,14 @@ import { allPages, provider } from './provider.ts';
  * https://docs.gitlab.com/api/project_access_tokens/
  */
 export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means: Means): Issuer {
-  const ask = asking(name, `${settings.baseUrl.replace(/\/+$/, '')}/api/v4`, means.send);
-  const header = (value: Secret) => ({ 'private-token': value.reveal() });
-  const admin = async (call: Parameters<typeof ask>[0]) =>
-    ask({ ...call, headers: header(await credentialOf(means, name, settings.credential)) });
+  const api = { ...settings, baseUrl: `${settings.baseUrl.replace(/\/+$/, '')}/api/v4` };
+  const { as, admin } = talkingTo(name, api, means, (value) => ({ 'private-token': value.reveal() }));
   const tokens = path`/${`${settings.of}s`}/${settings.id}/access_tokens`;
-  const self = (value: Secret) => ask({ path: '/personal_access_tokens/self', headers: header(value) });
+  const self = (value: Secret) => as(value, { path: '/personal_access_tokens/self' });
 
   return provider({
     name,
-    credential: settings.credential,
-    can: {
-      create: true,
-      test: true,
-      disable: false,
-      revoke: true,
-      confirmDead: true,
-      list: true,
-      lastUsed: true,
-      overlap: 'many',
-      keyLimit: null,
-      propagationSeconds: settings.propagationSeconds,
-    },
+    settings,
     create: (_key, label) =>
       admin({
         method: 'POST',

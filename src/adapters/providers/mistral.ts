@@ -1,8 +1,7 @@
-import type { Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { asking, credentialOf, expected, instantAt, listAt, type Means, path, textAt } from './call.ts';
-import { allPages, matchesRedacted, provider } from './provider.ts';
+import { expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { allPages, provider, theOneShown } from './provider.ts';
 
 const perPage = 100;
 
@@ -11,10 +10,7 @@ const perPage = 100;
  * https://docs.mistral.ai/api/
  */
 export function mistral(name: string, settings: ProviderSettings<'mistral'>, means: Means): Issuer {
-  const ask = asking(name, settings.baseUrl, means.send);
-  const bearer = (value: Secret) => ({ authorization: `Bearer ${value.reveal()}` });
-  const admin = async (call: Parameters<typeof ask>[0]) =>
-    ask({ ...call, headers: bearer(await credentialOf(means, name, settings.credential)) });
+  const { as, admin } = talkingTo(name, settings, means);
   const keys = () =>
     allPages<unknown>(name, async (from) => {
       const offset = Number(from ?? '0');
@@ -25,19 +21,7 @@ export function mistral(name: string, settings: ProviderSettings<'mistral'>, mea
 
   return provider({
     name,
-    credential: settings.credential,
-    can: {
-      create: true,
-      test: true,
-      disable: false,
-      revoke: true,
-      confirmDead: true,
-      list: true,
-      lastUsed: true,
-      overlap: 'many',
-      keyLimit: null,
-      propagationSeconds: settings.propagationSeconds,
-    },
+    settings,
     create: (_key, label) =>
       admin({
         method: 'POST',
@@ -55,12 +39,8 @@ export function mistral(name: string, settings: ProviderSettings<'mistral'>, mea
         label: textAt(each, '/name'),
         active: true,
       })),
-    async identify(_key, value) {
-      const fits = (await keys()).filter((each) => matchesRedacted(value, textAt(each, '/hidden_key')));
-      return fits.length === 1 ? textAt(fits[0], '/key_id') : null;
-    },
-    probe: (_key, value) => ask({ path: '/v1/models', headers: bearer(value) }),
-    judge: ({ status }) => (status === 200 ? 'works' : status === 401 ? 'refused' : 'unclear'),
+    identify: async (_key, value) => theOneShown(await keys(), value, { shown: '/hidden_key', id: '/key_id' }),
+    probe: (_key, value) => as(value, { path: '/v1/models' }),
     async revoke(_key, id) {
       const answer = await admin({ method: 'DELETE', path: path`/v1/admin/api-keys/${id}` });
       expected(name, 'delete a key', answer, [200, 204, 404]);

@@ -1,18 +1,7 @@
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import {
-  type Answer,
-  asking,
-  at,
-  credentialOf,
-  expected,
-  instantAt,
-  listAt,
-  type Means,
-  path,
-  textAt,
-} from './call.ts';
-import { allPages, matchesRedacted, provider } from './provider.ts';
+import { type Answer, at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { allPages, provider, theOneShown, type Verdict } from './provider.ts';
 
 /** Accounts of this name are made by Keysteward for one value each, and go with it. */
 const ours = /^keysteward-rot_/;
@@ -22,12 +11,8 @@ const ours = /^keysteward-rot_/;
  * https://platform.openai.com/docs/api-reference/administration
  */
 export function openai(name: string, settings: ProviderSettings<'openai'>, means: Means): Issuer {
-  const ask = asking(name, settings.baseUrl, means.send);
+  const { as, admin } = talkingTo(name, settings, means);
   const project = path`/organization/projects/${settings.project}`;
-  const admin = async (call: Parameters<typeof ask>[0]) => {
-    const credential = await credentialOf(means, name, settings.credential);
-    return ask({ ...call, headers: { authorization: `Bearer ${credential.reveal()}` } });
-  };
   const keysIn = () =>
     allPages<unknown>(name, async (after) => {
       const answer = await admin({ path: `${project}/api_keys`, query: { limit: 100, after: after ?? undefined } });
@@ -44,19 +29,7 @@ export function openai(name: string, settings: ProviderSettings<'openai'>, means
 
   return provider({
     name,
-    credential: settings.credential,
-    can: {
-      create: true,
-      test: true,
-      disable: false,
-      revoke: true,
-      confirmDead: true,
-      list: true,
-      lastUsed: true,
-      overlap: 'many',
-      keyLimit: null,
-      propagationSeconds: settings.propagationSeconds,
-    },
+    settings,
     create: (_key, label) => admin({ method: 'POST', path: `${project}/service_accounts`, body: { name: label } }),
     made: ({ body }) => ({
       value: textAt(body, '/api_key/value'),
@@ -70,11 +43,8 @@ export function openai(name: string, settings: ProviderSettings<'openai'>, means
         active: at(each, '/owner_project_access') !== 'inactive',
       }));
     },
-    async identify(_key, value) {
-      const fits = (await keysIn()).filter((each) => matchesRedacted(value, textAt(each, '/redacted_value')));
-      return fits.length === 1 ? textAt(fits[0], '/id') : null;
-    },
-    probe: (_key, value) => ask({ path: '/models', headers: { authorization: `Bearer ${value.reveal()}` } }),
+    identify: async (_key, value) => theOneShown(await keysIn(), value, { shown: '/redacted_value', id: '/id' }),
+    probe: (_key, value) => as(value, { path: '/models' }),
     judge,
     async revoke(_key, id) {
       const one = project + path`/api_keys/${id}`;
@@ -104,7 +74,7 @@ export function openai(name: string, settings: ProviderSettings<'openai'>, means
 }
 
 /** 401 also comes for an address that is not allowed, which says nothing of the key. */
-export function judge({ status, body }: Answer): 'works' | 'refused' | 'unclear' {
+export function judge({ status, body }: Answer): Verdict {
   if (status === 200) return 'works';
   return status === 401 && !/\bIP\b/.test(textAt(body, '/error/message') ?? '') ? 'refused' : 'unclear';
 }

@@ -1,17 +1,19 @@
 import type { ApiKey } from '../../inventory/model.ts';
 import { Secret } from '../../kernel.ts';
 import type { Ending, IssuedKey, Issuer, IssuerAbilities } from '../../ports.ts';
-import { type Answer, expected, inWords, isFinal } from './call.ts';
+import { type Answer, expected, inWords, isFinal, textAt } from './call.ts';
 
-type Verdict = 'works' | 'refused' | 'unclear';
+export type Verdict = 'works' | 'refused' | 'unclear';
 
 /** What differs from provider to provider; the rest is the same for all and lies in `provider`. */
 export interface Dialect {
   name: string;
-  /** The secret that holds the credential. */
-  credential: string;
-  can: IssuerAbilities;
-  /** Asks the provider for a key of this name. */
+  settings: { credential: string; propagationSeconds: number };
+  /** `many` where nothing else is said. */
+  overlap?: IssuerAbilities['overlap'];
+  /** How many keys there can be at most, where that is known. */
+  keyLimit?: number | null;
+  /** Asks the provider for a key of this name. Without it only a person makes keys there, as with the other abilities. */
   create?(key: ApiKey, label: string): Promise<Answer>;
   /** What it answered: the value once, its name for it, and its end. */
   made?(answer: Answer): { value: string | null; providerKeyId: string | null; expiresAt: Date | null };
@@ -20,25 +22,38 @@ export interface Dialect {
   identify(key: ApiKey, value: Secret): Promise<string | null>;
   /** Tries a value at an address that costs nothing and changes nothing. */
   probe(key: ApiKey, value: Secret): Promise<Answer>;
-  /** What that says of the value. Everything that is not the provider's own word on it is `unclear`. */
-  judge(answer: Answer): Verdict;
+  /** What that says of the value: by 200 and 401 where nothing else is said. Everything that is not the provider's own word on it is `unclear`. */
+  judge?(answer: Answer): Verdict;
   /** Ends a key; one that is gone already is no trouble. */
   revoke(key: ApiKey, providerKeyId: string): Promise<void>;
   enable?(key: ApiKey, providerKeyId: string, on: boolean): Promise<void>;
   lastUsed?(key: ApiKey, providerKeyId: string): Promise<Date | null>;
 }
 
+const byStatus = ({ status }: Answer): Verdict => (status === 200 ? 'works' : status === 401 ? 'refused' : 'unclear');
+
 /** An issuer over HTTP, from what is special about it. */
 export function provider(dialect: Dialect): Issuer {
-  const { name, can } = dialect;
+  const { name, settings, keyLimit = null, judge = byStatus } = dialect;
   const probed = async (key: ApiKey, value: Secret) => {
     const answer = await dialect.probe(key, value);
-    return { verdict: dialect.judge(answer), status: answer.status };
+    return { verdict: judge(answer), status: answer.status };
   };
   return {
     name,
-    can,
-    credential: dialect.credential,
+    can: {
+      create: Boolean(dialect.create),
+      test: true,
+      disable: Boolean(dialect.enable),
+      revoke: true,
+      confirmDead: true,
+      list: true,
+      lastUsed: Boolean(dialect.lastUsed),
+      overlap: dialect.overlap ?? 'many',
+      keyLimit,
+      propagationSeconds: settings.propagationSeconds,
+    },
+    credential: settings.credential,
     list: dialect.list,
     identify: dialect.identify,
     ...(dialect.enable ? { enable: dialect.enable } : {}),
@@ -46,11 +61,11 @@ export function provider(dialect: Dialect): Issuer {
 
     async create(key, label) {
       if (!dialect.create || !dialect.made) return { refused: `${name} makes no keys for programs; a person has to.` };
-      if (can.keyLimit !== null) {
+      if (keyLimit !== null) {
         const there = (await dialect.list(key)).length;
-        if (there >= can.keyLimit) {
+        if (there >= keyLimit) {
           return {
-            refused: `${name} already has ${there} keys here and allows ${can.keyLimit}. Remove one that nobody uses, then press Retry.`,
+            refused: `${name} already has ${there} keys here and allows ${keyLimit}. Remove one that nobody uses, then press Retry.`,
           };
         }
       }
@@ -88,7 +103,7 @@ export function provider(dialect: Dialect): Issuer {
           unclear: { verdict: 'unclear' as const, evidence: `${name} answered HTTP ${status}` },
         }[verdict];
       }
-      if (!ending.providerKeyId || !can.list) return { verdict: 'unclear', evidence: 'there is nothing to ask for' };
+      if (!ending.providerKeyId) return { verdict: 'unclear', evidence: 'there is nothing to ask for' };
       const listed = (await dialect.list(key)).find((each) => each.providerKeyId === ending.providerKeyId);
       return listed?.active
         ? { verdict: 'alive', evidence: `${name} lists ${ending.providerKeyId} as active` }
@@ -113,8 +128,14 @@ export async function allPages<N>(
   throw new Error(`${name} lists pages without an end`);
 }
 
+/** The id of the only one of these keys whose value is this, by what the provider shows of it; `shown` and `id` are JSON pointers. */
+export function theOneShown(rows: unknown[], value: Secret, where: { shown: string; id: string }): string | null {
+  const fits = rows.filter((each) => matchesRedacted(value, textAt(each, where.shown)));
+  return fits.length === 1 ? textAt(fits[0], where.id) : null;
+}
+
 /** Whether a value is the one that a provider shows as `sk-ab...wxyz`. Too little shown is no proof. */
-export function matchesRedacted(value: Secret, redacted: string | null): boolean {
+function matchesRedacted(value: Secret, redacted: string | null): boolean {
   const [, head, tail] = /^([^.*…]*)(?:\.{3,}|\*+|…)([^.*…]*)$/.exec(redacted ?? '') ?? [];
   if (head === undefined || tail === undefined || tail.length < 4) return false;
   const text = value.reveal();

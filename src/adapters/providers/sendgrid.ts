@@ -1,7 +1,6 @@
-import type { Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { asking, credentialOf, expected, listAt, type Means, path, textAt } from './call.ts';
+import { expected, listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { provider } from './provider.ts';
 
 /**
@@ -9,26 +8,12 @@ import { provider } from './provider.ts';
  * https://www.twilio.com/docs/sendgrid/api-reference/api-keys
  */
 export function sendgrid(name: string, settings: ProviderSettings<'sendgrid'>, means: Means): Issuer {
-  const ask = asking(name, settings.baseUrl, means.send);
-  const bearer = (value: Secret) => ({ authorization: `Bearer ${value.reveal()}` });
-  const admin = async (call: Parameters<typeof ask>[0]) =>
-    ask({ ...call, headers: bearer(await credentialOf(means, name, settings.credential)) });
+  const { as, admin } = talkingTo(name, settings, means);
 
   return provider({
     name,
-    credential: settings.credential,
-    can: {
-      create: true,
-      test: true,
-      disable: false,
-      revoke: true,
-      confirmDead: true,
-      list: true,
-      lastUsed: false,
-      overlap: 'many',
-      keyLimit: 100,
-      propagationSeconds: settings.propagationSeconds,
-    },
+    settings,
+    keyLimit: 100,
     // Without scopes SendGrid would make a key with full access.
     create: (_key, label) =>
       admin({ method: 'POST', path: '/v3/api_keys', body: { name: label, scopes: settings.scopes } }),
@@ -52,8 +37,7 @@ export function sendgrid(name: string, settings: ProviderSettings<'sendgrid'>, m
       }));
     },
     identify: async (_key, value) => /^SG\.([\w-]+)\.[\w-]+$/.exec(value.reveal())?.[1] ?? null,
-    probe: (_key, value) => ask({ path: '/v3/scopes', headers: bearer(value) }),
-    judge: ({ status }) => (status === 200 ? 'works' : status === 401 ? 'refused' : 'unclear'),
+    probe: (_key, value) => as(value, { path: '/v3/scopes' }),
     async revoke(_key, id) {
       const answer = await admin({ method: 'DELETE', path: path`/v3/api_keys/${id}` });
       expected(name, 'delete a key', answer, [204, 404]);

@@ -4,9 +4,7 @@ import type { ProviderSettings, TemplateCall } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
 import {
   type Answer,
-  asking,
   type Call,
-  credentialOf,
   expected,
   instantAt,
   inWords,
@@ -14,6 +12,7 @@ import {
   listAt,
   type Means,
   segment,
+  talkingTo,
   textAt,
 } from './call.ts';
 import { allPages, provider } from './provider.ts';
@@ -38,19 +37,15 @@ function callFrom(template: TemplateCall, values: Record<string, string>): Call 
   };
 }
 
-type Talk = ReturnType<typeof talking>;
 function talking(name: string, settings: ProviderSettings<'http'> | ProviderSettings<'http-slots'>, means: Means) {
-  const ask = asking(name, settings.baseUrl, means.send);
-  const authorized = (call: Call, value: Secret) =>
-    ask({ ...call, headers: { ...settings.headers, [settings.auth.header]: settings.auth.prefix + value.reveal() } });
+  const shownBy =
+    ({ header, prefix }: typeof settings.auth) =>
+    (value: Secret) => ({ ...settings.headers, [header]: prefix + value.reveal() });
+  const keysShown = shownBy(settings.test.auth ?? settings.auth);
+  const { as, admin } = talkingTo(name, settings, means, keysShown, shownBy(settings.auth));
   return {
-    admin: async (template: TemplateCall, values: Record<string, string> = {}) =>
-      authorized(callFrom(template, values), await credentialOf(means, name, settings.credential)),
-    probe(value: Secret): Promise<Answer> {
-      const { header, prefix } = settings.test.auth ?? settings.auth;
-      const call = callFrom(settings.test, {});
-      return ask({ ...call, headers: { ...settings.headers, [header]: prefix + value.reveal() } });
-    },
+    admin: (template: TemplateCall, values: Record<string, string> = {}) => admin(callFrom(template, values)),
+    probe: (value: Secret) => as(value, callFrom(settings.test, {})),
     judge({ status }: Answer) {
       if (settings.test.works.includes(status)) return 'works' as const;
       return settings.test.dead.includes(status) ? ('refused' as const) : ('unclear' as const);
@@ -60,23 +55,12 @@ function talking(name: string, settings: ProviderSettings<'http'> | ProviderSett
 
 /** Any provider whose API creates, lists and revokes keys over HTTP, described in policy.yml. */
 export function template(name: string, settings: ProviderSettings<'http'>, means: Means): Issuer {
-  const talk: Talk = talking(name, settings, means);
+  const talk = talking(name, settings, means);
   const { create, list, revoke } = settings;
   return provider({
     name,
-    credential: settings.credential,
-    can: {
-      create: true,
-      test: true,
-      disable: false,
-      revoke: true,
-      confirmDead: true,
-      list: true,
-      lastUsed: false,
-      overlap: 'many',
-      keyLimit: settings.keyLimit,
-      propagationSeconds: settings.propagationSeconds,
-    },
+    settings,
+    keyLimit: settings.keyLimit,
     create: (_key, label) => talk.admin(create, { label }),
     made: ({ body }) => ({
       value: textAt(body, create.value),
@@ -115,7 +99,7 @@ const withQuery = (path: string, name: string, value: string) =>
  * use, and the old one dies when its slot is made new. A slot is never made new while it holds a value that stays.
  */
 export function slots(name: string, settings: ProviderSettings<'http-slots'>, means: Means): Issuer {
-  const talk: Talk = talking(name, settings, means);
+  const talk = talking(name, settings, means);
   const names = Object.keys(settings.slots);
   const current = async (key: ApiKey) =>
     key.secretId ? ((await means.secrets.read(key.secretId, { stage: 'AWSCURRENT' }))?.value ?? null) : null;
@@ -129,19 +113,8 @@ export function slots(name: string, settings: ProviderSettings<'http-slots'>, me
 
   const frame = provider({
     name,
-    credential: settings.credential,
-    can: {
-      create: true,
-      test: true,
-      disable: false,
-      revoke: true,
-      confirmDead: true,
-      list: true,
-      lastUsed: false,
-      overlap: 'two',
-      keyLimit: null,
-      propagationSeconds: settings.propagationSeconds,
-    },
+    settings,
+    overlap: 'two',
     list: async () => listed(),
     identify: (_key, value) => slotOf(value),
     probe: (_key, value) => talk.probe(value),
@@ -150,6 +123,7 @@ export function slots(name: string, settings: ProviderSettings<'http-slots'>, me
   });
   return {
     ...frame,
+    can: { ...frame.can, create: true },
     // The slot is always there: a try whose answer was lost is simply made new once more.
     find: async () => [],
     async create(key) {
