@@ -88,7 +88,29 @@ export interface WebhookAsk {
   headers: Record<string, string>;
   rawBody: string;
 }
+/** What a browser or a calendar asks for. */
+export interface PageAsk {
+  /** What stands in the path for each `:name`. */
+  params: Record<string, string>;
+  query: URLSearchParams;
+  headers: Record<string, string>;
+  /** As it arrived, its size bounded; empty in a GET. */
+  rawBody: string;
+}
+export interface PageAnswer {
+  status: number;
+  /** Beside what every page says: kept nowhere, shown in no frame, sends no referrer, loads and runs nothing. */
+  headers?: Record<string, string | string[]>;
+  body?: string;
+}
+
 export interface HttpDoor {
+  /**
+   * A path such as `/calendar/:file`; where it takes both methods it is registered twice, and a GET answers a HEAD too.
+   * What stands for a `:name` may be a secret: it is never logged. An answer whose `etag` the asker has already goes
+   * back as 304.
+   */
+  page(method: 'GET' | 'POST', path: string, run: (ask: PageAsk) => Promise<PageAnswer>): void;
   /** `POST /webhooks/<name>`. The answer's status goes back as it is. */
   webhook(name: string, run: (ask: WebhookAsk) => Promise<{ status: number; body: Record<string, unknown> }>): void;
 }

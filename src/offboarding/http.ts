@@ -30,7 +30,11 @@ const answers: Record<Heard, [status: number, sentence: string]> = {
 };
 
 /** `POST /webhooks/hr`: the HR system says that somebody leaves. Nothing in it is believed before its signature is. */
-export function offboardingOverHttp(door: HttpDoor, ports: OffboardingPorts, webhooks: Webhooks): void {
+export function offboardingOverHttp(
+  door: Pick<HttpDoor, 'webhook'>,
+  ports: OffboardingPorts,
+  webhooks: Webhooks,
+): void {
   door.webhook('hr', async ({ headers, rawBody }) => {
     const refuse = async (status: number, refusal: Refusal, subject = 'hr') => {
       await ports.store.refused({ actor: hrSystem, action: 'offboarding.hear', subject }, refusal);

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Registry } from 'prom-client';
 import type { HttpDoor, WebhookAsk } from '../../doors.ts';
+import { bodyOf, headersOf } from './asked.ts';
+import { pages } from './pages.ts';
 
 const maxBodyBytes = 1_000_000;
 
@@ -21,9 +23,10 @@ export interface HttpServer {
   close(): Promise<void>;
 }
 
-/** The program's own server: health, metrics and webhooks, with Slack mounted beside them. */
+/** The program's own server: health, metrics, webhooks and pages, with Slack mounted beside them. */
 export function httpServer(parts: HttpParts): HttpServer {
   const webhooks = new Map<string, (ask: WebhookAsk) => Promise<{ status: number; body: Record<string, unknown> }>>();
+  const shown = pages();
   let draining = false;
 
   const json = (response: ServerResponse, status: number, body: unknown) => {
@@ -32,30 +35,13 @@ export function httpServer(parts: HttpParts): HttpServer {
       .end(`${JSON.stringify(body)}\n`);
   };
 
-  async function bodyOf(request: IncomingMessage): Promise<string | null> {
-    const pieces: Buffer[] = [];
-    let size = 0;
-    for await (const piece of request as AsyncIterable<Buffer>) {
-      size += piece.length;
-      if (size > maxBodyBytes) return null;
-      pieces.push(piece);
-    }
-    return Buffer.concat(pieces).toString('utf8');
-  }
-
   async function webhook(name: string, request: IncomingMessage, response: ServerResponse): Promise<void> {
     const run = webhooks.get(name);
     if (!run) return json(response, 404, { error: 'no such webhook' });
     if (request.method !== 'POST') return json(response, 405, { error: 'send a POST' });
-    const rawBody = await bodyOf(request);
+    const rawBody = await bodyOf(request, maxBodyBytes);
     if (rawBody === null) return json(response, 413, { error: `the body is larger than ${maxBodyBytes} bytes` });
-    const headers = Object.fromEntries(
-      Object.entries(request.headers).map(([header, value]) => [
-        header,
-        Array.isArray(value) ? value.join(',') : (value ?? ''),
-      ]),
-    );
-    const { status, body } = await run({ headers, rawBody });
+    const { status, body } = await run({ headers: headersOf(request), rawBody });
     json(response, status, body);
   }
 
@@ -71,6 +57,7 @@ export function httpServer(parts: HttpParts): HttpServer {
       return;
     }
     if (path.startsWith('/webhooks/')) return webhook(path.slice('/webhooks/'.length), request, response);
+    if (await shown.answered(path, request, response)) return;
     json(response, 404, { error: 'not found' });
   }
 
@@ -78,14 +65,18 @@ export function httpServer(parts: HttpParts): HttpServer {
     const path = (request.url ?? '/').split('?')[0]!;
     if (parts.slack && path.startsWith('/slack/')) return parts.slack(request, response);
     own(path, request, response).catch((error: unknown) => {
-      parts.log('error', `${request.method} ${path} failed: ${error instanceof Error ? error.message : String(error)}`);
+      const where = shown.nameOf(path) ?? path;
+      parts.log(
+        'error',
+        `${request.method} ${where} failed: ${error instanceof Error ? error.message : String(error)}`,
+      );
       if (!response.headersSent)
         json(response, 500, { error: 'something went wrong on our side; nothing was finished, try again' });
     });
   });
 
   return {
-    door: { webhook: (name, run) => void webhooks.set(name, run) },
+    door: { webhook: (name, run) => void webhooks.set(name, run), page: shown.add },
     listen: (port, host) =>
       new Promise((resolve, reject) => {
         server.once('error', reject);

@@ -1,0 +1,100 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { HttpDoor, PageAnswer, PageAsk } from '../../doors.ts';
+import { bodyOf, headersOf } from './asked.ts';
+
+const maxBodyBytes = 64_000;
+
+/** What every page says, unless it says otherwise. */
+const careful = {
+  'content-type': 'text/plain; charset=utf-8',
+  'cache-control': 'no-store',
+  'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'referrer-policy': 'no-referrer',
+  'x-content-type-options': 'nosniff',
+};
+
+interface Page {
+  method: 'GET' | 'POST';
+  path: string;
+  pieces: string[];
+  run: (ask: PageAsk) => Promise<PageAnswer>;
+}
+
+export interface Pages {
+  add: HttpDoor['page'];
+  /** False when there is no such page. */
+  answered(path: string, request: IncomingMessage, response: ServerResponse): Promise<boolean>;
+  /** The path as it was registered: what may be logged. Null when there is no such page. */
+  nameOf(path: string): string | null;
+}
+
+/** Pages that people, and their calendars, ask for. */
+export function pages(): Pages {
+  const known: Page[] = [];
+  const at = (path: string) => known.filter((each) => paramsOf(each.pieces, path) !== null);
+
+  function send(response: ServerResponse, { status, headers, body }: PageAnswer): void {
+    response.writeHead(status, { ...careful, ...headers }).end(body);
+  }
+
+  return {
+    add: (method, path, run) => void known.push({ method, path, pieces: path.split('/'), run }),
+    nameOf: (path) => at(path)[0]?.path ?? null,
+    async answered(path, request, response) {
+      const there = at(path);
+      if (there.length === 0) return false;
+      const method = request.method === 'HEAD' ? 'GET' : request.method;
+      const page = there.find((each) => each.method === method);
+      if (!page) {
+        const allow = there.flatMap((each) => (each.method === 'GET' ? ['GET', 'HEAD'] : [each.method])).join(', ');
+        send(response, { status: 405, headers: { allow } });
+        return true;
+      }
+      const rawBody = page.method === 'POST' ? await bodyOf(request, maxBodyBytes) : '';
+      if (rawBody === null) {
+        send(response, { status: 413, body: `More than ${maxBodyBytes} bytes.\n` });
+        return true;
+      }
+      const headers = headersOf(request);
+      const answer = await page.run({
+        params: paramsOf(page.pieces, path)!,
+        query: new URLSearchParams(request.url?.split('?')[1] ?? ''),
+        headers,
+        rawBody,
+      });
+      const { 'content-type': _type, ...kept } = answer.headers ?? {};
+      if (isKnown(answer, headers['if-none-match'])) send(response, { status: 304, headers: kept });
+      else send(response, answer);
+      return true;
+    },
+  };
+}
+
+/** What stands for each `:name`, or null when the path is another. */
+function paramsOf(pieces: string[], path: string): Record<string, string> | null {
+  const found = path.split('/');
+  if (found.length !== pieces.length) return null;
+  const params: Record<string, string> = {};
+  for (const [i, piece] of pieces.entries()) {
+    const text = found[i]!;
+    if (!piece.startsWith(':')) {
+      if (piece !== text) return null;
+      continue;
+    }
+    try {
+      params[piece.slice(1)] = decodeURIComponent(text);
+    } catch {
+      return null;
+    }
+    if (text === '') return null;
+  }
+  return params;
+}
+
+/** Whether the asker has exactly this already (RFC 9110, 13.1.2). */
+function isKnown({ status, headers }: PageAnswer, ifNoneMatch: string | undefined): boolean {
+  const etag = headers?.etag;
+  if (status !== 200 || typeof etag !== 'string' || !ifNoneMatch) return false;
+  const bare = (tag: string) => tag.trim().replace(/^W\//, '');
+  return ifNoneMatch.split(',').some((tag) => tag.trim() === '*' || bare(tag) === bare(etag));
+}
