@@ -1,7 +1,7 @@
 // Who may import whom: the table in docs/architecture.md. Everything points inward; each SDK has one home.
 const areas = 'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit|digest';
 const doorFile = '(slack|http|cli|cards|home|modals)\\.ts';
-const _own = (...allowed) => `^src/(${allowed.join('|')})`;
+const modelFile = '(model|[a-z]+-model)\\.ts';
 const rule = (name, from, allowed) => ({
   name,
   severity: 'error',
@@ -25,25 +25,25 @@ module.exports = {
     },
     rule('kernel-imports-nothing', '^src/kernel\\.ts$', ['^$']),
     rule('policy', '^src/policy\\.ts$', ['^src/kernel\\.ts$']),
-    rule('models', `^src/(${areas})/(model|.*-document)\\.ts$`, [
+    rule('models', `^src/(${areas})/(${modelFile}|.*-document\\.ts)$`, [
       '^src/(kernel|policy)\\.ts$',
-      `^src/(${areas})/model\\.ts$`,
+      `^src/(${areas})/${modelFile}$`,
     ]),
     rule('blocks', '^src/blocks\\.ts$', ['^src/kernel\\.ts$']),
     rule('jobs', '^src/jobs\\.ts$', ['^src/kernel\\.ts$']),
     rule('ports-and-doors', '^src/(ports|doors)\\.ts$', [
       '^src/(kernel|jobs|policy|blocks|ports)\\.ts$',
-      `^src/(${areas})/model\\.ts$`,
+      `^src/(${areas})/${modelFile}$`,
     ]),
     {
       name: 'verbs',
       severity: 'error',
-      from: { path: `^src/(${areas})/`, pathNot: [`/${doorFile}$`, '/model\\.ts$'] },
+      from: { path: `^src/(${areas})/`, pathNot: [`/${doorFile}$`, `/${modelFile}$`] },
       to: {
         path: '^src/',
         pathNot: [
           '^src/(kernel|policy|ports|jobs)\\.ts$',
-          `^src/(${areas})/model\\.ts$`,
+          `^src/(${areas})/${modelFile}$`,
           '^src/$1/(?!slack|http|cli|cards|home|modals)[^/]+$',
         ],
       },
@@ -54,7 +54,7 @@ module.exports = {
       from: { path: `^src/(${areas})/${doorFile}$` },
       to: {
         path: '^src/',
-        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$', `^src/(${areas})/model\\.ts$`, '^src/$1/'],
+        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$', `^src/(${areas})/${modelFile}$`, '^src/$1/'],
       },
     },
     {
@@ -65,7 +65,7 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$',
-          `^src/(${areas})/model\\.ts$`,
+          `^src/(${areas})/${modelFile}$`,
           '^src/adapters/$1',
         ],
       },
@@ -76,7 +76,7 @@ module.exports = {
       from: { path: '^src/local/([^/]+)' },
       to: {
         path: '^src/',
-        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$', `^src/(${areas})/model\\.ts$`, '^src/local/'],
+        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$', `^src/(${areas})/${modelFile}$`, '^src/local/'],
       },
     },
     rule('main-imports-the-command-line', '^src/main\\.ts$', ['^src/command-line\\.ts$']),

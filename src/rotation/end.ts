@@ -1,18 +1,8 @@
 import { failpoint, type Secret } from '../kernel.ts';
+import { dying, ended, idsToEnd, idsToKeep, issuedOf, named } from './issued-model.ts';
 import { journal, noteDown, type Run, settle, short } from './journal.ts';
-import {
-  aliveAgain,
-  dying,
-  ended,
-  type Issued,
-  idsToEnd,
-  idsToKeep,
-  issuedOf,
-  mayReviveAgain,
-  named,
-  partDone,
-  stopped,
-} from './model.ts';
+import type { Issued } from './model.ts';
+import { aliveAgain, mayReviveAgain, partDone, stopped } from './moves-model.ts';
 
 /**
  * Step 6 of SOP 5.3 at the provider: ends what was there before, one key a job, and before the store forgets it. False

@@ -1,8 +1,9 @@
 import { failpoint } from '../kernel.ts';
 import type { SecretDescription } from '../ports.ts';
 import { begin, journal, type Run, settle, short, tokenOf } from './journal.ts';
+import { conditionIn, holderOf } from './labels-model.ts';
 import { makeValue, orphanRemoved } from './make.ts';
-import { conditionIn, givenUp, holderOf, passed, stopped } from './model.ts';
+import { givenUp, passed, stopped } from './moves-model.ts';
 
 /** Step 1 of SOP 5.3: a new value, stored beside the current one under AWSPENDING. Nobody uses it yet. */
 export async function generateValue(seen: Run): Promise<void> {

@@ -1,7 +1,8 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { type Actor, failpoint, type Id, type Instant, Later, Refusal } from '../kernel.ts';
 import type { Issuer, Ports, Tx } from '../ports.ts';
-import { begun, keyRotated, keySwitched, openRecord, type Rotation } from './model.ts';
+import { openRecord, type Rotation } from './model.ts';
+import { begun, keyRotated, keySwitched } from './moves-model.ts';
 
 export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy'>;
 

@@ -1,6 +1,7 @@
 import { failpoint, type Secret } from '../kernel.ts';
+import { ended, issuedOf, labelOf, named, unnamed } from './issued-model.ts';
 import { journal, noteDown, type Run, stillOurs } from './journal.ts';
-import { ended, issuedOf, labelOf, named, partDone, stopped, unnamed } from './model.ts';
+import { partDone, stopped } from './moves-model.ts';
 
 /**
  * What an earlier try of this attempt left at the provider, and nobody can use: its answer was lost, or the worker died

@@ -1,6 +1,7 @@
 import { failpoint } from '../kernel.ts';
 import { begin, journal, type Run, settle, short } from './journal.ts';
-import { conditionIn, givenUp, holderOf, passed, stopped, switchOver } from './model.ts';
+import { conditionIn, holderOf, switchOver } from './labels-model.ts';
+import { givenUp, passed, stopped } from './moves-model.ts';
 
 /** Steps 3 and 4 of SOP 5.3: from now on the store hands out the new value. The old one stays readable as AWSPREVIOUS. */
 export async function promoteValue(seen: Run): Promise<void> {

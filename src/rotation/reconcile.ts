@@ -1,7 +1,7 @@
 import { after, type Id, minute } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { follow } from './journal.ts';
-import { stopped } from './model.ts';
+import { stopped } from './moves-model.ts';
 
 /**
  * Rotations that nothing takes further: whose job was lost gets another, whose job died of its failures ends with a

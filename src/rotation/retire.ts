@@ -1,19 +1,9 @@
 import { failpoint, Later } from '../kernel.ts';
 import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
+import { discarded, dying } from './issued-model.ts';
 import { begin, journal, type Run, settle, short } from './journal.ts';
-import {
-  aliveAgain,
-  conditionIn,
-  discarded,
-  dying,
-  labelsToDiscard,
-  labelsToRetire,
-  mayReviveAgain,
-  partDone,
-  passed,
-  stopped,
-  switchOver,
-} from './model.ts';
+import { conditionIn, labelsToDiscard, labelsToRetire, switchOver } from './labels-model.ts';
+import { aliveAgain, mayReviveAgain, partDone, passed, stopped } from './moves-model.ts';
 import { moved, movedAway } from './test.ts';
 
 /** The time in which those who still hold the old value can move on. */

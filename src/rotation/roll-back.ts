@@ -2,7 +2,8 @@ import { after, type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { follow } from './journal.ts';
-import { openRecord, type Rotation, turnedBack, whyNotRollBack } from './model.ts';
+import { openRecord, type Rotation, whyNotRollBack } from './model.ts';
+import { turnedBack } from './moves-model.ts';
 import { newerThan } from './retry.ts';
 import { whyNotTouch } from './start.ts';
 

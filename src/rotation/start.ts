@@ -2,8 +2,10 @@ import type { ApiKey } from '../inventory/model.ts';
 import { type Id, Later, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
+import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
-import { type Beginning, inherited, type Rotation, started, superseded, whyNotIssue, whyNotRotate } from './model.ts';
+import { type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
+import { type Beginning, started, superseded } from './moves-model.ts';
 
 type StartPorts = Pick<Ports, 'store' | 'issuers' | 'policy'>;
 

@@ -1,7 +1,8 @@
 import type { Id } from '../kernel.ts';
 import { generateValue } from './generate.ts';
 import { journal, type RotationPorts, type Run } from './journal.ts';
-import { type Step, stopped } from './model.ts';
+import type { Step } from './model.ts';
+import { stopped } from './moves-model.ts';
 import { promoteValue, restoreValue } from './promote.ts';
 import { confirmDead, discardNew, endGrace, retireOld } from './retire.ts';
 import { testValue, verifyValue } from './test.ts';

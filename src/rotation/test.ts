@@ -1,5 +1,6 @@
 import { begin, journal, type Run, settle, short } from './journal.ts';
-import { conditionIn, passed, rejected, stopped, switchOver } from './model.ts';
+import { conditionIn, switchOver } from './labels-model.ts';
+import { passed, rejected, stopped } from './moves-model.ts';
 
 /** Step 2 of SOP 5.3: the new value as the store gives it back, tried before anybody depends on it. */
 export async function testValue(seen: Run): Promise<void> {

@@ -17,7 +17,7 @@ import { problemsOfBlocks, problemsOfView } from '../../src/local/slack/limits.t
 import { opened as openedCase } from '../../src/offboarding/model.ts';
 import { type Person, tiers } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
-import { started } from '../../src/rotation/model.ts';
+import { started } from '../../src/rotation/moves-model.ts';
 import { aKey, aPerson } from '../support/company.ts';
 import { deskOf } from '../support/desk.ts';
 import { usePorts } from '../support/ports.ts';

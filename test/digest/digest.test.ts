@@ -14,7 +14,7 @@ import { problemsOfMessage, problemsOfView } from '../../src/local/slack/limits.
 import type { Person } from '../../src/people/model.ts';
 import { defaultPolicy, type Policy } from '../../src/policy.ts';
 import type { Ports } from '../../src/ports.ts';
-import { started } from '../../src/rotation/model.ts';
+import { started } from '../../src/rotation/moves-model.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
 import { deskOf, saying } from '../support/desk.ts';

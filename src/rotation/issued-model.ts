@@ -1,0 +1,74 @@
+import type { ApiKey } from '../inventory/model.ts';
+import type { Stages } from './labels-model.ts';
+import { type Issued, type Rotation, unique } from './model.ts';
+
+export function issuedAlready({ currentVersion, providerKeyId }: ApiKey): Issued[] {
+  return currentVersion && providerKeyId
+    ? [{ version: currentVersion, providerKeyId, expiresAt: null, ended: false }]
+    : [];
+}
+
+/** The name that the value of one attempt gets at the provider, so that a try whose answer was lost is found again. */
+export const labelOf = ({ id, attempt }: Pick<Rotation, 'id' | 'attempt'>) => `keysteward-${id}-${attempt}`;
+
+/** What the provider calls the value of a version. Whoever says it first is believed: a worker that comes late made another. */
+export function named(rotation: Rotation, known: Omit<Issued, 'ended'>): Rotation {
+  if (rotation.issued.some((each) => each.version === known.version)) return rotation;
+  return { ...rotation, issued: [...rotation.issued, { ...known, ended: false }] };
+}
+
+/** A key was ended at the provider, one of ours or one that was made for nothing. */
+export function ended(rotation: Rotation, providerKeyId: string): Rotation {
+  if (!rotation.issued.some((each) => each.providerKeyId === providerKeyId)) {
+    return { ...rotation, issued: [...rotation.issued, { version: '', providerKeyId, expiresAt: null, ended: true }] };
+  }
+  const issued = rotation.issued.map((each) =>
+    each.providerKeyId === providerKeyId ? { ...each, ended: true } : each,
+  );
+  return { ...rotation, issued };
+}
+
+/** Whatever was made for this attempt is gone, and its value with it; another can be made. */
+export function unnamed(rotation: Rotation, version: string): Rotation {
+  return { ...rotation, issued: rotation.issued.filter((each) => each.version !== version) };
+}
+
+export const issuedOf = (rotation: Pick<Rotation, 'issued'>, version: string | null): Issued | null =>
+  rotation.issued.find((each) => each.version === version) ?? null;
+
+/** The versions whose values have to die so that only the new one works. */
+export const dying = (rotation: Rotation): string[] =>
+  unique([rotation.oldVersion, ...rotation.cleanup, ...rotation.tried]).filter((each) => each !== rotation.newVersion);
+
+/** Versions that were tried and that nothing leads to any more; their values are thrown away at the provider too. */
+export function discarded(stages: Stages, rotation: Rotation): string[] {
+  const led = new Set(stages.filter((each) => each.stages.length > 0).map((each) => each.id));
+  return unique([...rotation.tried, ...rotation.cleanup]).filter(
+    (each) => each !== rotation.oldVersion && !led.has(each),
+  );
+}
+
+/** Keys at the provider that live on when these versions die. */
+export const idsToKeep = ({ issued }: Rotation, versions: string[]): string[] =>
+  issued.filter((each) => !each.ended && !versions.includes(each.version)).map((each) => each.providerKeyId);
+
+/** Keys at the provider that these versions are, and that live. A slot that holds a value which stays is not one of them. */
+export function idsToEnd(rotation: Rotation, versions: string[]): Issued[] {
+  const keep = idsToKeep(rotation, versions);
+  return rotation.issued.filter(
+    (each) => versions.includes(each.version) && !each.ended && !keep.includes(each.providerKeyId),
+  );
+}
+
+/** What a failed rotation may have left at the provider is this one's to look after. */
+export function inherited(rotation: Rotation, previous: Rotation | null): Rotation {
+  if (previous?.status !== 'failed') return rotation;
+  const known = new Set(rotation.issued.map((each) => each.version));
+  const left = previous.issued.filter((each) => !each.ended && !known.has(each.version));
+  return {
+    ...rotation,
+    labels: unique([...previous.labels, ...rotation.labels]),
+    issued: [...rotation.issued, ...left],
+    cleanup: unique([...rotation.cleanup, ...left.map((each) => each.version)]),
+  };
+}

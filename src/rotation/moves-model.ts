@@ -1,0 +1,261 @@
+import { type ApiKey, computedRisk, nextRotation } from '../inventory/model.ts';
+import { after, type Id, type Instant, minute } from '../kernel.ts';
+import type { Policy } from '../policy.ts';
+import { issuedAlready, issuedOf, labelOf } from './issued-model.ts';
+import {
+  type Condition,
+  compromised,
+  openRecord,
+  type Rotation,
+  type RotationCause,
+  reached,
+  type StepRecord,
+  unique,
+} from './model.ts';
+
+export interface Beginning {
+  cause: RotationCause;
+  causeId: string | null;
+  askedBy: Id<'person'> | null;
+  reason: string | null;
+  emergency: boolean;
+}
+
+/** A fresh rotation. It takes over what a superseded one would have had to clean up. */
+export function started(
+  id: Id<'rotation'>,
+  key: ApiKey,
+  why: Beginning,
+  superseded: Rotation | null,
+  policy: Policy,
+  now: Instant,
+): Rotation {
+  return {
+    id,
+    keyId: key.id,
+    ...why,
+    status: 'running',
+    step: 'generate',
+    condition: 'old',
+    attempt: 1,
+    lastAttempt: policy.rotation.attempts,
+    fence: superseded ? superseded.fence + 2 : 1,
+    oldVersion: null,
+    newVersion: null,
+    oldLastFour: key.lastFour,
+    newLastFour: null,
+    tried: [],
+    cleanup: superseded ? unique([superseded.oldVersion, ...superseded.tried, ...superseded.cleanup]) : [],
+    labels: superseded?.labels ?? [],
+    issued: superseded?.issued ?? issuedAlready(key),
+    ending: null,
+    record: [],
+    failure: null,
+    supersededBy: null,
+    startedAt: now,
+    continuesAt: null,
+    touchedAt: now,
+    endedAt: null,
+  };
+}
+
+/** The intent to take the step that it is in; `version` is what it is about to store. */
+export function begun(rotation: Rotation, now: Instant, version?: string): Rotation {
+  if (openRecord(rotation)) return rotation;
+  const record: StepRecord = {
+    step: rotation.step,
+    attempt: rotation.attempt,
+    startedAt: now.toISOString(),
+    endedAt: null,
+    verdict: null,
+    evidence: null,
+  };
+  return {
+    ...rotation,
+    record: [...rotation.record, record],
+    tried: version ? unique([...rotation.tried, version]) : rotation.tried,
+    labels: version ? unique([...rotation.labels, labelOf(rotation)]) : rotation.labels,
+    touchedAt: now,
+  };
+}
+
+function closed(rotation: Rotation, verdict: StepRecord['verdict'], evidence: string, now: Instant): Rotation {
+  const open = begun(rotation, now);
+  const last = open.record.at(-1)!;
+  return {
+    ...open,
+    record: [...open.record.slice(0, -1), { ...last, endedAt: now.toISOString(), verdict, evidence }],
+    fence: rotation.fence + 1,
+    continuesAt: null,
+    touchedAt: now,
+  };
+}
+
+/** The step was done; on to the next. After an emergency, and where the policy says so, the old value has no grace. */
+export function passed(rotation: Rotation, evidence: string, policy: Policy, now: Instant): Rotation {
+  const done = closed(rotation, 'done', evidence, now);
+  switch (rotation.step) {
+    case 'generate':
+      return { ...done, step: 'test' };
+    case 'test':
+      return { ...done, step: 'promote', newVersion: rotation.tried.at(-1) ?? null };
+    case 'promote':
+      return { ...done, step: 'verify', condition: 'both' };
+    case 'verify': {
+      const grace: Rotation = { ...done, step: 'grace' };
+      if (rotation.emergency) return ungraced(grace, 'no grace in an emergency', now);
+      if (policy.rotation.graceMinutes === 0) return ungraced(grace, 'no grace by policy', now);
+      return { ...begun(grace, now), continuesAt: after(now, policy.rotation.graceMinutes * minute) };
+    }
+    case 'grace':
+      return { ...done, step: 'retire' };
+    case 'retire':
+      return { ...done, step: 'confirm' };
+    case 'confirm':
+      return { ...done, status: 'done', condition: 'new', endedAt: now };
+    case 'restore':
+      return { ...done, step: 'discard', condition: 'old' };
+    case 'discard':
+      return done.ending
+        ? { ...done, status: done.ending.status, failure: done.ending.why, endedAt: now }
+        : { ...done, step: 'generate', attempt: done.attempt + 1, newVersion: null, newLastFour: null };
+  }
+}
+
+function ungraced(rotation: Rotation, why: string, now: Instant): Rotation {
+  return { ...closed(rotation, 'skipped', why, now), step: 'retire' };
+}
+
+/**
+ * The new value does not work. Before the switch it is thrown away; after it the old one is handed out again. Where the
+ * old value may be in the wrong hands nothing leads back: the next attempt replaces both.
+ */
+export function rejected(rotation: Rotation, why: string, now: Instant): Rotation {
+  const refused = closed(rotation, 'refused', why, now);
+  const more = rotation.attempt < rotation.lastAttempt;
+  const ending = { status: 'failed' as const, why };
+  if (rotation.step !== 'verify') return { ...refused, step: 'discard', ending: more ? null : ending };
+  if (!compromised(rotation)) return { ...refused, step: 'restore', ending };
+  return more
+    ? { ...refused, step: 'generate', attempt: rotation.attempt + 1, newVersion: null, newLastFour: null }
+    : stopped(refused, why, 'none', now);
+}
+
+/** Something outside forbids to go on: what was tried is taken away, and it ends saying why and what works. */
+export function givenUp(rotation: Rotation, why: string, condition: Condition, now: Instant): Rotation {
+  return { ...closed(rotation, 'refused', why, now), step: 'discard', condition, ending: { status: 'failed', why } };
+}
+
+/** One part of the step was done, such as a label taken off or a key ended; there may be more, so the step goes on. */
+export function partDone(rotation: Rotation, evidence: string, now: Instant): Rotation {
+  return closed(rotation, 'done', evidence, now);
+}
+
+/** The old value turned out not to be dead yet, so all of it is ended once more. */
+export function aliveAgain(rotation: Rotation, evidence: string, now: Instant): Rotation {
+  // What never was a value of ours is found again by its label, if it lives.
+  const issued = rotation.issued.filter((each) => each.version !== '').map((each) => ({ ...each, ended: false }));
+  return { ...closed(rotation, 'refused', evidence, now), step: 'retire', issued };
+}
+
+/** How often an old value that is found alive is ended once more before somebody has to look. */
+const maxRevivals = 3;
+
+export const mayReviveAgain = (rotation: Rotation) =>
+  rotation.record.filter((each) => each.step === 'confirm' && each.verdict === 'refused').length < maxRevivals;
+
+/** It ends here and now, saying why and what works. */
+export function stopped(rotation: Rotation, why: string, condition: Condition, now: Instant): Rotation {
+  return {
+    ...rotation,
+    status: 'failed',
+    failure: why,
+    condition,
+    ending: null,
+    fence: rotation.fence + 1,
+    continuesAt: null,
+    touchedAt: now,
+    endedAt: now,
+  };
+}
+
+export function superseded(rotation: Rotation, by: Id<'rotation'>, now: Instant): Rotation {
+  return {
+    ...rotation,
+    status: 'superseded',
+    supersededBy: by,
+    fence: rotation.fence + 1,
+    continuesAt: null,
+    touchedAt: now,
+    endedAt: now,
+  };
+}
+
+/**
+ * Goes on from the step that failed. A value that was refused is never tried again: another one is made, to replace
+ * whatever is current by then.
+ */
+export function retried(rotation: Rotation, policy: Policy, now: Instant): Rotation {
+  const refused = rotation.record.at(-1)?.verdict === 'refused';
+  const afresh =
+    rotation.step === 'discard' || (refused && ['generate', 'test', 'promote', 'verify'].includes(rotation.step));
+  const attempt = afresh && rotation.tried.length >= rotation.attempt ? rotation.attempt + 1 : rotation.attempt;
+  return {
+    ...rotation,
+    status: 'running',
+    attempt,
+    lastAttempt: attempt + policy.rotation.attempts - 1,
+    ...(afresh
+      ? {
+          step: 'generate',
+          oldVersion: null,
+          newVersion: null,
+          newLastFour: null,
+          cleanup: unique([...rotation.cleanup, rotation.oldVersion]),
+        }
+      : {}),
+    ending:
+      rotation.step === 'restore' ? { status: 'failed', why: rotation.failure ?? 'the new value did not work' } : null,
+    failure: null,
+    fence: rotation.fence + 1,
+    touchedAt: now,
+    endedAt: null,
+  };
+}
+
+/** Turned back: what was switched over is switched back, what was tried is taken away. */
+export function turnedBack(rotation: Rotation, why: string, now: Instant, notBefore: Instant | null): Rotation {
+  const turned =
+    rotation.status === 'running' && openRecord(rotation) ? closed(rotation, 'skipped', why, now) : rotation;
+  return {
+    ...turned,
+    status: 'running',
+    step: reached(rotation, 'promote') ? 'restore' : 'discard',
+    ending: { status: 'rolled-back', why },
+    failure: null,
+    fence: rotation.fence + 1,
+    continuesAt: notBefore,
+    touchedAt: now,
+    endedAt: null,
+  };
+}
+
+/** The key once its new version is current, so that the inventory never says otherwise. */
+export function keySwitched(
+  key: ApiKey,
+  rotation: Rotation,
+  { version, lastFour }: { version: string; lastFour: string | null },
+): ApiKey {
+  const providerKeyId = issuedOf(rotation, version)?.providerKeyId ?? null;
+  return { ...key, currentVersion: version, lastFour, providerKeyId };
+}
+
+/** The key after its rotation: due again by its risk, which not having been rotated may have raised (SOP 1.3, 5.1). */
+export function keyRotated(key: ApiKey, rotation: Rotation, policy: Policy, now: Instant): ApiKey {
+  // The end that the provider had set before was the old value's.
+  const end = issuedOf(rotation, rotation.newVersion)?.expiresAt;
+  const expiresAt = end ? new Date(end) : null;
+  const fresh = { ...key, lastRotatedAt: now, expiresAt, plannedAt: null, snooze: null };
+  const risk = key.riskSet?.risk ?? computedRisk(fresh, policy, now).risk;
+  return { ...fresh, risk, nextRotationAt: nextRotation({ ...fresh, risk }, policy, now) };
+}
