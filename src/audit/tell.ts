@@ -1,7 +1,8 @@
+import type { Action } from '../people/model.ts';
 import type { AuditEvent } from './model.ts';
 
-/** What each action of the log is, in words that fit whether it was done or refused. */
-const words: Record<string, string> = {
+/** What each action of the log is, in words that fit whether it was done or refused. What people may do has to be here. */
+const words = {
   'slack.enter': 'Use Keysteward',
   'slack.card-astray': 'Show a card to administrators instead of its channel',
   'slack.card-found': 'Show a card in its channel after all',
@@ -19,7 +20,10 @@ const words: Record<string, string> = {
   'people.seed': 'Put a first person in place',
   'people.set-principal': 'Set the IAM identity of a person',
   'inventory.list': 'List keys',
+  'inventory.turn': 'Turn the page of the list of keys',
+  'inventory.mine': 'List the keys that one answers for',
   'inventory.show': 'Look at a key',
+  'inventory.show-held': 'Look at the keys that one holds',
   'inventory.add': 'Add a key',
   'inventory.seed': 'Put a first key in place',
   'inventory.make-secret': 'Make the first value of a key',
@@ -30,10 +34,13 @@ const words: Record<string, string> = {
   'inventory.retire': 'Retire a key',
   'inventory.snooze': 'Snooze a key',
   'inventory.schedule': 'Schedule the rotation of a key',
+  'access.start': 'Open the form that asks for access',
   'access.request': 'Ask for access',
   'access.announce': 'Tell those who decide of a request',
+  'access.ask-new-owner': 'Ask the new owner of a key to decide',
   'access.nudge': 'Remind those who decide',
   'access.approve': 'Approve a request for access',
+  'access.approve-shorter': 'Approve a request for access for less time',
   'access.deny': 'Deny a request for access',
   'access.decide': 'Decide a request for access',
   'access.withdraw': 'Withdraw a request for access',
@@ -42,6 +49,7 @@ const words: Record<string, string> = {
   'access.grant': 'Grant access',
   'access.apply': 'Write who has access into the policy of a key',
   'access.follow-principal': 'Move access to a new IAM identity',
+  'access.extend': 'Extend access',
   'access.notice': 'Tell the holder that access ends soon',
   'access.end': 'End an access',
   'access.end-all': 'End every access',
@@ -51,11 +59,15 @@ const words: Record<string, string> = {
   'rotation.start': 'Start the rotation of a key',
   'rotation.begin': 'Begin a step of a rotation',
   'rotation.generate': 'Make a new value and store it',
+  'rotation.create': 'Have a new value made by the provider',
+  'rotation.remove-orphan': 'Remove what an earlier try left at the provider',
   'rotation.test': 'Test the new value',
   'rotation.promote': 'Hand out the new value',
   'rotation.verify': 'Verify the value that is handed out',
   'rotation.grace': 'End the grace of the old value',
   'rotation.retire': 'Retire the old value',
+  'rotation.identify': 'Ask the provider which of its keys the old value is',
+  'rotation.revoke': 'Revoke a key at the provider',
   'rotation.unlabel': 'Take a label off an old value',
   'rotation.confirm': 'Confirm that the old value is dead',
   'rotation.restore': 'Hand out the old value again',
@@ -69,6 +81,7 @@ const words: Record<string, string> = {
   'offboarding.open': 'Open an offboarding case',
   'offboarding.confirm': 'Confirm an offboarding case',
   'offboarding.call-off': 'Call an offboarding case off',
+  'offboarding.take-over': 'Take over a case that was opened without confirmation',
   'offboarding.start': 'Start an offboarding case',
   'offboarding.begin': 'Take away what a leaver had',
   'offboarding.recall': 'Take up what the HR system had said',
@@ -86,6 +99,8 @@ const words: Record<string, string> = {
   'incidents.untick': 'Open a line of the checklist again',
   'incidents.skip': 'Skip a line of the checklist',
   'incidents.note': 'Note something on the timeline',
+  'incidents.timeline': 'Read the timeline of an incident',
+  'incidents.report-message': 'Report a message that shows a key',
   'incidents.page': 'Page somebody about an incident',
   'incidents.deadline': 'Tell that a clock has run out',
   'incidents.check': 'Look how an incident stands',
@@ -95,11 +110,14 @@ const words: Record<string, string> = {
   'digest.summarise': 'Send the summary of all keys',
   'digest.refresh': 'Bring a digest up to date',
   'audit.read': 'Read the audit log',
+  'audit.page': 'Turn the page of the audit log',
   'work.given-up': 'Give up a job that kept failing',
-};
+} satisfies Record<Action, string> & Record<string, string>;
 
-/** An action in words; one that nobody has put into words yet keeps its name. */
-export const inWords = (action: string): string => words[action] ?? action;
+export const hasWords = (action: string): action is keyof typeof words => Object.hasOwn(words, action);
+
+/** An action in words; one of an older or newer program, which this one has no words for, keeps its name. */
+export const inWords = (action: string): string => (hasWords(action) ? words[action] : action);
 
 /** What somebody gave as a reason for it, where the event has one. */
 export function reasonGiven(event: AuditEvent): string | null {

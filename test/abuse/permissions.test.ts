@@ -5,6 +5,7 @@ import { type Registry, slackDoor } from '../../src/adapters/slack/door.ts';
 import { handler } from '../../src/adapters/slack/handle.ts';
 import type { SlackBody } from '../../src/adapters/slack/payload.ts';
 import { openSlack } from '../../src/app.ts';
+import { hasWords } from '../../src/audit/tell.ts';
 import { deadlinesOf } from '../../src/incidents/clocks.ts';
 import { declared, type Incident } from '../../src/incidents/model.ts';
 import { type ApiKey, editionOf } from '../../src/inventory/model.ts';
@@ -450,6 +451,12 @@ describe('the table of permissions holds in Slack', () => {
       if (before !== (await factsAround(stage))) wrong.push({ name, changed: true });
     }
     expect(wrong).toEqual([]);
+  });
+
+  it('a refusal of whatever people can press, send and choose can be read in the log, in words', () => {
+    const { actions, forms, shortcuts } = registry;
+    const names = [...actions.keys(), ...forms.keys(), ...shortcuts.keys()].filter((each) => !drawing.includes(each));
+    expect(names.filter((each) => !hasWords(each))).toEqual([]);
   });
 
   it('every permission guards something, or is checked deeper inside', () => {

@@ -32,9 +32,9 @@ beforeAll(async () => {
   await setTier(ports(), admin.id, { personId: asker.id, tier: 'contractor' });
   await expect(setTier(ports(), asker.id, { personId: asker.id, tier: 'administrator' })).rejects.toThrow();
   await database.store.change(
-    { actor: { kind: 'job', id: 'test.many' }, action: 'many.main', subject: 'test' },
+    { actor: { kind: 'job', id: 'test.many' }, action: 'test.main', subject: 'test' },
     async (tx) => {
-      for (let i = 0; i < 24; i++) tx.record('many.more', `thing-${i}`);
+      for (let i = 0; i < 24; i++) tx.record('test.more', `thing-${i}`);
     },
   );
 });
@@ -78,11 +78,11 @@ describe('/keys audit', () => {
   });
 
   it('falls back to the name of an action that nobody has put into words', async () => {
-    expect(saying(await desk.type(admin, 'audit action:many.main'))).toContain('*many.main*');
+    expect(saying(await desk.type(admin, 'audit action:test.main'))).toContain('*test.main*');
   });
 
   it('pages older and newer without losing or repeating an event', async () => {
-    const first = await desk.type(admin, 'audit action:many.more');
+    const first = await desk.type(admin, 'audit action:test.more');
     expect(Object.keys(buttonsOf(first))).toEqual(['Older']);
     const second = await replaced(buttonsOf(first).Older!);
     expect(Object.keys(buttonsOf(second))).toEqual(['Newer', 'Older']);
@@ -98,7 +98,7 @@ describe('/keys audit', () => {
   });
 
   it('refuses a page to somebody who is no administrator, whatever button they send, and records that', async () => {
-    const value = buttonsOf(await desk.type(admin, 'audit action:many.more')).Older!;
+    const value = buttonsOf(await desk.type(admin, 'audit action:test.more')).Older!;
     await expect(replaced(value, owner)).rejects.toMatchObject({ code: 'not_allowed' });
     const { rows } = await database.store.read((view) =>
       view.audit.list({ personId: owner.id, outcome: 'refused' }, 5),
@@ -135,7 +135,7 @@ describe('/keys audit', () => {
     const said = saying(await desk.type(admin, `audit <@${asker.slackId}|asker>`));
     expect(said).toContain('Ask for access');
     expect(said).toContain(`done · <@${admin.slackId}>`);
-    expect(said).not.toContain('many.more');
+    expect(said).not.toContain('test.more');
   });
 
   it.each([
@@ -183,10 +183,10 @@ describe('keysteward audit list', () => {
   });
 
   it('prints whole events as NDJSON, as many as were asked for, newest first', async () => {
-    const { lines } = await run('--format', 'ndjson', '--action', 'many.more', '--limit', '7');
+    const { lines } = await run('--format', 'ndjson', '--action', 'test.more', '--limit', '7');
     const events = lines.map((line) => JSON.parse(line) as AuditEvent);
     expect(events).toHaveLength(7);
-    const stored = (await database.store.read((view) => view.audit.list({ action: 'many.more' }, 7))).rows;
+    const stored = (await database.store.read((view) => view.audit.list({ action: 'test.more' }, 7))).rows;
     expect(events).toEqual(JSON.parse(JSON.stringify(stored)));
     expect((await run('--outcome', 'refused', '--person', asker.id)).lines).toHaveLength(1);
     expect((await run('--to', '2020-01-01')).lines).toEqual([]);

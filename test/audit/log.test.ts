@@ -39,7 +39,7 @@ describe('the audit log', () => {
     expect(await query('select * from audit_event order by id')).toEqual(before);
   });
 
-  it('notices a single flipped bit, a lost actor and a column that tells another story', async () => {
+  it('notices a single flipped bit, a lost actor, a column that tells another story and an action without words', async () => {
     const { asker, key } = await company();
     await ask(asker.id as never, key.id as never);
     expect(await whatIsWrongInTheLog(database.store.pool)).toEqual([]);
@@ -63,6 +63,9 @@ describe('the audit log', () => {
     expect(await tampered("actor_id = ''")).toContainEqual(expect.stringContaining('nobody did it'));
     expect(await tampered("outcome = 'refused'")).toContainEqual(
       expect.stringContaining('its columns say something else'),
+    );
+    expect(await tampered("action = 'access.dream'")).toContainEqual(
+      expect.stringContaining('its action has no words in src/audit/tell.ts'),
     );
   });
 
@@ -138,7 +141,7 @@ describe('reading the log', () => {
     // Four events share each instant.
     at: new Date(start + Math.floor(i / 4) * 60_000),
     actor: i % 50 === 0 ? { kind: 'person', id: dana } : { kind: 'job', id: `job.number-${i % 60}` },
-    action: i % 40 === 0 ? 'zebra.feed' : `area-${i % 30}.verb`,
+    action: i % 40 === 0 ? 'test-zebra.feed' : `test-area-${i % 30}.verb`,
     subject: i % 100 === 1 ? omar : `sub_${i}`,
     keyId: keyIds[i % keyIds.length]!,
     outcome: i % 70 === 0 ? 'refused' : 'done',
@@ -165,8 +168,8 @@ describe('reading the log', () => {
         [{ keyId: keyIds[3]! }, (each) => each.keyId === keyIds[3]],
         [{ personId: dana }, (each) => each.actor.id === dana],
         [{ personId: omar }, (each) => each.subject === omar],
-        [{ action: 'zebra.' }, (each) => each.action === 'zebra.feed'],
-        [{ action: 'zebra.feed' }, (each) => each.action === 'zebra.feed'],
+        [{ action: 'test-zebra.' }, (each) => each.action === 'test-zebra.feed'],
+        [{ action: 'test-zebra.feed' }, (each) => each.action === 'test-zebra.feed'],
         [{ to: minute(50) }, (each) => each.at < minute(50)],
         [{ from: minute(100), to: minute(150) }, (each) => each.at >= minute(100) && each.at < minute(150)],
         [
@@ -174,8 +177,8 @@ describe('reading the log', () => {
           (each) => each.at >= minute(1_000) && each.at < minute(1_500) && each.outcome === 'refused',
         ],
         [
-          { keyId: keyIds[0]!, action: 'zebra.', outcome: 'refused' },
-          (each) => each.keyId === keyIds[0] && each.action === 'zebra.feed' && each.outcome === 'refused',
+          { keyId: keyIds[0]!, action: 'test-zebra.', outcome: 'refused' },
+          (each) => each.keyId === keyIds[0] && each.action === 'test-zebra.feed' && each.outcome === 'refused',
         ],
       ];
       const ids = (events: AuditEvent[]) => events.map((each) => each.id);

@@ -3,6 +3,7 @@ import canonicalize from 'canonicalize';
 import pg from 'pg';
 import { afterAll, beforeAll, inject } from 'vitest';
 import { type PostgresStore, postgresStore } from '../../src/adapters/postgres/store.ts';
+import { hasWords } from '../../src/audit/tell.ts';
 
 export interface TestDatabase {
   /** Set from the first `beforeAll` on. */
@@ -51,7 +52,7 @@ interface LoggedRow {
   leaf: Buffer;
 }
 
-/** Every event of every flow: written by somebody, hashed as promised, and found by what it says. */
+/** Every event of every flow: written by somebody, hashed as promised, found by what it says, and fit to be read. */
 export async function whatIsWrongInTheLog(pool: Pick<pg.Pool, 'query'>): Promise<string[]> {
   const { rows } = await pool.query<LoggedRow>('select * from audit_event');
   const salts = new Set(rows.map((row) => row.salt.toString('hex')));
@@ -70,6 +71,7 @@ export async function whatIsWrongInTheLog(pool: Pick<pg.Pool, 'query'>): Promise
       'its leaf is another': !leaf.equals(row.leaf),
       'its bytes are not canonical': canonicalize(said) !== row.canonical.toString('utf8'),
       'nobody did it': !row.actor_kind || !row.actor_id,
+      'its action has no words in src/audit/tell.ts': !hasWords(row.action) && !/^test[.-]/.test(row.action),
       'its columns say something else':
         JSON.stringify([...columns, row.subject, row.key_id, row.outcome]) !==
         JSON.stringify([id, at, kind, actorId, action, subject, keyId, outcome]),

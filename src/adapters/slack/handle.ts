@@ -237,7 +237,8 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
     const person = await enter(body);
     for (const action of body.actions ?? []) {
       // Several buttons of one kind in one message need different action ids; what follows a colon tells them apart.
-      const spec = registry.actions.get(action.action_id) ?? registry.actions.get(action.action_id.split(':')[0]!);
+      const name = action.action_id.split(':')[0]!;
+      const spec = registry.actions.get(name);
       if (!spec) {
         // Links and inputs that nobody listens to.
         if (action.type === 'button' && action.value !== undefined)
@@ -248,7 +249,7 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       const ts = body.message?.ts ?? body.container?.message_ts;
       const value = chosen(action);
       await carry(body, ack, spec.opens, () =>
-        asked(person, action.action_id, value || action.action_id, () =>
+        asked(person, name, value || name, () =>
           spec.run({
             person,
             channel,
