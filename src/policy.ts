@@ -24,6 +24,14 @@ const each = <K extends string>(kind: K, address: string | null, seconds: number
   /** How long a new key may take to work, or an ended one to stop. */
   propagationSeconds: z.number().int().min(0).max(900).default(seconds),
 });
+/** What the two parts of a value are called in its JSON document. */
+const pairFields = (id: string, secret: string) => {
+  const field = z.string().regex(/^\w+$/);
+  return z
+    .strictObject({ id: field.default(id), secret: field.default(secret) })
+    .refine((fields) => fields.id !== fields.secret, 'expected two different names')
+    .prefault({});
+};
 const auth = z.strictObject({ header: z.string().regex(/^[\w-]+$/), prefix: z.string().default('') });
 const call = (method: 'GET' | 'POST' | 'DELETE') => ({
   method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).default(method),
@@ -45,6 +53,10 @@ const described = {
 };
 const providerSchema = z.discriminatedUnion('kind', [
   z.strictObject({ ...each('openai', 'https://api.openai.com/v1', 30), project: z.string().min(1) }),
+  z.strictObject({
+    ...each('openai-admin', 'https://api.openai.com/v1', 30),
+    lifetimeDays: z.number().int().min(2).max(365).nullable().default(null),
+  }),
   z.strictObject({
     ...each('sendgrid', 'https://api.sendgrid.com', 60),
     /** What new keys may do, e.g. mail.send. */
@@ -81,6 +93,21 @@ const providerSchema = z.discriminatedUnion('kind', [
     /** Whose the new keys are. */
     user: z.string().min(1),
   }),
+  z
+    .strictObject({
+      ...each('twilio', 'https://iam.twilio.com', 60),
+      apiUrl: baseUrl.default('https://api.twilio.com'),
+      account: z.string().regex(/^AC\w+$/, 'expected an account SID'),
+      /** What restricted keys may do, as Twilio's API takes it; without it, keys are standard ones. */
+      policy: z.record(z.string(), z.json()).optional(),
+      /** Under `apiUrl`: a new key is tried by reading it. */
+      testPath: z.string().startsWith('/').optional(),
+      fields: pairFields('sid', 'secret'),
+    })
+    .refine((twilio) => !twilio.policy || twilio.testPath, {
+      message: 'a restricted key needs the address of something that it may read',
+      path: ['testPath'],
+    }),
   z.strictObject({
     ...each('http', null, 30),
     ...described,

@@ -309,12 +309,76 @@ describe('OpenAI', () => {
   });
 });
 
+describe('a value in two parts', () => {
+  const twilio = fittings.find(({ name }) => name === 'twilio')!;
+  const stored = async (document: string) => {
+    const secretId = `keysteward/pair-${randomUUID()}`;
+    await aws.secrets.create(secretId, randomUUID(), new Secret(document), 'The key in use');
+    return { ...key, secretId };
+  };
+
+  it('takes the place of the old one in its document, under the names that its readers know; the rest stays', async () => {
+    const fields = { id: 'user', secret: 'pass' };
+    const { fake, issuer } = await connected({
+      ...twilio,
+      settings: (url, credential) => ({ ...twilio.settings(url, credential), fields }),
+    });
+    const inUse = await stored('{"region":"ie1","pass":"old","user":"SKold","__proto__":{"x":1}}');
+    const { value, id } = really(await issuer.create(inUse, label()));
+    const made = JSON.parse(fake.world.live()[0]!) as { sid: string; secret: string };
+    expect(value.reveal()).toBe(`{"region":"ie1","pass":"${made.secret}","user":"${made.sid}","__proto__":{"x":1}}`);
+    expect(id).toBe(made.sid);
+    expect(await issuer.test(inUse, value, null)).toMatchObject({ verdict: 'works' });
+    await fake.close();
+  });
+
+  it('is not made where the store holds something that its readers would not understand afterwards', async () => {
+    const { fake, issuer } = await connected(twilio);
+    for (const document of ['SKold:secret', '{"sid":"SKold"}', '[1]', '"text"', '{"sid":"SKold","secret":7}']) {
+      const made = await issuer.create(await stored(document), label());
+      expect(made, document).toMatchObject({ refused: expect.stringMatching(/no JSON document with sid and secret/) });
+      expect(JSON.stringify(made)).not.toContain('SKold');
+      expect(await issuer.test(key, new Secret(document), null), document).toMatchObject({ verdict: 'refused' });
+      expect(await issuer.confirmDead(key, { providerKeyId: null, value: new Secret(document) })).toMatchObject({
+        verdict: 'unclear',
+      });
+    }
+    expect(fake.world.asked.filter((each) => each.kind === 'create' || each.kind === 'probe')).toEqual([]);
+    await fake.close();
+  });
+
+  it('at Twilio may be a restricted one, with what it may do and where that is tried', async () => {
+    const policy = { allow: ['/twilio/messaging/messages/read'] };
+    const forms: Record<string, unknown>[] = [];
+    const dialect = twilio.dialect();
+    const { fake, issuer } = await connected({
+      ...twilio,
+      dialect: () => ({
+        ...dialect,
+        handle(asked, world) {
+          if (asked.method === 'POST') forms.push(asked.body);
+          return dialect.handle(asked, world);
+        },
+      }),
+      settings: (url, credential) => ({ ...twilio.settings(url, credential), policy, testPath: '/2010-04-01/x.json' }),
+    });
+    const { value } = really(await issuer.create(key, label()));
+    expect(forms).toMatchObject([{ AccountSid: 'AC1', KeyType: 'restricted', Policy: JSON.stringify(policy) }]);
+    await issuer.test(key, value, null);
+    expect(fake.world.asked.at(-1)!.path).toBe('/2010-04-01/x.json');
+    await fake.close();
+  });
+});
+
 describe('policy.yml', () => {
   it.each([
     [{ OpenAI: {} }, /short name/],
     [{ person: {} }, /short name/],
     [{ openai: { kind: 'openai', credential: 'x', project: 'p', baseUrl: 'http://api.openai.com' } }, /https/],
     [{ openai: { kind: 'openai', credential: 'x' } }, /project/],
+    [{ sms: { kind: 'twilio', credential: 'x', account: 'AC1', policy: { allow: [] } } }, /testPath|restricted/],
+    [{ sms: { kind: 'twilio', credential: 'x', account: 'AC1', fields: { id: 'a', secret: 'a' } } }, /two different/],
+    [{ sms: { kind: 'twilio', credential: 'x', account: '../AC1' } }, /account SID/],
     [{ mail: { kind: 'sendgrid', credential: 'x', scopes: [] } }, /scopes/],
     [{ other: { kind: 'nobody', credential: 'x' } }, /kind/],
   ])('refuses a provider that cannot be meant: %o', (providers, complaint) => {

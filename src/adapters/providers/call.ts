@@ -123,6 +123,8 @@ export const isFinal = (status: number) => status >= 400 && status < 500 && stat
 export const bearer = (value: Secret): Record<string, string> => ({ authorization: `Bearer ${value.reveal()}` });
 
 export interface Talk {
+  /** A call as nobody in particular, or with headers of its own. */
+  ask(call: Call): Promise<Answer>;
   /** A call with a key, as whoever holds it would make it. */
   as(value: Secret, call: Call): Promise<Answer>;
   /** A call with Keysteward's credential. */
@@ -138,6 +140,7 @@ export function talkingTo(
 ): Talk {
   const ask = asking(name, baseUrl, means.send);
   return {
+    ask,
     as: (value, call) => ask({ ...call, headers: { ...call.headers, ...headersOf(value) } }),
     async admin(call) {
       const shown = credentialHeadersOf(await credentialOf(means, name, credential));

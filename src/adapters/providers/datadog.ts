@@ -2,6 +2,7 @@ import type { Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
 import { at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { credentialPair } from './pair.ts';
 import { allPages, provider } from './provider.ts';
 
 const perPage = 100;
@@ -13,9 +14,8 @@ const perPage = 100;
 export function datadog(name: string, settings: ProviderSettings<'datadog'>, means: Means): Issuer {
   const byKey = (value: Secret) => ({ 'dd-api-key': value.reveal() });
   const { as, admin } = talkingTo(name, settings, means, byKey, (credential) => {
-    const pair = pairIn(credential.reveal());
-    if (!pair) throw new Error(`${settings.credential} is no JSON document with apiKey and applicationKey.`);
-    return { 'dd-api-key': pair.apiKey, 'dd-application-key': pair.applicationKey };
+    const pair = credentialPair(credential, settings.credential, { id: 'apiKey', secret: 'applicationKey' });
+    return { 'dd-api-key': pair.id, 'dd-application-key': pair.secret };
   });
   const keys = () =>
     allPages<unknown>(name, async (from) => {
@@ -65,16 +65,4 @@ export function datadog(name: string, settings: ProviderSettings<'datadog'>, mea
       return instantAt(body, '/data/attributes/date_last_used');
     },
   });
-}
-
-function pairIn(text: string): { apiKey: string; applicationKey: string } | null {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    const apiKey = textAt(parsed, '/apiKey');
-    const applicationKey = textAt(parsed, '/applicationKey');
-    return apiKey && applicationKey ? { apiKey, applicationKey } : null;
-  } catch {
-    // The parser quotes what it could not read.
-    return null;
-  }
 }

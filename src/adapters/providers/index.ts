@@ -7,9 +7,11 @@ import { datadog } from './datadog.ts';
 import { gitlab } from './gitlab.ts';
 import { mistral } from './mistral.ts';
 import { openai } from './openai.ts';
+import { openaiAdmin } from './openai-admin.ts';
 import { selfMade } from './self-made.ts';
 import { sendgrid } from './sendgrid.ts';
 import { slots, template } from './template.ts';
+import { twilio } from './twilio.ts';
 
 type Settings = Policy['providers'][string];
 
@@ -18,6 +20,8 @@ export function issuerFrom(name: string, settings: Settings, means: Means): Issu
   switch (settings.kind) {
     case 'openai':
       return openai(name, settings, means);
+    case 'openai-admin':
+      return openaiAdmin(name, settings, means);
     case 'sendgrid':
       return sendgrid(name, settings, means);
     case 'gitlab':
@@ -30,6 +34,8 @@ export function issuerFrom(name: string, settings: Settings, means: Means): Issu
       return datadog(name, settings, means);
     case 'mistral':
       return mistral(name, settings, means);
+    case 'twilio':
+      return twilio(name, settings, means);
     case 'http':
       return template(name, settings, means);
     case 'http-slots':

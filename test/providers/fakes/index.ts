@@ -5,8 +5,10 @@ import { datadogDialect } from './datadog.ts';
 import { gitlabDialect } from './gitlab.ts';
 import { mistralDialect } from './mistral.ts';
 import { openaiDialect } from './openai.ts';
+import { openaiAdminDialect } from './openai-admin.ts';
 import { sendgridDialect } from './sendgrid.ts';
 import type { Dialect } from './server.ts';
+import { twilioDialect, twilioPair } from './twilio.ts';
 
 export interface Fitting {
   name: string;
@@ -137,6 +139,35 @@ export const fittings: Fitting[] = [
     pages: true,
     keyLimit: null,
     unclear: outages,
+  },
+  {
+    name: 'openai-admin',
+    dialect: openaiAdminDialect,
+    settings: (baseUrl, credential) => ({ kind: 'openai-admin', baseUrl, credential, ...common }),
+    identifies: true,
+    pages: true,
+    keyLimit: null,
+    unclear: [
+      ...outages,
+      { status: 401, body: { error: { message: 'Your IP address is not authorized to make this request.' } } },
+    ],
+  },
+  {
+    name: 'twilio',
+    dialect: twilioDialect,
+    settings: (baseUrl, credential) => ({
+      kind: 'twilio',
+      baseUrl,
+      apiUrl: baseUrl,
+      credential,
+      ...common,
+      account: 'AC1',
+    }),
+    stored: (admin) => twilioPair(admin, `secret-of-${admin}`),
+    identifies: true,
+    pages: true,
+    keyLimit: null,
+    unclear: [...outages, { status: 403, body: { code: 20003, message: 'Permission denied' } }],
   },
 ];
 export const twoSlots: Fitting = {

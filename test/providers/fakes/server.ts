@@ -8,10 +8,13 @@ export interface Asked {
   path: string;
   query: URLSearchParams;
   headers: Record<string, string>;
+  /** A form or JSON, parsed. */
   body: Record<string, unknown>;
+  text: string;
 }
 export interface Reply {
   status: number;
+  /** Sent as JSON; a text as it is. */
   body?: unknown;
   headers?: Record<string, string>;
 }
@@ -108,7 +111,10 @@ export async function startFake(dialect: Dialect): Promise<Fake> {
         path: decodeURIComponent(url.pathname),
         query: url.searchParams,
         headers: request.headers as Record<string, string>,
-        body: text.startsWith('{') ? (JSON.parse(text) as Record<string, unknown>) : {},
+        text,
+        body: text.startsWith('{')
+          ? (JSON.parse(text) as Record<string, unknown>)
+          : Object.fromEntries(new URLSearchParams(text)),
       };
       const kind = dialect.kindOf(asked);
       world.asked.push({ kind, method: asked.method, path: asked.path, credential: dialect.credentialOf(asked) });
@@ -120,7 +126,9 @@ export async function startFake(dialect: Dialect): Promise<Fake> {
       const reply = fault?.reply ?? dialect.handle(asked, world);
       if (fault?.lose) return void request.socket.destroy();
       response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
-      response.end(reply.body === undefined ? '' : JSON.stringify(reply.body));
+      response.end(
+        typeof reply.body === 'string' ? reply.body : reply.body === undefined ? '' : JSON.stringify(reply.body),
+      );
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -1,0 +1,59 @@
+import { day } from '../../kernel.ts';
+import type { ProviderSettings } from '../../policy.ts';
+import type { Issuer } from '../../ports.ts';
+import { at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { judge } from './openai.ts';
+import { allPages, provider, theOneShown } from './provider.ts';
+
+const keys = '/organization/admin_api_keys';
+
+/**
+ * OpenAI, admin keys of the organization. The one that Keysteward itself works with is another than those it rotates.
+ * https://platform.openai.com/docs/api-reference/admin-api-keys
+ */
+export function openaiAdmin(name: string, settings: ProviderSettings<'openai-admin'>, means: Means): Issuer {
+  const { as, admin } = talkingTo(name, settings, means);
+  const all = () =>
+    allPages<unknown>(name, async (after) => {
+      const answer = await admin({ path: keys, query: { limit: 100, order: 'asc', after: after ?? undefined } });
+      const { body } = expected(name, 'list admin keys', answer, [200]);
+      return { rows: listAt(body, '/data'), next: at(body, '/has_more') === true ? textAt(body, '/last_id') : null };
+    });
+
+  return provider({
+    name,
+    settings,
+    create: (_key, label) =>
+      admin({
+        method: 'POST',
+        path: keys,
+        body: {
+          name: label,
+          ...(settings.lifetimeDays === null ? {} : { expires_in_seconds: (settings.lifetimeDays * day) / 1000 }),
+        },
+      }),
+    made: ({ body }) => ({
+      value: textAt(body, '/value'),
+      providerKeyId: textAt(body, '/id'),
+      expiresAt: instantAt(body, '/expires_at'),
+    }),
+    list: async () =>
+      (await all()).map((each) => ({
+        providerKeyId: textAt(each, '/id') ?? '',
+        label: textAt(each, '/name'),
+        active: true,
+      })),
+    identify: async (_key, value) => theOneShown(await all(), value, { shown: '/redacted_value', id: '/id' }),
+    // Admin keys open nothing outside of the administration.
+    probe: (_key, value) => as(value, { path: '/organization/projects', query: { limit: 1 } }),
+    judge,
+    async revoke(_key, id) {
+      const answer = await admin({ method: 'DELETE', path: keys + path`/${id}` });
+      expected(name, 'delete an admin key', answer, [200, 404]);
+    },
+    async lastUsed(_key, id) {
+      const answer = await admin({ path: keys + path`/${id}` });
+      return instantAt(expected(name, 'look for an admin key', answer, [200, 404]).body, '/last_used_at');
+    },
+  });
+}
