@@ -131,11 +131,16 @@ export function openHttp(door: HttpDoor, ports: Ports, settings: Pick<Settings, 
   offboardingOverHttp(door, ports, standardWebhooks(settings.hrWebhookSecrets));
 }
 
-/** Every area's commands of the terminal; `use` lends them the store, `hrSecrets` what a running program believes HR by. */
-export function openCli(door: CliDoor, use: UseStore, hrSecrets: () => string[]): void {
+/** Every area's commands of the terminal; `use` lends them the store, `running` says how a running program is spoken to. */
+export function openCli(door: CliDoor, use: UseStore, running: () => Running): void {
   auditInTerminal(door, use);
-  offboardingInCli(door, () => standardWebhooks(hrSecrets()));
+  offboardingInCli(door, () => {
+    const { url, hrSecrets } = running();
+    return { url, webhooks: standardWebhooks(hrSecrets) };
+  });
 }
+/** `url` is null where the configuration leaves the port to the system. */
+export type Running = { url: string | null; hrSecrets: string[] };
 export type UseStore = <T>(run: (ports: Pick<Ports, 'store' | 'policy'>) => Promise<T>) => Promise<T>;
 
 /** Builds the program, starts its roles, and answers how to stop it. */

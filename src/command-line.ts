@@ -55,7 +55,11 @@ export async function commandLine(args: string[], env: NodeJS.ProcessEnv, termin
       await database.stop();
     }
   };
-  openCli(door, lend, () => hrSecretsForCommands(configFrom(env)));
+  openCli(door, lend, () => {
+    const config = configFrom(env);
+    const here = config.PORT === 0 ? null : `http://127.0.0.1:${config.PORT}`;
+    return { url: config.PUBLIC_URL ?? here, hrSecrets: hrSecretsForCommands(config) };
+  });
 
   const words = args.length === 0 ? ['help'] : args;
   for (let count = Math.min(3, words.length); count > 0; count--) {

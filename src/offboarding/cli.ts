@@ -4,8 +4,14 @@ import type { Webhooks } from '../ports.ts';
 
 const usage = 'hr send --hr-id ID [--slack-user ID] [--effective-at TIME] [--url URL]';
 
+/** Where a running program is reached, null where nobody has said it, and how it believes the HR system. */
+export interface RunningProgram {
+  url: string | null;
+  webhooks: Webhooks;
+}
+
 /** `keysteward hr send`: what the HR system would send, signed, to a running program. */
-export function offboardingInCli(door: CliDoor, webhooks: () => Webhooks, send: typeof fetch = fetch): void {
+export function offboardingInCli(door: CliDoor, running: () => RunningProgram, send: typeof fetch = fetch): void {
   door.command('hr send', { usage, help: 'Say as the HR system would that somebody has left' }, async (args, out) => {
     const { values } = parseArgs({
       args,
@@ -13,11 +19,17 @@ export function offboardingInCli(door: CliDoor, webhooks: () => Webhooks, send: 
         'hr-id': { type: 'string' },
         'slack-user': { type: 'string' },
         'effective-at': { type: 'string' },
-        url: { type: 'string', default: `http://127.0.0.1:${process.env.PORT ?? 3000}` },
+        url: { type: 'string' },
       },
     });
     if (!values['hr-id']) {
       out(`Say whom: keysteward ${usage}`);
+      return 2;
+    }
+    const { webhooks, ...program } = running();
+    const url = values.url ?? program.url;
+    if (!url) {
+      out(`PORT is 0, so the running program chose one: say which by --url, as in keysteward ${usage}`);
       return 2;
     }
     const now = new Date();
@@ -27,9 +39,9 @@ export function offboardingInCli(door: CliDoor, webhooks: () => Webhooks, send: 
       effectiveAt: values['effective-at'] ?? now.toISOString(),
     });
     const id = `msg_${crypto.randomUUID()}`;
-    const answer = await send(new URL('/webhooks/hr', values.url), {
+    const answer = await send(`${url.replace(/\/+$/, '')}/webhooks/hr`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...webhooks().sign(id, now, body) },
+      headers: { 'content-type': 'application/json', ...webhooks.sign(id, now, body) },
       body,
       redirect: 'error',
       signal: AbortSignal.timeout(10_000),

@@ -1,4 +1,7 @@
+import { once } from 'node:events';
 import fs from 'node:fs';
+import http from 'node:http';
+import type { AddressInfo } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
 import pg from 'pg';
@@ -134,6 +137,27 @@ describe('the terminal', () => {
     const unknown = await run(['rotat']);
     expect(unknown.code).toBe(2);
     expect(unknown.said).toContain('There is no command "rotat"');
+  });
+
+  it('hr send speaks to the configured program: PUBLIC_URL, else PORT of this machine', async () => {
+    const heard: (string | undefined)[] = [];
+    const server = http.createServer((request, response) => {
+      heard.push(request.url);
+      response.writeHead(202).end('accepted');
+    });
+    await once(server.listen(0, '127.0.0.1'), 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      const env = { HR_WEBHOOK_SECRETS: `whsec_${Buffer.alloc(32, 7).toString('base64')}` };
+      const sent = (more: Record<string, string>) => run(['hr', 'send', '--hr-id', 'HR-1'], { ...env, ...more });
+      expect(await sent({ PORT: String(port) })).toMatchObject({ code: 0, said: expect.stringContaining('202') });
+      const address = { PUBLIC_URL: `http://127.0.0.1:${port}/keys`, PORT: '9' };
+      expect(await sent(address)).toMatchObject({ code: 0, said: expect.stringContaining('202') });
+      expect(heard).toEqual(['/webhooks/hr', '/keys/webhooks/hr']);
+      expect(await sent({ PORT: '0' })).toMatchObject({ code: 2, said: expect.stringContaining('--url') });
+    } finally {
+      server.close();
+    }
   });
 
   it('each stand-in runs by itself, prints how to reach it, and stops on SIGTERM', async () => {

@@ -18,11 +18,10 @@ const security = 'C0SECURITY';
 async function hrSend(...args: string[]): Promise<string> {
   const lines: string[] = [];
   const commands = new Map<string, (args: string[], out: (line: string) => void) => Promise<number>>();
-  const webhooks = () => standardWebhooks(house.settings.hrWebhookSecrets);
-  offboardingInCli({ command: (path, _spec, run) => void commands.set(path, run) }, webhooks);
-  const code = await commands.get('hr send')!([...args, '--url', `http://127.0.0.1:${house.program.port}`], (line) =>
-    lines.push(line),
-  );
+  const url = `http://127.0.0.1:${house.program.port}`;
+  const webhooks = standardWebhooks(house.settings.hrWebhookSecrets);
+  offboardingInCli({ command: (path, _spec, run) => void commands.set(path, run) }, () => ({ url, webhooks }));
+  const code = await commands.get('hr send')!(args, (line) => lines.push(line));
   return `${code}: ${lines.join('\n')}`;
 }
 const personOf = (slackId: string) => house.program.store.read((view) => view.people.bySlackId(slackId));

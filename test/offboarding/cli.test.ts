@@ -17,11 +17,13 @@ beforeAll(async () => {
 });
 afterAll(() => http.close());
 
-async function send(args: string[], by = secret) {
+const here = () => `http://127.0.0.1:${port}`;
+async function send(args: string[], by = secret, url: string | null = here()) {
   const lines: string[] = [];
   const runs = new Map<string, (args: string[], out: (line: string) => void) => Promise<number>>();
-  offboardingInCli({ command: (path, _spec, run) => void runs.set(path, run) }, () => standardWebhooks([by]));
-  const code = await runs.get('hr send')!([...args, '--url', `http://127.0.0.1:${port}`], (line) => lines.push(line));
+  const running = () => ({ url, webhooks: standardWebhooks([by]) });
+  offboardingInCli({ command: (path, _spec, run) => void runs.set(path, run) }, running);
+  const code = await runs.get('hr send')!(args, (line) => lines.push(line));
   return { code, said: lines.join('\n') };
 }
 
@@ -44,6 +46,24 @@ describe('keysteward hr send', () => {
       said: expect.stringContaining('400'),
     });
     expect(await send([])).toMatchObject({ code: 2, said: expect.stringContaining('hr send --hr-id') });
+  });
+
+  it('sends to the address of the configuration, below its path, unless another is said; without either it says so', async () => {
+    expect(await send(['--hr-id', 'CLI-NOBODY'], secret, `${here()}/`)).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('Nobody here'),
+    });
+    const elsewhere = `${here()}/not/here`;
+    expect(await send(['--hr-id', 'CLI-NOBODY'], secret, elsewhere)).toMatchObject({
+      said: expect.stringMatching(/^404(?!.*Nobody here)/),
+    });
+    expect(await send(['--hr-id', 'CLI-NOBODY', '--url', here()], secret, elsewhere)).toMatchObject({
+      said: expect.stringContaining('Nobody here'),
+    });
+    expect(await send(['--hr-id', 'CLI-NOBODY'], secret, null)).toMatchObject({
+      code: 2,
+      said: expect.stringContaining('--url'),
+    });
   });
 
   it('a body of more than a megabyte is not read', async () => {
