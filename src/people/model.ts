@@ -67,6 +67,8 @@ export const permissions = {
   'rotation.start': { may: answering },
   'rotation.retry': { may: answering },
   'rotation.roll-back': { may: answering },
+  /** Also whoever asked for the rotation. */
+  'rotation.page': { may: answering },
   'offboarding.open': { may: administrators },
   'offboarding.close': { may: administrators },
   'incidents.declare': { may: everybody },

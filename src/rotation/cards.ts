@@ -2,6 +2,7 @@ import type { Button } from '@slack/types';
 import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
+import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
@@ -19,6 +20,7 @@ import {
   whyNotRetry,
   whyNotRollBack,
 } from './model.ts';
+import { pagesNow, whyNotPage } from './pages-model.ts';
 
 const stepWords: Record<Step, string> = {
   generate: 'Make a new value and store it',
@@ -53,6 +55,9 @@ interface Story {
   asker: Person | null;
   owner: Person | null;
   newer: Rotation | null;
+  /** Who asked for pages. */
+  pagers: Map<string, Person>;
+  now: Instant;
 }
 
 async function storyOf(view: View, rotationId: string): Promise<Story> {
@@ -65,7 +70,16 @@ async function storyOf(view: View, rotationId: string): Promise<Story> {
     asker: rotation.askedBy ? await view.people.find(rotation.askedBy) : null,
     owner: await view.people.find(key.ownerId),
     newer: latest && latest.id !== rotation.id ? latest : null,
+    pagers: await peopleOf(
+      view,
+      rotation.pages.flatMap(({ by }) => by ?? []),
+    ),
+    now: view.now,
   };
+}
+
+async function peopleOf(view: View, ids: string[]): Promise<Map<string, Person>> {
+  return new Map((await view.people.many([...new Set(ids)])).map((each) => [each.id as string, each]));
 }
 
 /** The card of a rotation, and the message that wakes those who have to act on a failed one. */
@@ -88,6 +102,7 @@ function rotationMessage(story: Story, policy: Policy): Message {
       ['Started', when(rotation.startedAt)],
       [rotation.endedAt ? 'Ended' : 'Next', rotation.endedAt ? when(rotation.endedAt) : next(rotation)],
       ['Value', values(rotation)],
+      ['Paged', paged(story)],
     ]),
     ...(rotation.failure ? [block.text(md`*What went wrong*\n${typed(rotation.failure, 1000)}`)] : []),
     block.text(
@@ -110,6 +125,7 @@ function failedMessage(story: Story): Message {
   return message(`The rotation of ${key.name} failed`, [
     block.text(head),
     ...(open && rotation.failure ? [block.text(md`*Why*\n${typed(rotation.failure, 1000)}`)] : []),
+    ...block.facts([['Paged', open ? paged(story) : md``]]),
     ...(open ? buttonsOf(story) : []),
   ]);
 }
@@ -132,6 +148,19 @@ function next(rotation: Rotation): Mrkdwn {
 function values({ oldLastFour, newLastFour }: Rotation): Mrkdwn {
   if (!newLastFour) return oldLastFour ? md`…${typed(oldLastFour)}` : md``;
   return md`${oldLastFour ? md`…${typed(oldLastFour)} → ` : md``}…${typed(newLastFour)}`;
+}
+
+/** Who was woken for the failure that it stands at, and when; or why nobody was. */
+function paged({ rotation, pagers }: Story): Mrkdwn {
+  const lines = pagesNow(rotation).map(({ by, askedAt, at, outcome }) => {
+    const who = by ? md` for ${mention(pagers.get(by)?.slackId ?? by)}` : md``;
+    const then = when(new Date(at ?? askedAt));
+    if (outcome === null) return md`Paging on-call${who}, since ${then}`;
+    if (outcome === 'paged') return md`On-call was paged${who} ${then}`;
+    const why = outcome === 'no pager' ? md`no pager is connected. Set` : md`the pager refused it. Check`;
+    return md`:warning: Nobody was paged${who} ${then}: ${why} ${code('PAGERDUTY_ROUTING_KEY')}, and until then call somebody.`;
+  });
+  return join(lines, '\n');
 }
 
 /** What happens if nobody does anything. */
@@ -198,7 +227,7 @@ function mark(rotation: Rotation, step: Step, record: StepRecord | null): Mrkdwn
 }
 
 /** Only what would be done if it was pressed now. */
-function buttonsOf({ rotation, newer }: Story) {
+function buttonsOf({ rotation, newer, key, now }: Story) {
   const buttons: Button[] = [];
   if (!whyNotRetry(rotation, newer)) {
     buttons.push(
@@ -213,6 +242,18 @@ function buttonsOf({ rotation, newer }: Story) {
           title: 'Hand out the old value again?',
           text: 'Whoever fetched the new value meanwhile has to fetch again. The key stays due.',
           yes: 'Roll back',
+        },
+      }),
+    );
+  }
+  if (!whyNotPage(rotation, newer, now)) {
+    buttons.push(
+      button('rotation.page', 'Page', rotation.id, {
+        describe: `Page whoever is on call about ${key.name}`,
+        confirm: {
+          title: 'Wake whoever is on call?',
+          text: 'They are paged now, whatever the hour, with the name of the key, its owner and what works.',
+          yes: 'Page',
         },
       }),
     );

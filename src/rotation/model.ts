@@ -50,6 +50,18 @@ export interface Issued {
   ended: boolean;
 }
 
+/** Somebody was woken for a failed rotation, or should have been. */
+export interface RotationPage {
+  /** The failure that it is about: a retry that fails anew is another one. */
+  fence: number;
+  /** Who pressed Page; null when Keysteward did it by itself. */
+  by: Id<'person'> | null;
+  askedAt: string;
+  /** When what came of it was known. */
+  at: string | null;
+  outcome: 'paged' | 'no pager' | 'refused' | null;
+}
+
 export interface Rotation {
   id: Id<'rotation'>;
   keyId: Id<'key'>;
@@ -86,6 +98,8 @@ export interface Rotation {
   record: StepRecord[];
   failure: string | null;
   supersededBy: Id<'rotation'> | null;
+  /** Oldest first. */
+  pages: RotationPage[];
   startedAt: Instant;
   /** Nothing happens before this instant. */
   continuesAt: Instant | null;

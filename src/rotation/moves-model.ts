@@ -52,6 +52,7 @@ export function started(
     record: [],
     failure: null,
     supersededBy: null,
+    pages: [],
     startedAt: now,
     continuesAt: null,
     touchedAt: now,

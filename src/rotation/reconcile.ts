@@ -1,4 +1,4 @@
-import { after, type Id, minute } from '../kernel.ts';
+import { after, minute } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { follow } from './journal.ts';
 import { stopped } from './moves-model.ts';
@@ -26,27 +26,4 @@ export async function reconcileRotations(ports: Pick<Ports, 'store' | 'policy'>)
       },
     );
   }
-}
-
-/** Wakes somebody for a rotation that failed where nobody can wait. Job `rotation.page`. */
-export async function pageForRotation(
-  { store, pager }: Pick<Ports, 'store' | 'pager'>,
-  { rotationId }: { rotationId: Id<'rotation'> },
-): Promise<void> {
-  const { rotation, key } = await store.read(async (view) => {
-    const found = await view.rotations.get(rotationId);
-    return { rotation: found, key: await view.keys.get(found.keyId) };
-  });
-  if (rotation.status !== 'failed') return;
-  await pager.page({
-    dedupKey: `rotation-${rotation.id}-${rotation.fence}`,
-    severity: 'critical',
-    summary: `The rotation of ${key.name} failed`,
-    details: {
-      rotation: rotation.id,
-      key: key.name,
-      condition: rotation.condition,
-      failure: rotation.failure ?? '',
-    },
-  });
 }

@@ -8,6 +8,7 @@ import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { rotationCards } from './cards.ts';
 import { whyNotRotate } from './model.ts';
+import { askForPage } from './page.ts';
 import { retryRotation } from './retry.ts';
 import { rollBackRotation } from './roll-back.ts';
 import { startRotation, whyNotTouch } from './start.ts';
@@ -183,6 +184,10 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   });
   slack.action('rotation.roll-back', {}, async ({ person, value }) => {
     await rollBackRotation(ports, person, rotationOf(value));
+    return done;
+  });
+  slack.action('rotation.page', {}, async ({ person, value }) => {
+    await askForPage(ports, person, rotationOf(value));
     return done;
   });
 }

@@ -40,7 +40,7 @@ export function startRotation(ports: StartPorts, asker: Pick<Person, 'id'>, ask:
 /** Why this person may not do this to a key's rotation; a key that they may not even see does not exist for them. */
 export function whyNotTouch(
   person: Person,
-  action: 'rotation.start' | 'rotation.retry' | 'rotation.roll-back',
+  action: 'rotation.start' | 'rotation.retry' | 'rotation.roll-back' | 'rotation.page',
   key: ApiKey,
 ): Refusal | null {
   const refusal = whyNot(person, action, key);

@@ -101,6 +101,7 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'rotation.start': ofKey('rotation.start'),
     'rotation.retry': ofRotation('rotation.retry'),
     'rotation.roll-back': ofRotation('rotation.roll-back'),
+    'rotation.page': ofRotation('rotation.page'),
     'offboarding.confirm': ofCase('offboarding.open'),
     'offboarding.call-off': ofCase('offboarding.open'),
     'offboarding.close': ofCase('offboarding.close'),

@@ -184,6 +184,7 @@ export const rotations = pgTable('rotation', {
   record: jsonb('record').$type<Rotation['record']>().notNull(),
   failure: text('failure'),
   supersededBy: id<Rotation['id']>('superseded_by'),
+  pages: jsonb('pages').$type<Rotation['pages']>().notNull().default([]),
   startedAt: instant('started_at').notNull(),
   continuesAt: instant('continues_at'),
   touchedAt: instant('touched_at').notNull(),
