@@ -1,10 +1,10 @@
-import { type AddressInfo, createServer } from 'node:net';
 import path from 'node:path';
 import { openLog } from './adapters/log.ts';
 import { postgresStore } from './adapters/postgres/store.ts';
 import { loadPolicy, migrate, openCli, type Program, type Settings, startProgram, type UseStore } from './app.ts';
 import { type Config, ConfigProblem, configFrom } from './config.ts';
 import type { CliDoor } from './doors.ts';
+import { freePort } from './local/free-port.ts';
 import { startLocalPostgres } from './local/postgres.ts';
 import { startLocalSecretsManager } from './local/secrets-manager/server.ts';
 import {
@@ -242,16 +242,8 @@ async function runRole(config: Config, role: 'bot' | 'worker', terminal: Termina
   await program.stop();
 }
 
-/** A port that nobody uses now. The local Slack has to know the bot's before the bot listens. */
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
-
 async function runAll(configured: Config, terminal: Terminal): Promise<void> {
+  // The local Slack has to know the bot's port before the bot listens.
   const config = { ...configured, PORT: configured.PORT || (await freePort()) };
   const started = performance.now();
   const log = openLog(config.LOG_LEVEL, config.NODE_ENV === 'production' ? 'json' : 'lines', (line) =>

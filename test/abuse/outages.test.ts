@@ -1,7 +1,7 @@
-import { type AddressInfo, createServer } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { startProgram } from '../../src/app.ts';
 import { ConfigProblem } from '../../src/config.ts';
+import { freePort } from '../../src/local/free-port.ts';
 import { commandBody, knock, told, useEars } from '../support/abuse.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
@@ -51,13 +51,6 @@ const requestsFor = async (words: string) => {
   );
   return rows.map((each) => each.status);
 };
-const nobodyListens = async () => {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-};
 /** How many messages about this Slack was asked to show, whether or not it took them. */
 const posts = (what: string) =>
   house.slack.control.calls('chat.postMessage').filter((each) => each.ok && JSON.stringify(each.args).includes(what));
@@ -65,7 +58,7 @@ const posts = (what: string) =>
 describe('Postgres', { timeout: 90_000 }, () => {
   it('away at the start: the program says so and does not start', async () => {
     const gone = new URL(database.url);
-    gone.port = String(await nobodyListens());
+    gone.port = String(await freePort());
     const started = startProgram({
       ...house.settings,
       databaseUrl: gone.toString(),
@@ -147,7 +140,7 @@ describe('Slack', { timeout: 90_000 }, () => {
     until(async () => !(await requestsFor('order webhooks staging')).includes('pending'), 'the withdrawal');
 
   it('away at the start: the program says which setting to look at', async () => {
-    const apiUrl = `http://127.0.0.1:${await nobodyListens()}/api/`;
+    const apiUrl = `http://127.0.0.1:${await freePort()}/api/`;
     const started = startProgram({ ...house.settings, slack: { ...house.settings.slack, apiUrl }, port: 0 });
     await expect(started).rejects.toThrow(ConfigProblem);
     await expect(

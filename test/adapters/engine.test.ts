@@ -7,6 +7,7 @@ import { openQueues, type QueueHome } from '../../src/adapters/bullmq/queues.ts'
 import { workLedger } from '../../src/adapters/postgres/work.ts';
 import { type JobName, jobs } from '../../src/jobs.ts';
 import { Later, newId } from '../../src/kernel.ts';
+import { freePort } from '../../src/local/free-port.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import type { Work } from '../../src/ports.ts';
 import { useDatabase } from '../support/database.ts';
@@ -66,14 +67,6 @@ const until = async (what: () => boolean | Promise<boolean>, ms = 20_000) => {
   }
 };
 
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 async function ownRedis(port: number): Promise<() => Promise<void>> {
   const child = spawn(
     'redis-server',

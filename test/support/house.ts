@@ -2,6 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import type { KnownBlock } from '@slack/types';
 import { migrate, type Program, type Settings, startProgram } from '../../src/app.ts';
+import { freePort } from '../../src/local/free-port.ts';
 import { type LocalSecretsManager, startLocalSecretsManager } from '../../src/local/secrets-manager/server.ts';
 import { seedAdministrators, seedCompany, seedWorkspace } from '../../src/local/seed.ts';
 import type { OpenView, PageMessage, StateValues } from '../../src/local/slack/contract.ts';
@@ -125,11 +126,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
   const logged: string[] = [];
   const aws = await startLocalSecretsManager();
   const secrets = { botToken: 'xoxb-house', appToken: 'xapp-house', signingSecret: 'house-signing-secret' };
-  const { createServer } = await import('node:net');
-  const probe = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => probe.once('listening', resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
+  const port = await freePort();
   const socket = options.mode === 'socket';
   const slack = await startLocalSlack({
     workspace: seedWorkspace,
