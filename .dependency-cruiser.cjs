@@ -86,7 +86,7 @@ module.exports = {
       '^src/local/postgres\\.ts$',
     ]),
     sdk('bullmq', '^node_modules/(bullmq|ioredis)/', ['^src/adapters/bullmq/']),
-    sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/secrets-manager']),
+    sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/(secrets-manager|providers/aws-)']),
     sdk('webhooks', '^node_modules/standardwebhooks/', ['^src/adapters/webhooks\\.ts$']),
     sdk('metrics', '^node_modules/prom-client/', ['^src/adapters/http/']),
   ],

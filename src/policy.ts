@@ -109,6 +109,16 @@ const providerSchema = z.discriminatedUnion('kind', [
       path: ['testPath'],
     }),
   z.strictObject({
+    ...each('aws-iam', 'https://iam.amazonaws.com', 120),
+    /** Null for Keysteward's own role. */
+    credential: z.string().min(1).nullable().default(null),
+    stsUrl: baseUrl.default('https://sts.amazonaws.com'),
+    /** Where IAM and STS of this partition are signed for. */
+    region: z.string().min(1).default('us-east-1'),
+    user: z.string().regex(/^[\w+=,.@-]{1,64}$/, 'expected the name of an IAM user'),
+    fields: pairFields('AccessKeyId', 'SecretAccessKey'),
+  }),
+  z.strictObject({
     ...each('http', null, 30),
     ...described,
     create: z.strictObject({ ...call('POST'), value: pointer, id: pointer, expiresAt: pointer.optional() }),

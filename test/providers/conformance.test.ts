@@ -9,6 +9,7 @@ import { policySchema } from '../../src/policy.ts';
 import type { Issuer, Made } from '../../src/ports.ts';
 import { aKey } from '../support/company.ts';
 import { useSecrets } from '../support/secrets.ts';
+import { awsSecretOf, newAwsPair } from './fakes/aws-iam.ts';
 import { type Fitting, fittings, twoSlots } from './fakes/index.ts';
 import { chance, type Fake, startFake } from './fakes/server.ts';
 
@@ -64,8 +65,10 @@ describe.each(fittings)('$name', (fitting) => {
     const name = label();
     const other = await madeNow(label());
     const { value, id } = await madeNow(name);
+    // Where keys have no names, whatever nobody has used or stored since counts as left behind.
+    const found = fitting.labelled === false ? [other.id, id] : [id];
+    expect((await issuer.find(key, [name])).map((each) => each.providerKeyId)).toEqual(found);
     expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
-    expect((await issuer.find(key, [name])).map((each) => each.providerKeyId)).toEqual([id]);
     expect((await issuer.list(key)).map((each) => each.providerKeyId).sort()).toEqual([other.id, id].sort());
     expect(await issuer.identify(key, value)).toBe(fitting.identifies ? id : null);
     expect(await issuer.identify(key, new Secret(`nobody-knows-${chance()}`))).toBeNull();
@@ -146,7 +149,11 @@ describe.each(fittings)('$name', (fitting) => {
     fake.world.pageSize = 20;
     const names = Array.from({ length: 205 }, label);
     for (const each of names) fake.world.make(each, chance());
-    expect((await issuer.list(key)).map((each) => each.label)).toEqual(names);
+    const all = await issuer.list(key);
+    if (fitting.labelled === false) {
+      return expect(all.map((each) => each.providerKeyId)).toEqual(fake.world.keys.map((each) => each.id));
+    }
+    expect(all.map((each) => each.label)).toEqual(names);
     for (const each of [names[0]!, names[204]!]) expect(await issuer.find(key, [each])).toHaveLength(1);
   });
 
@@ -277,7 +284,7 @@ describe('a pair of slots', () => {
   });
 });
 
-describe.each(fittings.filter(({ name }) => ['anthropic', 'cloudflare'].includes(name)))('$name', (fitting) => {
+describe.each(fittings.filter(({ name }) => ['anthropic', 'cloudflare', 'aws'].includes(name)))('$name', (fitting) => {
   it('switches a key off and on again, and what it may do stays as it was', async () => {
     const { fake, issuer } = await connected(fitting);
     const byHand = issuer.can.create ? null : fake.world.make('by hand', chance());
@@ -305,6 +312,72 @@ describe('OpenAI', () => {
       message: expect.stringMatching(/has others/),
     });
     expect(fake.world.live()).toEqual([twin.value, sibling.value]);
+    await fake.close();
+  });
+});
+
+describe('AWS IAM', () => {
+  const fitting = fittings.find(({ name }) => name === 'aws')!;
+
+  it('takes for left behind what was made since and never used, and nothing that is older, in use or in the store', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const byHand = newAwsPair();
+    fake.world.make('', byHand.value, { id: byHand.id });
+    const secretId = `keysteward/iam-${randomUUID()}`;
+    await aws.secrets.create(secretId, randomUUID(), new Secret(byHand.value), 'The key in use');
+    const inUse = { ...key, secretId };
+    const { value, id } = really(await issuer.create(inUse, label()));
+    expect(await issuer.find(inUse, [label()])).toMatchObject([{ providerKeyId: id }]);
+    expect(await issuer.find({ ...inUse, providerKeyId: id }, [label()])).toEqual([]);
+    const muchLater = `rot_${'7'.padEnd(26, 'z')}`;
+    expect(await issuer.find(inUse, [`keysteward-${muchLater}-1`])).toEqual([]);
+    for (const other of ['', 'keysteward-rot_x-1', 'somebody-else'])
+      expect(await issuer.find(inUse, [other])).toEqual([]);
+    expect(await issuer.lastUsed(inUse, id)).toBeNull();
+    await issuer.test(inUse, value, null);
+    expect(await issuer.lastUsed(inUse, id)).toBeInstanceOf(Date);
+    expect(await issuer.find(inUse, [label()])).toEqual([]);
+    await fake.close();
+  });
+
+  it('tries again, and is not refused for good, while IAM counts a key that it does not list yet', async () => {
+    const { fake, issuer } = await connected(fitting);
+    fake.world.make('', newAwsPair().value, { id: 'AKIAOLD' });
+    fake.world.faults.push({ on: 'create', lose: true });
+    const name = label();
+    expect(await thrownBy(issuer.create(key, name))).toBeInstanceOf(Error);
+    fake.world.hidden = 1;
+    expect(await thrownBy(issuer.create(key, name))).toMatchObject({ message: expect.stringMatching(/than it lists/) });
+    expect(await issuer.create(key, name)).toMatchObject({ refused: expect.stringMatching(/already has 2 keys/) });
+    await fake.close();
+  });
+
+  it('believes no 200 that does not come from AWS', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const { value } = really(await issuer.create(key, label()));
+    for (const body of ['<html><body>Please log in</body></html>', 'ok', '', '{}']) {
+      fake.world.faults = [{ on: 'probe', reply: { status: 200, headers: { 'content-type': 'text/html' }, body } }];
+      const said = await issuer.test(key, value, null).catch(() => ({ verdict: 'unclear' }));
+      expect(said.verdict, body).toBe('unclear');
+    }
+    await fake.close();
+  });
+
+  it('works as the role of this machine where no credential is named', async () => {
+    const { fake } = await connected(fitting);
+    const { providers } = policySchema.parse({
+      providers: { aws: { kind: 'aws-iam', baseUrl: fake.url, stsUrl: fake.url, user: 'deployer' } },
+    });
+    const issuer = issuers(aws.secrets, providers).of('aws')!;
+    expect(issuer.credential).toBeNull();
+    const before = { ...process.env };
+    process.env.AWS_ACCESS_KEY_ID = fake.world.admin;
+    process.env.AWS_SECRET_ACCESS_KEY = awsSecretOf(fake.world.admin);
+    const { value } = really(await issuer.create(key, label()).finally(() => Object.assign(process.env, before)));
+    if (!before.AWS_ACCESS_KEY_ID) delete process.env.AWS_ACCESS_KEY_ID;
+    if (!before.AWS_SECRET_ACCESS_KEY) delete process.env.AWS_SECRET_ACCESS_KEY;
+    expect(fake.world.live()).toEqual([value.reveal()]);
+    expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
     await fake.close();
   });
 });
@@ -379,6 +452,8 @@ describe('policy.yml', () => {
     [{ sms: { kind: 'twilio', credential: 'x', account: 'AC1', policy: { allow: [] } } }, /testPath|restricted/],
     [{ sms: { kind: 'twilio', credential: 'x', account: 'AC1', fields: { id: 'a', secret: 'a' } } }, /two different/],
     [{ sms: { kind: 'twilio', credential: 'x', account: '../AC1' } }, /account SID/],
+    [{ aws: { kind: 'aws-iam', credential: 'x' } }, /user/],
+    [{ aws: { kind: 'aws-iam', user: '' } }, /IAM user/],
     [{ mail: { kind: 'sendgrid', credential: 'x', scopes: [] } }, /scopes/],
     [{ other: { kind: 'nobody', credential: 'x' } }, /kind/],
   ])('refuses a provider that cannot be meant: %o', (providers, complaint) => {

@@ -2,7 +2,7 @@ import { Later, type Secret } from '../../kernel.ts';
 import type { Ports } from '../../ports.ts';
 
 /** Well below the time for which a rotation that is turned back waits for stragglers. */
-const answerMs = 8_000;
+export const answerMs = 8_000;
 const longestAnswer = 5_000_000;
 /** Longer than this nobody is told to wait at once. */
 const longestWaitMs = 10 * 60_000;
@@ -66,15 +66,17 @@ function asking(provider: string, baseUrl: string, send: typeof fetch = fetch): 
       });
       text = await answer.text();
     } catch (error) {
-      const late = error instanceof Error && error.name === 'TimeoutError';
-      throw new Error(
-        `${provider} ${late ? `did not answer within ${answerMs / 1000} seconds` : 'could not be reached, or broke off'}`,
-      );
+      throw unreachable(provider, error instanceof Error && error.name === 'TimeoutError');
     }
     if (text.length > longestAnswer) throw new Error(`${provider} answered with more than anybody can read`);
     return { status: answer.status, body: parsed(text), headers: answer.headers };
   };
 }
+
+export const unreachable = (provider: string, isLate: boolean): Error =>
+  new Error(
+    `${provider} ${isLate ? `did not answer within ${answerMs / 1000} seconds` : 'could not be reached, or broke off'}`,
+  );
 
 function parsed(text: string): unknown {
   try {
@@ -150,7 +152,7 @@ export function talkingTo(
 }
 
 /** The credential as the store has it now; read for every call and never kept. */
-async function credentialOf({ secrets }: Means, provider: string, secretId: string): Promise<Secret> {
+export async function credentialOf({ secrets }: Means, provider: string, secretId: string): Promise<Secret> {
   const found = await secrets.read(secretId, { stage: 'AWSCURRENT' });
   if (found) return found.value;
   throw new Error(`The credential of ${provider} is not in Secrets Manager: there is no secret called ${secretId}.`);

@@ -1,6 +1,7 @@
 import type { Policy } from '../../policy.ts';
 import type { Issuer, Issuers, Secrets } from '../../ports.ts';
 import { anthropic } from './anthropic.ts';
+import { awsIam } from './aws-iam.ts';
 import type { Means } from './call.ts';
 import { cloudflare } from './cloudflare.ts';
 import { datadog } from './datadog.ts';
@@ -36,6 +37,8 @@ export function issuerFrom(name: string, settings: Settings, means: Means): Issu
       return mistral(name, settings, means);
     case 'twilio':
       return twilio(name, settings, means);
+    case 'aws-iam':
+      return awsIam(name, settings, means);
     case 'http':
       return template(name, settings, means);
     case 'http-slots':

@@ -8,7 +8,7 @@ export type Verdict = 'works' | 'refused' | 'unclear';
 /** What differs from provider to provider; the rest is the same for all and lies in `provider`. */
 export interface Dialect {
   name: string;
-  settings: { credential: string; propagationSeconds: number };
+  settings: { credential: string | null; propagationSeconds: number };
   /** `many` where nothing else is said. */
   overlap?: IssuerAbilities['overlap'];
   /** How many keys there can be at most, where that is known. */

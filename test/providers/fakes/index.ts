@@ -1,5 +1,6 @@
 import { acmeDialect, acmeSettings, slotsDialect, slotsSettings } from './acme.ts';
 import { anthropicDialect } from './anthropic.ts';
+import { awsError, awsIamDialect, awsPair, awsSecretOf } from './aws-iam.ts';
 import { cloudflareDialect } from './cloudflare.ts';
 import { datadogDialect } from './datadog.ts';
 import { gitlabDialect } from './gitlab.ts';
@@ -7,7 +8,7 @@ import { mistralDialect } from './mistral.ts';
 import { openaiDialect } from './openai.ts';
 import { openaiAdminDialect } from './openai-admin.ts';
 import { sendgridDialect } from './sendgrid.ts';
-import type { Dialect } from './server.ts';
+import type { Dialect, Reply } from './server.ts';
 import { twilioDialect, twilioPair } from './twilio.ts';
 
 export interface Fitting {
@@ -19,10 +20,12 @@ export interface Fitting {
   stored?(admin: string): string;
   /** Whether a value can be told from the others. */
   identifies: boolean;
+  /** Whether its keys bear names. */
+  labelled?: false;
   pages: boolean;
   keyLimit: number | null;
   /** Statuses of the probe that say nothing about the key. */
-  unclear: { status: number; body?: unknown }[];
+  unclear: Reply[];
 }
 const outages = [402, 403, 408, 429, 500, 502, 503].map((status) => ({ status }));
 const common = { propagationSeconds: 2 };
@@ -168,6 +171,30 @@ export const fittings: Fitting[] = [
     pages: true,
     keyLimit: null,
     unclear: [...outages, { status: 403, body: { code: 20003, message: 'Permission denied' } }],
+  },
+  {
+    name: 'aws',
+    dialect: awsIamDialect,
+    settings: (baseUrl, credential) => ({
+      kind: 'aws-iam',
+      baseUrl,
+      stsUrl: baseUrl,
+      credential,
+      ...common,
+      user: 'deployer',
+    }),
+    stored: (admin) => awsPair(admin, awsSecretOf(admin)),
+    identifies: true,
+    labelled: false,
+    pages: true,
+    keyLimit: 2,
+    unclear: [
+      ...outages,
+      awsError(400, 'Throttling', 'Rate exceeded'),
+      awsError(403, 'AccessDenied', 'not authorized'),
+      awsError(403, 'SignatureDoesNotMatch', 'The request signature we calculated does not match'),
+      awsError(403, 'RequestExpired', 'Request has expired'),
+    ],
   },
 ];
 export const twoSlots: Fitting = {

@@ -1,0 +1,194 @@
+import type * as IamSdk from '@aws-sdk/client-iam';
+import type * as StsSdk from '@aws-sdk/client-sts';
+import type { ApiKey } from '../../inventory/model.ts';
+import { madeAt, minute } from '../../kernel.ts';
+import type { ProviderSettings } from '../../policy.ts';
+import type { IssuedKey, Issuer } from '../../ports.ts';
+import {
+  type Answer,
+  answerMs,
+  at,
+  credentialOf,
+  expected,
+  instantAt,
+  listAt,
+  type Means,
+  textAt,
+  unreachable,
+} from './call.ts';
+import { credentialPair, type Pair, pairIn, providerOfPairs } from './pair.ts';
+import { allPages, type Verdict } from './provider.ts';
+
+type Sdk = { iam: typeof IamSdk; sts: typeof StsSdk };
+const inCredential = { id: 'AccessKeyId', secret: 'SecretAccessKey' };
+/** How far the clock of AWS and the one that a rotation's id was made by may be apart. */
+const clocksApartMs = minute;
+/** AWS says some of it with HTTP 400. */
+const throttled = ['Throttling', 'ThrottlingException', 'TooManyRequestsException', 'RequestLimitExceeded'];
+
+/**
+ * Access keys of one IAM user. The value is a JSON document with the id and the secret. Keys have no names there, so what
+ * an earlier try left behind is told from others by this: it was made since the rotation began, nobody has ever used it,
+ * and the store does not hand it out. The user's name goes with every call: without it IAM would act on the caller's own.
+ * https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html
+ */
+export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, means: Means): Issuer {
+  const UserName = settings.user;
+  let loading: Promise<Sdk> | undefined;
+  let own: IamSdk.IAMClient | undefined;
+
+  async function load(): Promise<Sdk> {
+    process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+    return { iam: await import('@aws-sdk/client-iam'), sts: await import('@aws-sdk/client-sts') };
+  }
+  const opened = () => {
+    loading ??= load();
+    return loading;
+  };
+  const options = (endpoint: string, pair: Pair | null) => ({
+    region: settings.region,
+    endpoint,
+    // A repeated call could make a second key; the rotation's own jobs repeat, and look first.
+    maxAttempts: 1,
+    requestHandler: { connectionTimeout: 2_000, requestTimeout: answerMs, throwOnRequestTimeout: true },
+    ...(pair ? { credentials: { accessKeyId: pair.id, secretAccessKey: pair.secret } } : {}),
+  });
+
+  /** One call with Keysteward's credential, or as its own role where there is none. */
+  async function admin(
+    run: (client: IamSdk.IAMClient, sdk: typeof IamSdk, abortSignal: AbortSignal) => Promise<unknown>,
+  ): Promise<Answer> {
+    const { iam } = await opened();
+    if (settings.credential === null) {
+      own ??= new iam.IAMClient(options(settings.baseUrl, null));
+      const client = own;
+      return answered(name, (signal) => run(client, iam, signal));
+    }
+    const credential = await credentialOf(means, name, settings.credential);
+    const pair = credentialPair(credential, settings.credential, inCredential);
+    const client = new iam.IAMClient(options(settings.baseUrl, pair));
+    return answered(name, (signal) => run(client, iam, signal)).finally(() => client.destroy());
+  }
+
+  const rows = () =>
+    allPages<unknown>(name, async (marker) => {
+      const answer = await admin((client, sdk, abortSignal) =>
+        client.send(new sdk.ListAccessKeysCommand({ UserName, ...(marker ? { Marker: marker } : {}) }), {
+          abortSignal,
+        }),
+      );
+      const { body } = expected(name, 'list access keys', answer, [200]);
+      return { rows: listAt(body, '/AccessKeyMetadata'), next: textAt(body, '/Marker') };
+    });
+  const listed = (row: unknown): IssuedKey => ({
+    providerKeyId: textAt(row, '/AccessKeyId') ?? '',
+    label: null,
+    active: at(row, '/Status') === 'Active',
+  });
+  async function lastUsed(AccessKeyId: string): Promise<Date | null> {
+    const answer = await admin((client, sdk, abortSignal) =>
+      client.send(new sdk.GetAccessKeyLastUsedCommand({ AccessKeyId }), { abortSignal }),
+    );
+    const { body } = expected(name, 'see when a key was used', answer, [200, 404]);
+    return instantAt(body, '/AccessKeyLastUsed/LastUsedDate');
+  }
+  async function handedOut({ secretId, providerKeyId }: ApiKey): Promise<(string | null)[]> {
+    const stages = secretId ? ['AWSCURRENT', 'AWSPREVIOUS', 'AWSPENDING'] : [];
+    const held = await Promise.all(stages.map((stage) => means.secrets.read(secretId!, { stage })));
+    return [providerKeyId, ...held.map((each) => (each ? (pairIn(each.value, settings.fields)?.id ?? null) : null))];
+  }
+
+  const issuer = providerOfPairs(
+    {
+      name,
+      settings,
+      overlap: 'two',
+      keyLimit: 2,
+      async create() {
+        const answer = await admin((client, sdk, abortSignal) =>
+          client.send(new sdk.CreateAccessKeyCommand({ UserName }), { abortSignal }),
+        );
+        // Fewer were listed a moment ago: the list lags behind, and what it does not show yet may be ours.
+        if (textAt(answer.body, '/code') === 'LimitExceededException') {
+          throw new Error(`${name} counts more keys of ${UserName} than it lists`);
+        }
+        return answer;
+      },
+      made: ({ body }) => ({
+        value: textAt(body, '/AccessKey/SecretAccessKey'),
+        providerKeyId: textAt(body, '/AccessKey/AccessKeyId'),
+        expiresAt: null,
+      }),
+      list: async () => (await rows()).map(listed),
+      async probe(pair) {
+        const { sts } = await opened();
+        const client = new sts.STSClient(options(settings.stsUrl, pair));
+        return answered(name, (abortSignal) =>
+          client.send(new sts.GetCallerIdentityCommand({}), { abortSignal }),
+        ).finally(() => client.destroy());
+      },
+      judge({ status, body }): Verdict {
+        if (status === 200) return textAt(body, '/Arn') ? 'works' : 'unclear';
+        return status === 403 && textAt(body, '/code') === 'InvalidClientTokenId' ? 'refused' : 'unclear';
+      },
+      async revoke(_key, AccessKeyId) {
+        const answer = await admin((client, sdk, abortSignal) =>
+          client.send(new sdk.DeleteAccessKeyCommand({ UserName, AccessKeyId }), { abortSignal }),
+        );
+        expected(name, 'delete an access key', answer, [200, 404]);
+      },
+      async enable(_key, AccessKeyId, on) {
+        const Status = on ? 'Active' : 'Inactive';
+        const answer = await admin((client, sdk, abortSignal) =>
+          client.send(new sdk.UpdateAccessKeyCommand({ UserName, AccessKeyId, Status }), { abortSignal }),
+        );
+        expected(name, `make an access key ${Status}`, answer, [200]);
+      },
+      lastUsed: (_key, id) => lastUsed(id),
+    },
+    settings.fields,
+    means,
+  );
+  return {
+    ...issuer,
+    async find(key, labels) {
+      const begun = labels.flatMap((label) => begunAt(label) ?? []);
+      if (begun.length === 0) return [];
+      const since = Math.min(...begun) - clocksApartMs;
+      const known = await handedOut(key);
+      const found: IssuedKey[] = [];
+      for (const row of await rows()) {
+        const each = listed(row);
+        const made = instantAt(row, '/CreateDate')?.getTime() ?? 0;
+        if (!each.active || made < since || known.includes(each.providerKeyId)) continue;
+        if ((await lastUsed(each.providerKeyId)) === null) found.push(each);
+      }
+      return found;
+    },
+  };
+}
+
+/** When the rotation began whose value this is the label of, in milliseconds. */
+function begunAt(label: string): number | null {
+  const [, id] = /^keysteward-(rot_[0-9a-z]{26})-\d+$/.exec(label) ?? [];
+  return id ? madeAt(id).getTime() : null;
+}
+
+/** A call of the SDK as an answer like any other. Of its errors only the name, the status and the wait are kept. */
+async function answered(name: string, run: (abortSignal: AbortSignal) => Promise<unknown>): Promise<Answer> {
+  try {
+    const output = await run(AbortSignal.timeout(answerMs));
+    return { status: 200, body: JSON.parse(JSON.stringify(output)) as unknown, headers: new Headers() };
+  } catch (error) {
+    const code = error instanceof Error ? error.name : '';
+    if (code === 'CredentialsProviderError') throw new Error(`${name}: Keysteward has no AWS role or credential here`);
+    const status = at(error, '/$metadata/httpStatusCode') ?? at(error, '/$response/statusCode');
+    if (typeof status !== 'number' || status < 400) throw unreachable(name, code === 'TimeoutError');
+    const wait = textAt(error, '/$response/headers/retry-after');
+    return {
+      status: throttled.includes(code) ? 429 : status,
+      body: { code },
+      headers: new Headers(wait ? { 'retry-after': wait } : {}),
+    };
+  }
+}
