@@ -1,5 +1,6 @@
 // Who may import whom: the table in docs/architecture.md. Everything points inward; each SDK has one home.
-const areas = 'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit|digest';
+const areas =
+  'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit|digest|calendar';
 const doorFile = '(slack|http|cli|cards|home|modals)\\.ts';
 const modelFile = '(model|[a-z]+-model)\\.ts';
 const rule = (name, from, allowed) => ({
@@ -88,6 +89,8 @@ module.exports = {
     sdk('bullmq', '^node_modules/(bullmq|ioredis)/', ['^src/adapters/bullmq/']),
     sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/(secrets-manager|providers/aws-)']),
     sdk('webhooks', '^node_modules/standardwebhooks/', ['^src/adapters/webhooks\\.ts$']),
+    sdk('calendars', '^node_modules/ical-generator/', ['^src/calendar/calendar-document\\.ts$']),
+    sdk('rates', '^node_modules/rate-limiter-flexible/', ['^src/adapters/http/']),
     sdk('metrics', '^node_modules/prom-client/', ['^src/adapters/http/']),
   ],
   options: {

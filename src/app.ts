@@ -29,6 +29,8 @@ import { type Receive, receiveSlack } from './adapters/slack/receive.ts';
 import { standardWebhooks } from './adapters/webhooks.ts';
 import { auditInTerminal } from './audit/cli.ts';
 import { auditInSlack } from './audit/slack.ts';
+import { calendarOverHttp } from './calendar/http.ts';
+import { calendarInSlack } from './calendar/slack.ts';
 import { ConfigProblem } from './config.ts';
 import { planDigests } from './digest/plan.ts';
 import { refreshDigests } from './digest/refresh.ts';
@@ -79,6 +81,8 @@ export interface Settings {
   policy: Policy;
   port: number;
   host: string;
+  /** Where others reach this server; null when nobody has said it, so that only this machine does. */
+  publicUrl: string | null;
   leaseMs: number;
   log: Log;
 }
@@ -123,13 +127,15 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
   peopleInSlack(door, ports);
   remindersInSlack(door, ports);
   digestInSlack(door, ports);
+  calendarInSlack(door, ports);
   auditInSlack(door, ports);
   offboardingInSlack(door, ports);
 }
 
-/** Every area's webhooks. */
+/** Every area's webhooks and pages. */
 export function openHttp(door: HttpDoor, ports: Ports, settings: Pick<Settings, 'hrWebhookSecrets'>): void {
   offboardingOverHttp(door, ports, standardWebhooks(settings.hrWebhookSecrets));
+  calendarOverHttp(door, ports);
 }
 
 /** Every area's commands of the terminal; `use` lends them the store, `running` says how a running program is spoken to. */
@@ -165,6 +171,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
     const me = await whoAmI(clients);
     const secrets = secretsManager(settings.aws);
     closing.push(() => secrets.close());
+    let listening = settings.port;
     const ports: Ports = {
       store,
       policy,
@@ -173,6 +180,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
       pager: pagerDuty(settings.pager),
       directory: slackDirectory(clients, me.teamId),
       leases: postgresLeases(store.pool),
+      address: (path) => `${(settings.publicUrl ?? `http://127.0.0.1:${listening}`).replace(/\/+$/, '')}${path}`,
     };
     const admins = settings.administrators;
     const ledger = workLedger(store.pool, policy);
@@ -255,6 +263,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
     });
     openHttp(http.door, ports, settings);
     const port = await http.listen(settings.port, settings.host);
+    listening = port;
     await slack?.start();
     if (roles.worker) void warnOfChannels(clients, me.userId, policy, log);
     const stopReplay = slack ? every(10_000, () => slack.replayLost(), log) : () => {};

@@ -214,6 +214,7 @@ function settingsOf(
     policy: loadPolicy(config.POLICY_FILE),
     port: config.PORT,
     host: config.HOST,
+    publicUrl: config.PUBLIC_URL ?? null,
     leaseMs: config.WORK_LEASE_MS,
     log,
   };

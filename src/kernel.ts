@@ -10,6 +10,7 @@ export const idPrefixes = {
   rotation: 'rot',
   incident: 'inc',
   case: 'cas',
+  calendar: 'cal',
   card: 'crd',
   work: 'wrk',
   audit: 'aud',

@@ -210,6 +210,8 @@ export const policySchema = z.strictObject({
         .prefault({}),
       /** SOP 5.4: due this long before the provider ends the key. */
       beforeExpiryDays: days.default(14),
+      /** Days before the due date at which whoever has to act is reminded, in Slack and by their calendar. */
+      remindDays: z.array(days).max(5).default([14, 7, 1]),
       /** How often due keys are looked for. */
       check: cron.default('*/10 * * * *'),
       /** How long after it is due an owner may plan a rotation for; administrators may choose any time. */

@@ -1,5 +1,6 @@
 import type { AccessRequest, Grant } from './access/model.ts';
 import type { AuditEvent, AuditFilter } from './audit/model.ts';
+import type { CalendarFeed } from './calendar/model.ts';
 import type { Counts, Digest, Reader, Standing } from './digest/model.ts';
 import type { Incident, Seen } from './incidents/model.ts';
 import type { ApiKey, Environment, Risk } from './inventory/model.ts';
@@ -19,7 +20,11 @@ export interface Ports {
   pager: Pager;
   directory: Directory;
   leases: Leases;
+  address: Address;
 }
+
+/** The address under which people and their programs reach a path of our own server, such as `/calendar/x.ics`. */
+export type Address = (path: string) => string;
 
 // ————— Store —————
 
@@ -156,6 +161,12 @@ export interface DigestReads extends Rows<Digest> {
   /** How all keys stand that are due up to this instant; at most so many in each list. */
   standing(dueBefore: Instant, most: number): Promise<Standing>;
 }
+export interface CalendarReads extends Rows<CalendarFeed> {
+  byAddress(addressHash: string): Promise<CalendarFeed | null>;
+  ofPerson(personId: string): Promise<CalendarFeed[]>;
+  /** When each of these keys and grants last changed, by its id; nothing for one that the log does not know. */
+  changesOf(keyIds: readonly string[], grantIds: readonly string[]): Promise<Map<string, Instant>>;
+}
 export interface AuditReads {
   /** Newest first; `before` is the `next` of the page before. */
   list(filter: AuditFilter, limit: number, before?: string | null): Promise<Page<AuditEvent>>;
@@ -174,6 +185,7 @@ export interface View {
   cases: CaseReads;
   incidents: IncidentReads;
   digests: DigestReads;
+  calendars: CalendarReads;
   audit: AuditReads;
   cards: CardReads;
 }
@@ -194,6 +206,7 @@ export interface Tx extends View {
   };
   incidents: Writable<IncidentReads, Incident>;
   digests: Writable<DigestReads, Digest>;
+  calendars: Writable<CalendarReads, CalendarFeed>;
   jobs: {
     /** Work that follows from this change; it exists when, and only when, the change does. With `once`, a second waiting job of that name and key is not added. */
     add<N extends JobName>(

@@ -78,6 +78,8 @@ export const permissions = {
   'incidents.close': { may: administrators },
   'digest.read': { may: everybody },
   'digest.summarise': { may: administrators },
+  'calendar.subscribe': { may: everybody },
+  'calendar.subscribe-team': { may: administrators },
   'audit.read': { may: administrators },
 } as const satisfies Record<string, Rule>;
 export type Action = keyof typeof permissions;

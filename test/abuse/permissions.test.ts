@@ -78,6 +78,8 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'access.approve-shorter': ofRequest('access.decide'),
     'access.deny': ofRequest('access.decide'),
     'access.end': { by: 'access.end', about: 'key', value: ({ grant }) => grant.id },
+    'calendar.address': nothing('calendar.subscribe', 'own'),
+    'calendar.close': nothing('calendar.subscribe', 'own'),
     'inventory.add': nothing('inventory.add'),
     'inventory.turn': nothing('inventory.list', '\n'),
     'inventory.mine': nothing('inventory.list'),
@@ -235,6 +237,7 @@ const commands: Record<string, Action> = {
   offboard: 'offboarding.open',
   incident: 'incidents.declare',
   digest: 'digest.read',
+  calendar: 'calendar.subscribe',
 };
 /** Guarded by who somebody is to the thing, not by the table; each has a test below or in its area. */
 const byRelation: Record<string, (stage: Stage) => string> = {
@@ -465,7 +468,13 @@ describe('the table of permissions holds in Slack', () => {
       ...Object.values(commands),
       ...Object.values(guards).flatMap((each) => Object.values(each).map(({ by }) => by)),
     ]);
-    const deeper: Action[] = ['help.read', 'access.withdraw', 'incidents.skip', 'digest.summarise'];
+    const deeper: Action[] = [
+      'help.read',
+      'access.withdraw',
+      'incidents.skip',
+      'digest.summarise',
+      'calendar.subscribe-team',
+    ];
     expect((Object.keys(permissions) as Action[]).filter((each) => !used.has(each) && !deeper.includes(each))).toEqual(
       [],
     );

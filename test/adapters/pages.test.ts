@@ -96,4 +96,13 @@ describe('a page', () => {
     });
     expect(status).toBe(413);
   });
+
+  it('is not given out endlessly: one address thirty times a minute, and others still are', async () => {
+    const statuses: number[] = [];
+    for (let i = 0; i < 31; i++) statuses.push((await fetch(`${home}/feeds/often.ics`)).status);
+    expect(statuses).toEqual([...Array.from({ length: 30 }, () => 200), 429]);
+    const refused = await fetch(`${home}/feeds/often.ics`);
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
+    expect((await fetch(`${home}/feeds/other.ics`)).status).toBe(200);
+  });
 });

@@ -153,6 +153,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
     policy: { ...defaultPolicy, rotation: { ...defaultPolicy.rotation, graceMinutes: 0, settleSeconds: 2 } },
     port,
     host: '127.0.0.1',
+    publicUrl: null,
     leaseMs: 10_000,
     log: (level, message, facts) => void logged.push(`${level} ${message} ${facts ? JSON.stringify(facts) : ''}`),
     ...options.settings,

@@ -27,6 +27,7 @@ export function usePorts(policy: Policy = defaultPolicy): TestPorts {
       secrets: test.aws.secrets,
       issuers: issuers(test.aws.secrets),
       leases: postgresLeases(store.pool),
+      address: (path) => `https://keys.example.com${path}`,
       pager: {
         async page(alert) {
           test.pages.push(alert);

@@ -1,8 +1,15 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { RateLimiterMemory } from 'rate-limiter-flexible';
 import type { HttpDoor, PageAnswer, PageAsk } from '../../doors.ts';
 import { bodyOf, headersOf } from './asked.ts';
 
 const maxBodyBytes = 64_000;
+
+/**
+ * In this process, in a minute: one address, such as one calendar, and one caller, over all addresses. Behind a proxy
+ * everybody is one caller, so that one is generous: it keeps a flood from the database, not somebody from guessing.
+ */
+const perMinute = { address: 30, caller: 600 };
 
 /** What every page says, unless it says otherwise. */
 const careful = {
@@ -31,10 +38,25 @@ export interface Pages {
 /** Pages that people, and their calendars, ask for. */
 export function pages(): Pages {
   const known: Page[] = [];
+  const limits = {
+    address: new RateLimiterMemory({ points: perMinute.address, duration: 60 }),
+    caller: new RateLimiterMemory({ points: perMinute.caller, duration: 60 }),
+  };
   const at = (path: string) => known.filter((each) => paramsOf(each.pieces, path) !== null);
 
   function send(response: ServerResponse, { status, headers, body }: PageAnswer): void {
     response.writeHead(status, { ...careful, ...headers }).end(body);
+  }
+
+  /** Seconds to wait, or null. */
+  async function tooMany(path: string, request: IncomingMessage): Promise<number | null> {
+    try {
+      await limits.caller.consume(request.socket.remoteAddress ?? '');
+      await limits.address.consume(`${request.method} ${path}`);
+      return null;
+    } catch (over) {
+      return Math.ceil((over as { msBeforeNext: number }).msBeforeNext / 1000);
+    }
   }
 
   return {
@@ -43,6 +65,15 @@ export function pages(): Pages {
     async answered(path, request, response) {
       const there = at(path);
       if (there.length === 0) return false;
+      const seconds = await tooMany(path, request);
+      if (seconds !== null) {
+        send(response, {
+          status: 429,
+          headers: { 'retry-after': String(seconds) },
+          body: 'Too often. Come back later.\n',
+        });
+        return true;
+      }
       const method = request.method === 'HEAD' ? 'GET' : request.method;
       const page = there.find((each) => each.method === method);
       if (!page) {

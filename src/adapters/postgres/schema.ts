@@ -1,5 +1,6 @@
 import { boolean, customType, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
 import type { AccessRequest, Grant } from '../../access/model.ts';
+import type { CalendarFeed } from '../../calendar/model.ts';
 import type { Digest } from '../../digest/model.ts';
 import type { Incident } from '../../incidents/model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
@@ -251,4 +252,13 @@ export const incidents = pgTable('incident', {
 export const digests = pgTable('digest', {
   id: id<Digest['id']>('id').primaryKey(),
   sentAt: instant('sent_at').notNull(),
+});
+
+export const calendarFeeds = pgTable('calendar_feed', {
+  id: id<CalendarFeed['id']>('id').primaryKey(),
+  personId: id<CalendarFeed['personId']>('person_id').notNull(),
+  scope: id<CalendarFeed['scope']>('scope').notNull(),
+  addressHash: text('address_hash'),
+  madeAt: instant('made_at').notNull(),
+  fetchedAt: instant('fetched_at'),
 });

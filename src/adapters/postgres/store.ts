@@ -6,6 +6,7 @@ import { type JobName, jobs } from '../../jobs.ts';
 import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
 import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
 import { appendAudit, auditReads } from './audit.ts';
+import { calendarRows } from './calendars.ts';
 import { caseRows, writableCases } from './cases.ts';
 import { digestRows } from './digests.ts';
 import { grantRows, incidentRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
@@ -59,6 +60,7 @@ function viewOf(session: Session, now: Instant): View {
     cases: caseRows(session),
     incidents: incidentRows(session),
     digests: digestRows(session),
+    calendars: calendarRows(session),
     audit: auditReads(session),
     cards: { of: (kind, subject) => cardsOf(session, kind, subject) },
   };
@@ -127,6 +129,7 @@ function txOf(
     cases: writableCases(session),
     incidents: incidentRows(session),
     digests: digestRows(session),
+    calendars: calendarRows(session),
     jobs: { add: addJob },
     cards: {
       ...view.cards,

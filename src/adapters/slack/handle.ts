@@ -180,7 +180,10 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
         await clients.interactive.views.push({ trigger_id: body.trigger_id!, view: answer.open });
       else await clients.interactive.views.open({ trigger_id: body.trigger_id!, view: answer.open });
     } else if ('update' in answer) {
-      await clients.interactive.views.update({ view_id: modal ?? body.view!.id, view: answer.update });
+      const below = body.view?.type === 'modal' ? body.view.id : null;
+      // Pressed where there is no window to replace, it gets one.
+      if (modal ?? below) await clients.interactive.views.update({ view_id: (modal ?? below)!, view: answer.update });
+      else await clients.interactive.views.open({ trigger_id: body.trigger_id!, view: answer.update });
     } else if ('replace' in answer) {
       await tell(body, answer.replace, modal, true);
     } else if ('say' in answer) {

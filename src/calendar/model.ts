@@ -1,0 +1,142 @@
+import { createHash } from 'node:crypto';
+import { DateTime } from 'luxon';
+import type { Grant } from '../access/model.ts';
+import { type ApiKey, rotatesItself, snoozedNow, startsAt } from '../inventory/model.ts';
+import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
+import { type Action, type Person, whyNot } from '../people/model.ts';
+import type { Policy } from '../policy.ts';
+
+/** Somebody's own keys and access, or every key of the company. */
+export const scopes = ['own', 'team'] as const;
+export type Scope = (typeof scopes)[number];
+
+/** A calendar that a person's calendar program fetches by a private address. */
+export interface CalendarFeed {
+  id: Id<'calendar'>;
+  personId: Id<'person'>;
+  scope: Scope;
+  /** Of the secret part of the address, which is kept nowhere; null while the calendar is turned off. */
+  addressHash: string | null;
+  /** When the address was made. */
+  madeAt: Instant;
+  /** When it was last fetched, to the day: not every fetch is written down. */
+  fetchedAt: Instant | null;
+}
+
+const needed: Record<Scope, Action> = { own: 'calendar.subscribe', team: 'calendar.subscribe-team' };
+
+/** Why this person may not have such a calendar. */
+export const whyNotSubscribe = (person: Person, scope: Scope): Refusal | null => whyNot(person, needed[scope]);
+
+/** The secret part of an address: 256 bits of chance. Shown once. */
+export const newAddress = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url');
+export const hashOfAddress = (address: string): string => createHash('sha256').update(address).digest('hex');
+export const isAddress = (text: string | undefined): text is string => /^[\w-]{43}$/.test(text ?? '');
+
+/**
+ * Why nothing is to be had at this address now. It is asked at every fetch: whoever left or may no longer see all keys
+ * gets nothing from that moment on, and an address from before somebody left stays dead when they come back.
+ */
+export function whyNotFetch(feed: CalendarFeed, person: Person): Refusal | null {
+  if (feed.addressHash === null || feed.madeAt < person.joinedAt) {
+    return new Refusal('not_found', 'There is no such calendar.');
+  }
+  return whyNotSubscribe(person, feed.scope);
+}
+
+/** One thing in a calendar. */
+export interface CalendarEntry {
+  /** Stays the same for as long as it is about the same thing. */
+  uid: string;
+  title: string;
+  lines: string[];
+  /** A day as people call it where they are (`2026-11-30`), or a moment. */
+  at: { day: string } | { from: Instant; to: Instant };
+  /** Days before it at which the calendar should remind. */
+  remindDays: number[];
+  link: string | null;
+  changedAt: Instant;
+}
+
+/** What an entry about a key is written from. */
+export interface KeyFacts {
+  key: ApiKey;
+  owner: Pick<Person, 'name'> | null;
+  /** Nobody but a person can make its next value. */
+  byHand: boolean;
+  /** The company's own steps for this service. */
+  runbook: string | null;
+  changedAt: Instant;
+}
+
+/** A key whose next value only a person can make. `ableIssuer`: whoever makes its values is connected and makes them by itself. */
+export const needsPerson = (key: ApiKey, ableIssuer: boolean): boolean => !rotatesItself(key) || !ableIssuer;
+
+/** When a key is next rotated: a day where a person does it, the moment where Keysteward starts it. Null for a retired key. */
+export function rotationEntry(facts: KeyFacts, zone: string, policy: Policy, now: Instant): CalendarEntry | null {
+  const { key, byHand } = facts;
+  const due = startsAt(key);
+  if (!due || key.status !== 'active') return null;
+  const snooze = snoozedNow(key, now);
+  const until = snooze && new Date(snooze.until) > due ? new Date(snooze.until) : due;
+  return {
+    uid: `rotation-${key.id}@keysteward`,
+    title: byHand ? `Rotate ${key.name}` : `Keysteward rotates ${key.name}`,
+    lines: [
+      byHand
+        ? `A person has to do it: make a new key at ${key.service}, store it, end the old one. /keys show ${key.id} has the steps.`
+        : 'It happens by itself; there is nothing to do. Whoever keeps a copy of the value has to fetch the new one.',
+      ...(key.plannedAt ? ['Somebody planned it for then.'] : []),
+      ...(snooze ? [`Snoozed until then: ${snooze.reason}`] : []),
+      ...about(facts),
+    ],
+    at: byHand ? { day: dayIn(zone, until) } : { from: until, to: after(until, 15 * minute) },
+    remindDays: byHand ? policy.rotation.remindDays : [],
+    link: facts.runbook,
+    changedAt: facts.changedAt,
+  };
+}
+
+/** The day on which the provider ends a key, or null. People enter a day, which is kept as its midnight in UTC. */
+export function expiryEntry(facts: KeyFacts, policy: Policy): CalendarEntry | null {
+  const { key, byHand } = facts;
+  if (!key.expiresAt || key.status !== 'active') return null;
+  return {
+    uid: `expiry-${key.id}@keysteward`,
+    title: `${key.name} stops working`,
+    lines: [
+      byHand
+        ? `${key.service} ends it then, whether or not it was rotated. Rotate it before.`
+        : `${key.service} ends it then. Keysteward rotates it before.`,
+      ...about(facts),
+    ],
+    at: { day: dayIn('utc', key.expiresAt) },
+    remindDays: byHand ? policy.rotation.remindDays : [],
+    link: facts.runbook,
+    changedAt: facts.changedAt,
+  };
+}
+
+const about = ({ key, owner }: KeyFacts): string[] => [
+  `Owner: ${owner?.name ?? 'nobody'}`,
+  `Risk: ${key.risk}`,
+  `In Slack: /keys show ${key.id}`,
+];
+
+/** When somebody's own access to a key ends. */
+export function accessEntry(grant: Grant, key: Pick<ApiKey, 'id' | 'name'>, changedAt: Instant): CalendarEntry {
+  return {
+    uid: `access-${grant.id}@keysteward`,
+    title: `Your access to ${key.name} ends`,
+    lines: ['It ends by itself. If you still need it, ask again before: /keys grants'],
+    at: { from: grant.endsAt, to: after(grant.endsAt, 15 * minute) },
+    remindDays: [],
+    link: null,
+    changedAt,
+  };
+}
+
+function dayIn(zone: string, at: Instant): string {
+  const there = DateTime.fromJSDate(at, { zone });
+  return (there.isValid ? there : DateTime.fromJSDate(at, { zone: 'utc' })).toISODate()!;
+}

@@ -1,0 +1,26 @@
+import { type Id, refuseIf } from '../kernel.ts';
+import type { Ports } from '../ports.ts';
+import { hashOfAddress, newAddress, type Scope, whyNotSubscribe } from './model.ts';
+
+/**
+ * Somebody wants an address for their calendar, the first or a new one. It is answered here and kept nowhere; an
+ * earlier one is dead when this returns.
+ */
+export async function openFeed(
+  { store, address }: Pick<Ports, 'store' | 'address'>,
+  personId: Id<'person'>,
+  scope: Scope,
+): Promise<string> {
+  const secret = newAddress();
+  const actor = { kind: 'person', id: personId } as const;
+  await store.change({ actor, action: 'calendar.open', subject: personId }, async (tx) => {
+    // The person's row is the lock: a calendar that was never opened has none of its own.
+    refuseIf(whyNotSubscribe(await tx.people.get(personId), scope));
+    const known = (await tx.calendars.ofPerson(personId)).find((each) => each.scope === scope);
+    const id = known?.id ?? tx.newId('calendar');
+    const addressHash = hashOfAddress(secret);
+    await tx.calendars.save({ id, personId, scope, addressHash, madeAt: tx.now, fetchedAt: null });
+    tx.note({ calendarId: id, scope, replaces: known?.addressHash ? known.madeAt : null });
+  });
+  return address(`/calendar/${secret}.ics`);
+}
