@@ -45,7 +45,7 @@ export async function findingKeys({ quick, say }) {
         say(`${name} reads every row: ${question.sql}`);
       }
     }
-    const rounds = quick ? 100 : 400;
+    const rounds = quick ? 50 : 400;
     const timed = async (ask) => {
       const before = performance.now();
       await ask();

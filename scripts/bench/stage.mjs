@@ -90,6 +90,10 @@ async function childFor(stage, args, env, ready) {
     await gone;
     clearTimeout(killed);
   };
+  const kill = async () => {
+    child.kill('SIGKILL');
+    await gone;
+  };
   stage.leave(stop);
   const found = await new Promise((resolve, reject) => {
     createInterface({ input: child.stdout }).on('line', (line) => {
@@ -98,7 +102,7 @@ async function childFor(stage, args, env, ready) {
     });
     child.once('exit', (code) => reject(new Error(`${args.join(' ')} ended with ${code} before it was ready`)));
   });
-  return { port: Number(found[1]), pid: child.pid, stop };
+  return { port: Number(found[1]), pid: child.pid, kill };
 }
 
 /** `keysteward all` with nothing configured but where it keeps its data. */
