@@ -20,7 +20,7 @@ afterEach(async () => {
   await database.store.pool.query('delete from work; delete from schedule');
 });
 
-/** A worker whose jobs are done by `run`. */
+/** A worker whose jobs of one kind are done by `run`; those that the schedule adds meanwhile it lets pass. */
 async function worker(
   home: QueueHome,
   run: (work: Work) => Promise<void>,
@@ -28,7 +28,10 @@ async function worker(
 ): Promise<Engine> {
   const queues = openQueues(home, () => {});
   const handlers = Object.fromEntries(
-    (Object.keys(jobs) as JobName[]).map((name) => [name, (_payload: unknown, work: Work) => run(work)]),
+    (Object.keys(jobs) as JobName[]).map((name) => [
+      name,
+      (_payload: unknown, work: Work) => (name === 'access.notice' ? run(work) : undefined),
+    ]),
   ) as unknown as Handlers;
   const made = engine({
     ledger: workLedger(database.store.pool, defaultPolicy),

@@ -50,6 +50,12 @@ const answerMs = 3_000;
 /** How long running jobs are waited for. */
 const closeMs = 20_000;
 
+/**
+ * BullMQ's own leases may be short: ours decide who works, and a job that is run twice is claimed once. They matter when a
+ * connection breaks while a job is fetched, because then the queue believes that somebody has it.
+ */
+const impatience = { lockDuration: 10_000, stalledInterval: 5_000, runRetryDelay: 1_000 };
+
 const queueName = (lane: Lane) => `keysteward-${lane}`;
 
 /** Makes BullMQ's own tables, where it lives in Postgres. Needed at every start: BullMQ itself only checks its major version. */
@@ -139,6 +145,7 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
             connection: forWorker,
             concurrency: concurrency[lane],
             maxStalledCount: 1_000,
+            ...impatience,
             removeOnComplete: { count: 0 },
             removeOnFail: { count: 0 },
           } as WorkerOptions<unknown>,
@@ -162,7 +169,8 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
       await within(closeMs, 'running jobs', Promise.allSettled(inFlight)).catch(onError);
       await Promise.all(stopping.map((each) => closing({ close: () => each })));
       await Promise.all([...queues.values()].map(closing));
-      await pool?.end();
+      // A job that does not end keeps its connection.
+      if (pool) await closing({ close: () => pool.end() });
     },
   };
 }

@@ -1,5 +1,6 @@
 import type pg from 'pg';
 import type { CardLedger, HeldCard, Inbox } from '../../ports.ts';
+import { persistently } from './persistently.ts';
 
 const asError = (error: unknown) => (error instanceof Error ? error : new Error(String(error)));
 
@@ -112,12 +113,14 @@ export function cardLedger(pool: pg.Pool): CardLedger {
       await pool.query('update card set astray = $2 where id = $1', [cardId, said]);
     },
     async release(cardId, posted) {
-      await (posted
-        ? pool.query(
-            `update card set held_until = null, posting_since = null, astray = null, posted_channel = $2, ts = $3, shown = decode($4, 'hex'), anew = anew and not $5 where id = $1`,
-            [cardId, posted.channel, posted.ts, posted.shown, posted.anew],
-          )
-        : pool.query('update card set held_until = null where id = $1', [cardId]));
+      await persistently(() =>
+        posted
+          ? pool.query(
+              `update card set held_until = null, posting_since = null, astray = null, posted_channel = $2, ts = $3, shown = decode($4, 'hex'), anew = anew and not $5 where id = $1`,
+              [cardId, posted.channel, posted.ts, posted.shown, posted.anew],
+            )
+          : pool.query('update card set held_until = null where id = $1', [cardId]),
+      );
     },
   };
 }

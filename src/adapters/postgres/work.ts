@@ -4,9 +4,12 @@ import { type JobName, jobs, type Lane } from '../../jobs.ts';
 import { newId } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import type { Work, WorkLedger } from '../../ports.ts';
+import { persistently } from './persistently.ts';
 
 /** Crashes of the process, not failures of the job: only this many take the work out of circulation. */
 const maxCrashes = 25;
+/** In this time a queue that is handed the same work again and again keeps it once. */
+const handOverSeconds = 10;
 
 /** The cron of each scheduled job: the policy's where it has one, else the catalog's. */
 export function cronOf(name: JobName, policy: Policy): string | undefined {
@@ -46,22 +49,25 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
     async publishDue(limit, publish) {
       // Marked first: no row is locked while a queue that may be slow is talked to. What a process that dies here leaves
       // marked is found by `recover`.
-      const { rows } = await pool.query<{ id: string; lane: Lane; lease: number; crashes: number }>(
+      // A queue drops an id that it has already, and may have it with a worker that is gone; so what is handed over again
+      // later has another one. What then is there twice is claimed once.
+      const { rows } = await pool.query<{ id: string; lane: Lane; queueId: string }>(
         `update work set queued_at = clock_timestamp() where id in (
            select id from work where status = 'waiting' and queued_at is null and run_at <= clock_timestamp()
            order by run_at limit $1 for update skip locked)
-         returning id, lane, lease, crashes`,
+         returning id, lane,
+           concat_ws('-', id, lease, crashes, floor(extract(epoch from queued_at) / ${handOverSeconds})) as "queueId"`,
         [limit],
       );
       if (rows.length === 0) return 0;
       try {
-        await publish(
-          rows.map((row) => ({ lane: row.lane, workId: row.id, queueId: `${row.id}-${row.lease}-${row.crashes}` })),
-        );
+        await publish(rows.map(({ id, lane, queueId }) => ({ lane, workId: id, queueId })));
       } catch (error) {
-        await pool.query(`update work set queued_at = null where id = any($1) and status = 'waiting'`, [
-          rows.map((row) => row.id),
-        ]);
+        await persistently(() =>
+          pool.query(`update work set queued_at = null where id = any($1) and status = 'waiting'`, [
+            rows.map((row) => row.id),
+          ]),
+        );
         throw error;
       }
       return rows.length;
@@ -96,26 +102,31 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
     },
 
     async finish(work) {
-      await pool.query(
-        `update work set status = 'done', ended_at = clock_timestamp() where id = $1 and lease = $2 and status = 'running'`,
-        [work.id, work.lease],
+      await persistently(() =>
+        pool.query(
+          `update work set status = 'done', ended_at = clock_timestamp() where id = $1 and lease = $2 and status = 'running'`,
+          [work.id, work.lease],
+        ),
       );
     },
 
     async postpone(work, ms) {
-      await pool.query(
-        `update work set status = 'waiting', queued_at = null, leased_until = null, run_at = clock_timestamp() + $3 * interval '1 ms', lease = lease + 1,
+      await persistently(() =>
+        pool.query(
+          `update work set status = 'waiting', queued_at = null, leased_until = null, run_at = clock_timestamp() + $3 * interval '1 ms', lease = lease + 1,
            once_key = case when exists (
              select 1 from work other where other.name = work.name and other.once_key = work.once_key and other.status = 'waiting' and other.id <> work.id
            ) then null else once_key end
          where id = $1 and lease = $2 and status = 'running'`,
-        [work.id, work.lease, ms],
+          [work.id, work.lease, ms],
+        ),
       );
     },
 
     async fail(work, error, retryInMs) {
-      await pool.query(
-        `update work set failures = failures + 1, last_error = $3, queued_at = null, leased_until = null,
+      await persistently(() =>
+        pool.query(
+          `update work set failures = failures + 1, last_error = $3, queued_at = null, leased_until = null,
            status = case when $4::bigint is null then 'dead' else 'waiting' end,
            run_at = clock_timestamp() + coalesce($4::bigint, 0) * interval '1 ms',
            once_key = case when $4::bigint is not null and exists (
@@ -123,7 +134,8 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
            ) then null else once_key end,
            ended_at = case when $4::bigint is null then clock_timestamp() end
          where id = $1 and lease = $2 and status = 'running'`,
-        [work.id, work.lease, error.slice(0, 2000), retryInMs],
+          [work.id, work.lease, error.slice(0, 2000), retryInMs],
+        ),
       );
     },
 

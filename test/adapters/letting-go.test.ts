@@ -1,0 +1,134 @@
+import type pg from 'pg';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { postgresLeases } from '../../src/adapters/postgres/leases.ts';
+import { workLedger } from '../../src/adapters/postgres/work.ts';
+import { newId } from '../../src/kernel.ts';
+import { defaultPolicy } from '../../src/policy.ts';
+import type { Work } from '../../src/ports.ts';
+import { useDatabase } from '../support/database.ts';
+
+const database = useDatabase();
+beforeEach(() => database.store.pool.query('delete from work; delete from lease'));
+
+/** A pool whose next answers are lost: what was asked for is done, and the connection breaks before anybody hears of it. */
+function losing(answers: number, after = 0): pg.Pool {
+  let asked = 0;
+  return new Proxy(database.store.pool, {
+    get(pool, name) {
+      if (name !== 'query') return Reflect.get(pool, name) as unknown;
+      return async (text: string, values?: unknown[]) => {
+        const result = await pool.query(text, values);
+        const nth = asked++;
+        if (nth >= after && nth < after + answers) throw new Error('Connection terminated unexpectedly');
+        return result;
+      };
+    },
+  });
+}
+
+describe('a lease, when the connection breaks', () => {
+  it('is held by whoever took it although they were not told, and by nobody else', async () => {
+    const release = await postgresLeases(losing(2)).take('policy', 45_000);
+    expect(release).not.toBeNull();
+    expect(await postgresLeases(database.store.pool).take('policy', 45_000)).toBeNull();
+    await release!();
+    expect(await postgresLeases(database.store.pool).take('policy', 45_000)).not.toBeNull();
+  });
+
+  it('is let go of at once, not when its time is over', async () => {
+    const release = (await postgresLeases(losing(3, 1)).take('policy', 45_000))!;
+    await release();
+    expect(await postgresLeases(database.store.pool).take('policy', 45_000)).not.toBeNull();
+  });
+
+  it('that somebody else holds is not taken however often it is tried', async () => {
+    await postgresLeases(database.store.pool).take('policy', 45_000);
+    expect(await postgresLeases(losing(3)).take('policy', 45_000)).toBeNull();
+  });
+});
+
+describe('work, when the connection breaks as it ends', () => {
+  const claimed = async (): Promise<Work> => {
+    const id = newId('work');
+    await database.store.pool.query(
+      "insert into work (id, name, payload, lane, run_at, created_at) values ($1, 'people.sync', '{}', 'normal', now(), now())",
+      [id],
+    );
+    return (await workLedger(database.store.pool, defaultPolicy).claim(id, 60_000))!;
+  };
+  const found = async (id: string) =>
+    (
+      await database.store.pool.query<{ status: string; failures: number; lease: number }>(
+        'select status, failures, lease from work where id = $1',
+        [id],
+      )
+    ).rows[0];
+
+  it('is done', async () => {
+    const work = await claimed();
+    await workLedger(losing(2), defaultPolicy).finish(work);
+    expect(await found(work.id)).toMatchObject({ status: 'done' });
+  });
+
+  it('is put back once', async () => {
+    const work = await claimed();
+    await workLedger(losing(2), defaultPolicy).postpone(work, 1_000);
+    expect(await found(work.id)).toEqual({ status: 'waiting', failures: 0, lease: work.lease + 1 });
+  });
+
+  it('has failed once', async () => {
+    const work = await claimed();
+    await workLedger(losing(2), defaultPolicy).fail(work, 'no luck', 1_000);
+    expect(await found(work.id)).toMatchObject({ status: 'waiting', failures: 1 });
+  });
+
+  it('does not stay marked as handed over when the queue did not take it', async () => {
+    const work = await claimed();
+    await workLedger(database.store.pool, defaultPolicy).postpone(work, 0);
+    const publish = () => Promise.reject(new Error('no queue'));
+    await expect(workLedger(database.store.pool, defaultPolicy).publishDue(10, publish)).rejects.toThrow('no queue');
+    const handed: string[] = [];
+    await workLedger(database.store.pool, defaultPolicy).publishDue(10, async (due) => {
+      handed.push(...due.map((each) => each.workId));
+    });
+    expect(handed).toEqual([work.id]);
+  });
+});
+
+it('what the database refuses is not tried again', async () => {
+  let asked = 0;
+  const pool = new Proxy(database.store.pool, {
+    get(real, name) {
+      if (name !== 'query') return Reflect.get(real, name) as unknown;
+      return (text: string, values?: unknown[]) => {
+        asked++;
+        return real.query(text, values);
+      };
+    },
+  });
+  await expect(postgresLeases(pool).take('policy\0', 45_000)).rejects.toThrow();
+  expect(asked).toBe(1);
+});
+
+it('work that is handed over again later has another name in the queue', async () => {
+  const { pool } = database.store;
+  const id = newId('work');
+  await pool.query(
+    "insert into work (id, name, payload, lane, run_at, created_at) values ($1, 'people.sync', '{}', 'normal', now(), now())",
+    [id],
+  );
+  const ledger = workLedger(pool, defaultPolicy);
+  const names: string[] = [];
+  const publish = async (due: { queueId: string }[]) => void names.push(...due.map((each) => each.queueId));
+  await ledger.publishDue(10, publish);
+  await pool.query("update work set queued_at = queued_at - interval '60 s'");
+  expect(await ledger.recover(30_000)).toBe(1);
+  // Ten seconds at most lie between two names.
+  const end = Date.now() + 15_000;
+  while (new Set(names).size < 2 && Date.now() < end) {
+    await ledger.publishDue(10, publish);
+    await pool.query('update work set queued_at = null');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+  }
+  expect(new Set(names).size).toBe(2);
+});
