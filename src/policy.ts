@@ -1,9 +1,68 @@
+import { CronExpressionParser } from 'cron-parser';
 import { z } from 'zod';
 
 const clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected HH:MM');
 const days = z.number().int().positive();
 const minutes = z.number().int().positive();
 const cron = z.string().min(9);
+
+// ————— When the schedule may touch what people work with —————
+
+const timeZone = z.string().refine((zone) => {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: zone }));
+  } catch {
+    return false;
+  }
+}, 'expected a zone such as Europe/Berlin');
+/** Five fields, and an expression that means the same whenever it is read. */
+const recurring = z.string().refine((text) => {
+  const fields = text.trim().split(/\s+/);
+  if (fields.length !== 5 || fields.some((field) => /^h/i.test(field))) return false;
+  try {
+    return Boolean(CronExpressionParser.parse(text).next());
+  } catch {
+    return false;
+  }
+}, 'expected five cron fields such as 0 22 * * 2');
+const upToWeeks = (weeks: number) => minutes.max(weeks * 7 * 24 * 60);
+const whichKeys = {
+  /** Company zone where nothing is said. */
+  timeZone: timeZone.optional(),
+  /** Of which keys; all, where nothing is said. */
+  environments: z
+    .array(z.enum(['production', 'staging', 'development', 'test', 'sandbox', 'demo']))
+    .min(1)
+    .optional(),
+  services: z.array(z.string().min(1)).min(1).optional(),
+};
+const windowSchema = z.strictObject({
+  name: z.string().min(1).max(80),
+  /** When it opens. */
+  cron: recurring,
+  /** How long it stays open. A shorter one could pass between two looks of the schedule. */
+  minutes: upToWeeks(1).min(30),
+  ...whichKeys,
+});
+const freezeSchema = z
+  .strictObject({
+    reason: z.string().min(1).max(80),
+    /** First and last day, both included. */
+    from: z.iso.date().optional(),
+    to: z.iso.date().optional(),
+    /** Again every year. */
+    yearly: z.boolean().optional(),
+    /** Instead of days: when it begins, and for how long. */
+    cron: recurring.optional(),
+    minutes: upToWeeks(6).optional(),
+    ...whichKeys,
+  })
+  .superRefine(({ from, to, yearly, cron, minutes }, context) => {
+    const days = from !== undefined && to !== undefined && !cron && !minutes;
+    const again = cron !== undefined && minutes !== undefined && !from && !to && yearly === undefined;
+    if (!days && !again) context.addIssue('expected either from and to, or cron and minutes');
+    if (from && to && from > to) context.addIssue('it ends before it begins');
+  });
 
 // ————— Providers: who issues keys —————
 
@@ -226,6 +285,10 @@ export const policySchema = z.strictObject({
       failedPauseHours: z.number().int().positive().default(24),
       /** How long the old version stays readable after the switch, in a rotation that is not an emergency. */
       graceMinutes: z.number().int().nonnegative().default(60),
+      /** Maintenance windows: only within one of them a rotation begins, hands out and retires; any time, where a key has none. */
+      windows: z.array(windowSchema).default([]),
+      /** Freezes: the same does not happen while one lasts. Emergencies keep to neither. */
+      freezes: z.array(freezeSchema).default([]),
     })
     .prefault({}),
   /** Who issues keys, by the name that a key's "New values" gets. `self-made` and `person` are there without it. */
@@ -313,3 +376,5 @@ export type Policy = z.infer<typeof policySchema>;
 
 /** The SOP's own values. */
 export const defaultPolicy: Policy = policySchema.parse({});
+export type MaintenanceWindow = z.infer<typeof windowSchema>;
+export type Freeze = z.infer<typeof freezeSchema>;

@@ -57,6 +57,7 @@ const words = {
   'access.repair': 'Repair the policy of a key',
   'access.list': 'List access',
   'rotation.start': 'Start the rotation of a key',
+  'rotation.wait': 'Let a rotation wait for its time',
   'rotation.begin': 'Begin a step of a rotation',
   'rotation.generate': 'Make a new value and store it',
   'rotation.create': 'Have a new value made by the provider',

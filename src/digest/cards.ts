@@ -6,6 +6,7 @@ import { after, day } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
+import { holdsInWords, nextStartOf } from '../rotation/windows-model.ts';
 import { type Counts, howLate, type Standing, sorted } from './model.ts';
 
 /** More keys than this are counted, not shown. */
@@ -63,15 +64,18 @@ async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<Known
   const [last] = running ? [] : await view.rotations.ofKey(key.id, 1);
   const failed = last && (last.status === 'failed' || last.status === 'rolled-back') ? last : null;
   const able = rotatesItself(key);
+  const start = nextStartOf(key, policy, view.now);
   const state = running
     ? md`:arrows_counterclockwise: Being rotated now.`
     : key.plannedAt
       ? md`:calendar: Planned for ${when(key.plannedAt)}; it starts then by itself.`
       : failed
         ? md`:warning: The last rotation did not work; its card says why. Try again, or Keysteward does a day later.`
-        : able
-          ? md`Keysteward rotates it by itself ${late ? md`within minutes` : md`then`}.`
-          : md`Only a person can rotate it: make a new key at ${typed(key.service, 60)}, store it, retire the old one.`;
+        : able && start && start.holds.length > 0
+          ? md`:hourglass: It waits for ${typed(holdsInWords(start.holds), 300)}${start.at ? md` and starts ${when(start.at)}` : md``}.`
+          : able
+            ? md`Keysteward rotates it by itself ${late ? md`within minutes` : md`then`}.`
+            : md`Only a person can rotate it: make a new key at ${typed(key.service, 60)}, store it, retire the old one.`;
   const depend =
     holders === 0
       ? md`Nobody has access to it now.`

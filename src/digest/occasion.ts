@@ -1,19 +1,6 @@
-import { CronExpressionParser } from 'cron-parser';
 import { hour, type Instant } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
-
-/**
- * The last time at or before `now` at which the cron expression came round in this zone. Counted forward, from well
- * before: only then a time that the clock leaves out in spring comes all the same, and one that it repeats in autumn
- * comes once.
- */
-export function lastOccasion(cron: string, zone: string, now: Instant): Instant {
-  const occasions = CronExpressionParser.parse(cron, { currentDate: now, tz: zone });
-  occasions.prev();
-  let last = occasions.prev().toDate();
-  for (let next = last; next <= now; next = occasions.next().toDate()) last = next;
-  return last;
-}
+import { occasionsAround } from '../rotation/windows-model.ts';
 
 /** A zone that can be reckoned with: Slack's, else the company's. */
 export function zoneOf(zone: string, policy: Policy): string {
@@ -45,7 +32,8 @@ export function owes(policy: Policy, now: Instant): (reader: { timeZone: string;
   const occasions = new Map<string, Instant>();
   return ({ timeZone, since }) => {
     const zone = zoneOf(timeZone, policy);
-    const occasion = occasions.get(zone) ?? lastOccasion(policy.digest.cron, zone, now);
+    const occasion = occasions.get(zone) ?? occasionsAround(policy.digest.cron, zone, now).last;
+    if (!occasion) return false;
     occasions.set(zone, occasion);
     if (occasion <= since) return false;
     return now.getTime() - occasion.getTime() < 2 * hour || atWork(zone, policy, now);

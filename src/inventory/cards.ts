@@ -8,7 +8,17 @@ import { type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { KeyPage, View } from '../ports.ts';
 import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
-import { type ApiKey, assessed, daysOverdue, isUnmade, snoozedNow, startsAt, storages } from './model.ts';
+import { holdInWords, holdsInWords, nextStartOf } from '../rotation/windows-model.ts';
+import {
+  type ApiKey,
+  assessed,
+  daysOverdue,
+  isUnmade,
+  rotatesItself,
+  snoozedNow,
+  startsAt,
+  storages,
+} from './model.ts';
 
 /** When a key is due, with a warning where it is late. */
 export function dueLine(key: ApiKey, now: Instant): Mrkdwn {
@@ -29,6 +39,15 @@ function heldBack(key: ApiKey, now: Instant): Mrkdwn {
   return snooze
     ? md` · :zzz: snoozed until ${when(new Date(snooze.until), 'date')}: “${typed(snooze.reason, 150)}”`
     : md``;
+}
+
+/** When the schedule will start, where that waits for a window or for the end of a freeze. */
+export function waitLine(key: ApiKey, policy: Policy, now: Instant): Mrkdwn {
+  const start = key.status === 'active' && rotatesItself(key) ? nextStartOf(key, policy, now) : null;
+  if (!start || start.holds.length === 0) return md``;
+  if (!start.at)
+    return md`it waits for ${typed(holdInWords(start.holds[0]!), 150)}, and the policy leaves no time after it`;
+  return md`it waits for ${typed(holdsInWords(start.holds), 300)} and starts ${when(start.at)}`;
 }
 
 /** One key in a list: whose, how risky, due when, and the way to its card. */
@@ -82,6 +101,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
   const { owner, now, history } = story;
   const { risk, reasons } = assessed(key, policy, now);
   const retired = key.status === 'retired' ? md` (retired)` : md``;
+  const waits = story.rotation?.status === 'running' ? md`` : waitLine(key, policy, now);
   return message(key.name, [
     block.text(md`*${typed(key.name, 200)}*${retired}`),
     ...block.facts([
@@ -93,7 +113,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
       ['Risk', md`${typed(risk)}: ${typed(reasons.join('; '), 400)}`],
       ['New values', key.issuer === 'person' ? md`made by a person` : md`made by Keysteward`],
       ['Last rotated', key.lastRotatedAt ? when(key.lastRotatedAt, 'date') : md`never`],
-      ['Next rotation', md`${dueLine(key, now)}${heldBack(key, now)}`],
+      ['Next rotation', md`${dueLine(key, now)}${heldBack(key, now)}${waits ? md` · :hourglass: ${waits}` : md``}`],
       ['Made', lifetime(key)],
     ]),
     ...(key.tags.length > 0 ? [block.small(md`Tags: ${typed(key.tags.join(', '), 300)}`)] : []),
@@ -101,7 +121,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
     ...accessBlocks(story, viewer),
     ...(history.length > 0 ? [block.text(md`*History*\n${historyLines(story)}`)] : []),
     ...actionsOf(story, viewer, policy),
-    block.small(outlook(story), code(key.id)),
+    block.small(outlook(story, policy), code(key.id)),
   ]);
 }
 
@@ -243,14 +263,14 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
 }
 
 /** What happens if nobody does anything. */
-function outlook({ key, now }: Story): Mrkdwn {
+function outlook({ key, now }: Story, policy: Policy): Mrkdwn {
   if (key.status === 'retired') return md`Nobody can be given access to it, and it is not rotated any more.`;
   const starts = startsAt(key);
   if (!starts || !key.nextRotationAt) return md``;
   const snooze = snoozedNow(key, now);
   if (snooze) return md`It is left alone until ${when(new Date(snooze.until), 'date')}. Every access ends by itself.`;
   return key.issuer !== 'person' && key.storage === 'secrets-manager'
-    ? md`If nobody does anything, Keysteward rotates it ${when(starts, 'date')} and every access ends by itself.`
+    ? md`If nobody does anything, Keysteward rotates it ${when(nextStartOf(key, policy, now)?.at ?? starts, 'date')} and every access ends by itself.`
     : md`Only a person can rotate it; its owner is reminded from ${when(key.nextRotationAt, 'date')} on. Every access ends by itself.`;
 }
 

@@ -5,6 +5,7 @@ import type { SlackDoor } from '../doors.ts';
 import { day, type Id, isId, type Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
+import { holdsInWords, openingFor } from '../rotation/windows-model.ts';
 import { whyNotTouch } from './may.ts';
 import { type ApiKey, whyNotSchedule, whyNotSnooze } from './model.ts';
 import { scheduleRotation } from './schedule.ts';
@@ -119,7 +120,13 @@ export function remindersInSlack(slack: SlackDoor, ports: Ports): void {
   });
   slack.submit('inventory.schedule', ScheduleForm, async ({ person, form: { keyId, at } }) => {
     const key = await scheduleRotation(ports, person.id, { keyId, at: new Date(at * 1000) });
-    return { say: md`:calendar: *${typed(key.name, 200)}* is rotated ${when(new Date(at * 1000))}.` };
+    const planned = new Date(at * 1000);
+    const { at: opens, holds } = openingFor(key, policy, planned);
+    if (holds.length === 0) return { say: md`:calendar: *${typed(key.name, 200)}* is rotated ${when(planned)}.` };
+    const then = opens ? md` It starts ${when(opens)}.` : md``;
+    return {
+      say: md`:calendar: *${typed(key.name, 200)}* is planned for ${when(planned)}, but has to wait then for ${typed(holdsInWords(holds), 300)}.${then}`,
+    };
   });
 }
 

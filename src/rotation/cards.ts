@@ -21,6 +21,7 @@ import {
   whyNotRollBack,
 } from './model.ts';
 import { pagesNow, whyNotPage } from './pages-model.ts';
+import { holdInWords, holdsInWords, openingFor, waitsFor } from './windows-model.ts';
 
 const stepWords: Record<Step, string> = {
   generate: 'Make a new value and store it',
@@ -100,7 +101,8 @@ function rotationMessage(story: Story, policy: Policy): Message {
       ['Why', why(story)],
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
       ['Started', when(rotation.startedAt)],
-      [rotation.endedAt ? 'Ended' : 'Next', rotation.endedAt ? when(rotation.endedAt) : next(rotation)],
+      [rotation.endedAt ? 'Ended' : 'Next', rotation.endedAt ? when(rotation.endedAt) : next(story, policy)],
+      ['Does not wait for', unheld(story, policy)],
       ['Value', values(rotation)],
       ['Paged', paged(story)],
     ]),
@@ -137,12 +139,27 @@ function why({ rotation, asker }: Story): Mrkdwn {
   return md`${words}${by}${rotation.causeId ? md` (${code(rotation.causeId)})` : md``}${reason}`;
 }
 
-/** What happens next, and when. */
-function next(rotation: Rotation): Mrkdwn {
+/** What happens next, and when; where it waits, for what. */
+function next({ rotation, key, now }: Story, policy: Policy): Mrkdwn {
   const step = typed(stepWords[rotation.step]);
-  if (!rotation.continuesAt) return md`${step}, within a minute`;
+  const opening = waitsFor(rotation, key, policy, now);
+  if (opening?.at) return md`${step}, ${when(opening.at)}: it waits for ${typed(holdsInWords(opening.holds), 300)}`;
+  if (opening)
+    return md`${step}: it waits for ${typed(holdInWords(opening.holds[0]!))}, and the policy leaves no time after it`;
+  if (!rotation.continuesAt || rotation.continuesAt <= now) return md`${step}, within a minute`;
   if (rotation.step === 'grace') return md`The old value is retired ${when(rotation.continuesAt)}`;
   return md`${step}, ${when(rotation.continuesAt)}`;
+}
+
+/** A freeze or a window that would have held it, and why it did not. */
+function unheld({ rotation, key, now }: Story, policy: Policy): Mrkdwn {
+  if (rotation.status !== 'running') return md``;
+  const { holds, despite } = openingFor(key, policy, now);
+  if (rotation.emergency && holds.length > 0) return md`${typed(holdInWords(holds[0]!))}, as an emergency`;
+  if (despite.length > 0 && key.expiresAt) {
+    return md`${typed(holdInWords(despite[0]!))}: the provider ends the key ${when(key.expiresAt)}`;
+  }
+  return md``;
 }
 
 function values({ oldLastFour, newLastFour }: Rotation): Mrkdwn {
@@ -170,7 +187,7 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
     case 'running':
       return rotation.step === 'grace'
         ? md`Whoever keeps a copy of the old value has to fetch the new one until then. Something broke? Roll back.`
-        : md`Nothing for you to do.`;
+        : md`Nothing for you to do.${rotation.step === 'generate' && rotation.continuesAt ? md` Roll back calls it off before it begins.` : md``}`;
     case 'done':
       return md`Nothing for you to do.${due}`;
     case 'failed':

@@ -3,6 +3,7 @@ import { after, hour, type Id, Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { whyNotIssue, whyNotRotate } from './model.ts';
 import { opened } from './start.ts';
+import { holdInWords, openingFor } from './windows-model.ts';
 
 const batch = 100;
 
@@ -19,7 +20,8 @@ export async function findDue(ports: Pick<Ports, 'store' | 'issuers' | 'policy'>
       for (const id of page.ids) {
         const key = await view.keys.get(id);
         const able = !whyNotIssue(key, ports.issuers.of(key.issuer));
-        if (able && !whyNotRotate(key, null, false, ports.policy, view.now)) ids.push(id);
+        const open = openingFor(key, ports.policy, view.now).holds.length === 0;
+        if (able && open && !whyNotRotate(key, null, false, ports.policy, view.now)) ids.push(id);
       }
       return { ids, next: page.next };
     });
@@ -38,6 +40,8 @@ async function startDue(ports: Pick<Ports, 'store' | 'issuers' | 'policy'>, keyI
       if (!at || at > tx.now) {
         throw new Refusal('conflict', 'This key is no longer due.');
       }
+      const [hold] = openingFor(key, ports.policy, tx.now).holds;
+      if (hold) throw new Refusal('conflict', `Its rotation waits for ${holdInWords(hold)}.`);
       const ends = key.expiresAt && after(key.expiresAt, -ports.policy.rotation.beforeExpiryDays * 24 * hour);
       const cause = ends && ends <= tx.now ? 'expiry' : key.plannedAt ? 'planned' : 'due';
       const running = await tx.rotations.runningOf(keyId);

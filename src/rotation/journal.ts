@@ -19,7 +19,7 @@ export interface Run {
 export const stepActor: Actor = { kind: 'job', id: 'rotation.step' };
 
 /** The rotation under the lock, unless it has moved on since: then whoever asks is late and must not write. */
-async function locked(tx: Tx, seen: Rotation): Promise<{ key: ApiKey; rotation: Rotation }> {
+export async function locked(tx: Tx, seen: Rotation): Promise<{ key: ApiKey; rotation: Rotation }> {
   // Key before rotation, as everywhere in this area, so that nobody waits for each other.
   const key = await tx.keys.get(seen.keyId);
   const rotation = await tx.rotations.get(seen.id);

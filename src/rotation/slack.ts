@@ -12,6 +12,7 @@ import { askForPage } from './page.ts';
 import { retryRotation } from './retry.ts';
 import { rollBackRotation } from './roll-back.ts';
 import { startRotation, whyNotTouch } from './start.ts';
+import { holdsInWords, openingFor, whyNotInFreeze } from './windows-model.ts';
 
 const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
 const StartForm = z.object({
@@ -84,7 +85,8 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     }
     const forGood = whyNotRotate(chosen, running, true, policy, now);
     if (forGood) throw forGood;
-    const forNow = whyNotRotate(chosen, running, false, policy, now);
+    const forNow = whyNotRotate(chosen, running, false, policy, now) ?? whyNotInFreeze(chosen, policy, now);
+    const { at: opens, holds } = openingFor(chosen, policy, now);
     const grace = policy.rotation.graceMinutes;
     return form(
       'rotation.start',
@@ -99,6 +101,13 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
           ['Access now', md`${holders} ${holders === 1 ? md`person` : md`people`}`],
         ]),
         ...(forNow ? [block.text(md`:warning: ${typed(forNow.sentence)} Only an emergency can start now.`)] : []),
+        ...(!forNow && holds.length > 0
+          ? [
+              block.text(
+                md`:hourglass: It waits for ${typed(holdsInWords(holds), 300)}${opens ? md` and starts ${when(opens)}` : md``}. An emergency starts at once.`,
+              ),
+            ]
+          : []),
         block.text(
           md`A new value is made, stored and tested, then handed out. The old one ${grace > 0 ? md`stays readable for ${grace} minutes and is then retired` : md`is retired at once`}. Whoever reads the secret from Secrets Manager gets the new value by itself; whoever keeps a copy has to fetch it again. You and the owner see each step.`,
         ),
@@ -167,6 +176,15 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     const rotation = await startRotation(ports, person, { ...asked, keyId: chosen });
     const { name } = await store.read((view) => view.keys.get(rotation.keyId));
     const where = rotation.emergency ? md`its owner, you and the security channel` : md`its owner and you`;
+    if (rotation.continuesAt) {
+      return {
+        update: page('Rotation planned', [
+          block.text(
+            md`*${typed(name, 200)}* is rotated ${when(rotation.continuesAt)}. One card shows ${where} what it waits for, and then each step. Roll back there calls it off.`,
+          ),
+        ]),
+      };
+    }
     return {
       update: page('Rotation started', [
         block.text(md`*${typed(name, 200)}* is being rotated. One card shows ${where} each step, and what works.`),

@@ -6,6 +6,7 @@ import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
 import { type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
 import { type Beginning, started, superseded } from './moves-model.ts';
+import { holdInWords, waiting, waitsFor, whyNotInFreeze } from './windows-model.ts';
 
 type StartPorts = Pick<Ports, 'store' | 'issuers' | 'policy'>;
 
@@ -26,6 +27,7 @@ export function startRotation(ports: StartPorts, asker: Pick<Person, 'id'>, ask:
     if (running?.emergency) {
       throw new Refusal('conflict', 'An emergency rotation of this key is already running, ahead of everything else.');
     }
+    if (!ask.emergency) refuseIf(whyNotInFreeze(key, ports.policy, tx.now));
     const why: Beginning = {
       cause: 'asked',
       causeId: null,
@@ -92,7 +94,9 @@ export async function opened(
   const over = running ? await tx.rotations.get(running.id) : null;
   const [previous] = await tx.rotations.ofKey(key.id, 1);
   const fresh = started(tx.newId('rotation'), key, why, over, ports.policy, tx.now);
-  const rotation = inherited(fresh, previous ?? null);
+  const ready = inherited(fresh, previous ?? null);
+  const opening = waitsFor(ready, key, ports.policy, tx.now);
+  const rotation = opening ? waiting(ready, opening, tx.now) : ready;
   if (over) {
     await tx.rotations.save(superseded(over, rotation.id, tx.now));
     tx.record('rotation.supersede', over.id, { by: rotation.id, step: over.step, cleanup: rotation.cleanup });
@@ -109,6 +113,7 @@ export async function opened(
     causeId: why.causeId,
     emergency: why.emergency,
     reason: why.reason,
+    ...(opening ? { waitsUntil: opening.at, waitsFor: opening.holds.map(holdInWords) } : {}),
   });
   const owner = await tx.people.find(key.ownerId);
   const { security } = ports.policy.channels;

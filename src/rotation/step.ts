@@ -1,11 +1,13 @@
 import type { Id } from '../kernel.ts';
 import { generateValue } from './generate.ts';
+import { holdBack } from './hold.ts';
 import { journal, type RotationPorts, type Run } from './journal.ts';
 import type { Step } from './model.ts';
 import { stopped } from './moves-model.ts';
 import { promoteValue, restoreValue } from './promote.ts';
 import { confirmDead, discardNew, endGrace, retireOld } from './retire.ts';
 import { testValue, verifyValue } from './test.ts';
+import { waitsFor } from './windows-model.ts';
 
 const take: Record<Step, (run: Run) => Promise<void>> = {
   generate: generateValue,
@@ -42,5 +44,7 @@ export async function takeStep(
       : `Keysteward no longer knows how ${key.issuer} makes values.`;
     return journal(run, (each, now) => stopped(each, why, each.condition, now));
   }
+  const opening = waitsFor(rotation, key, ports.policy, seen.now);
+  if (opening) return holdBack(run, opening);
   await take[rotation.step](run);
 }

@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { lastOccasion, owes, zoneOf } from '../../src/digest/occasion.ts';
+import { owes, zoneOf } from '../../src/digest/occasion.ts';
 import { defaultPolicy } from '../../src/policy.ts';
+import { occasionsAround } from '../../src/rotation/windows-model.ts';
 
 const monday = defaultPolicy.digest.cron;
 const at = (text: string) => new Date(text);
-const last = (zone: string, now: string) => lastOccasion(monday, zone, at(now)).toISOString().slice(0, 16);
+const last = (zone: string, now: string) => occasionsAround(monday, zone, at(now)).last!.toISOString().slice(0, 16);
 
 describe('a Monday at nine', () => {
   it.each([
@@ -53,11 +54,19 @@ describe('a Monday at nine', () => {
 
 describe('a time that the clock', () => {
   const sunday = (cron: string, now: string) =>
-    lastOccasion(cron, 'America/New_York', at(now)).toISOString().slice(0, 16);
+    occasionsAround(cron, 'America/New_York', at(now)).last!.toISOString().slice(0, 16);
 
   it('leaves out in spring comes an hour later by the wall', () => {
     expect(sunday('30 2 * * 0', '2026-03-08T12:00:00Z')).toBe('2026-03-08T07:30');
     expect(sunday('30 2 * * 0', '2026-03-08T07:29:59Z')).toBe('2026-03-01T07:30');
+  });
+
+  it('leaves out at midnight is no reason to stop', () => {
+    const last = (now: string) =>
+      occasionsAround('0 0 * * *', 'Africa/Cairo', at(now)).last!.toISOString().slice(0, 16);
+    // Cairo goes from midnight to one on 24 April 2026.
+    expect(last('2026-04-24T10:00:00Z')).toBe('2026-04-23T22:00');
+    expect(last('2026-04-25T10:00:00Z')).toBe('2026-04-24T21:00');
   });
 
   it('repeats in autumn comes once', () => {
