@@ -2,7 +2,7 @@ import { failpoint } from '../kernel.ts';
 import type { SecretDescription } from '../ports.ts';
 import { begin, journal, type Run, settle, short, tokenOf } from './journal.ts';
 import { conditionIn, holderOf } from './labels-model.ts';
-import { makeValue, orphanRemoved } from './make.ts';
+import { makeValue, orphanRemoved, roomMade } from './make.ts';
 import { givenUp, passed, stopped } from './moves-model.ts';
 
 /** Step 1 of SOP 5.3: a new value, stored beside the current one under AWSPENDING. Nobody uses it yet. */
@@ -31,6 +31,7 @@ export async function generateValue(seen: Run): Promise<void> {
   const isStored = found.versions.some((version) => version.id === token);
   if (await orphanRemoved(run, token, isStored)) return;
   if (!isStored) {
+    if (await roomMade(run, found.versions)) return;
     const made = await makeValue(run, token);
     if (!made) return;
     run = made.run;

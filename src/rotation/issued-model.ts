@@ -1,6 +1,6 @@
 import type { ApiKey } from '../inventory/model.ts';
 import type { Stages } from './labels-model.ts';
-import { type Issued, type Rotation, unique } from './model.ts';
+import { compromised, type Issued, type Rotation, unique } from './model.ts';
 
 export function issuedAlready({ currentVersion, providerKeyId }: ApiKey): Issued[] {
   return currentVersion && providerKeyId
@@ -59,6 +59,18 @@ export function idsToEnd(rotation: Rotation, versions: string[]): Issued[] {
     (each) => versions.includes(each.version) && !each.ended && !keep.includes(each.providerKeyId),
   );
 }
+
+/**
+ * Versions whose values may go before a new one is made, where the provider allows no more beside them: those that nobody
+ * is handed any more. In an emergency these are all but the current one.
+ */
+export function mayMakeRoom(stages: Stages, rotation: Rotation): string[] {
+  const led = stages.filter((each) => each.stages.includes('AWSCURRENT') || (!compromised(rotation) && isLed(each)));
+  return unique([rotation.oldVersion, ...rotation.cleanup, ...rotation.tried]).filter(
+    (version) => !led.some(({ id }) => id === version),
+  );
+}
+const isLed = ({ stages }: Stages[number]) => stages.some((stage) => stage !== 'AWSPENDING');
 
 /** What a failed rotation may have left at the provider is this one's to look after. */
 export function inherited(rotation: Rotation, previous: Rotation | null): Rotation {

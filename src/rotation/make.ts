@@ -1,6 +1,8 @@
 import { failpoint, type Secret } from '../kernel.ts';
-import { ended, issuedOf, labelOf, named, unnamed } from './issued-model.ts';
+import { allEndedAtProvider } from './end.ts';
+import { ended, issuedOf, labelOf, mayMakeRoom, named, unnamed } from './issued-model.ts';
 import { journal, noteDown, type Run, stillOurs } from './journal.ts';
+import type { Stages } from './labels-model.ts';
 import { partDone, stopped } from './moves-model.ts';
 
 /**
@@ -23,6 +25,18 @@ export async function orphanRemoved(run: Run, token: string, isStored: boolean):
     action: 'rotation.remove-orphan',
   });
   return true;
+}
+
+/**
+ * A provider that allows so many keys and no more may be full of what an earlier rotation made and did not get rid of.
+ * That goes first, one key in one job; true when one went, or when only a person can see to it.
+ */
+export async function roomMade(run: Run, stages: Stages): Promise<boolean> {
+  const { rotation, key, issuer } = run;
+  const { keyLimit } = issuer.can;
+  const going = mayMakeRoom(stages, rotation);
+  if (keyLimit === null || going.length === 0 || (await issuer.list(key)).length < keyLimit) return false;
+  return !(await allEndedAtProvider(run, going));
 }
 
 /** Has a value made, and writes down what its maker calls it before anything can happen to it. Null when it is refused. */

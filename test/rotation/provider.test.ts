@@ -9,6 +9,7 @@ import { conditionInWords, type Rotation } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startRotation } from '../../src/rotation/start.ts';
+import { newAwsPair } from '../providers/fakes/aws-iam.ts';
 import { fittings, twoSlots } from '../providers/fakes/index.ts';
 import { chance, type Fake, startFake } from '../providers/fakes/server.ts';
 import { quick, useStage } from './stage.ts';
@@ -17,7 +18,14 @@ const stage = useStage();
 const fakes: Fake[] = [];
 afterAll(async () => void (await Promise.all(fakes.map((each) => each.close()))));
 
-const shapes = { openai: fittings[0]!, gitlab: fittings[2]!, acme: fittings[3]!, azure: twoSlots };
+const called = (name: string) => fittings.find((each) => each.name === name)!;
+const shapes = {
+  openai: called('openai'),
+  gitlab: called('gitlab'),
+  acme: called('acme'),
+  aws: called('aws'),
+  azure: twoSlots,
+};
 type Shape = keyof typeof shapes;
 interface Scene {
   fake: Fake;
@@ -36,16 +44,16 @@ async function scene(shape: Shape, { graceMinutes = 0, settings = {} } = {}): Pr
   const fake = await startFake(fitting.dialect());
   fakes.push(fake);
   const credential = `keysteward/credential-${randomUUID()}`;
-  await stage.bot.createSecret({ Name: credential, SecretString: fake.world.admin });
+  await stage.bot.createSecret({ Name: credential, SecretString: (fitting.stored ?? String)(fake.world.admin) });
   const { providers } = policySchema.parse({
     providers: { [shape]: { ...fitting.settings(fake.url, credential), ...settings } },
   });
   const policy = { ...quick, providers, rotation: { ...quick.rotation, graceMinutes } };
   const ports = { ...stage.ports, policy, issuers: issuers(stage.ports.secrets, providers) };
-  const old = shape === 'openai' ? `sk-svcacct-${chance()}` : chance();
-  fake.world.make(shape === 'azure' ? 'Key1' : 'made by hand', old, {
-    id: shape === 'azure' ? 'Key1' : shape === 'gitlab' ? '7' : 'key_old',
-  });
+  const pair = newAwsPair();
+  const old = shape === 'aws' ? pair.value : shape === 'openai' ? `sk-svcacct-${chance()}` : chance();
+  const ids: Partial<Record<Shape, string>> = { azure: 'Key1', gitlab: '7', aws: pair.id };
+  fake.world.make(shape === 'azure' ? 'Key1' : 'made by hand', old, { id: ids[shape] ?? 'key_old' });
   if (shape === 'azure') fake.world.make('Key2', chance(), { id: 'Key2' });
   const made = await stage.key({ issuer: shape });
   const { VersionId } = await stage.bot.putSecretValue({ SecretId: made.key.secretId!, SecretString: old });
@@ -97,7 +105,7 @@ function dying(ports: Ports, at: number, moment: 'before' | 'after'): { ports: P
   return { ports: { ...ports, secrets, issuers: { ...ports.issuers, of } }, calls: () => calls };
 }
 
-describe.each(['openai', 'gitlab', 'azure'] as const)('a rotation at a provider like %s', (shape) => {
+describe.each(['openai', 'gitlab', 'azure', 'aws'] as const)('a rotation at a provider like %s', (shape) => {
   test('ends with one live key, which is the one handed out, and with the old one revoked and proven dead', async () => {
     const here = await scene(shape);
     here.fake.world.lag = shape === 'azure' ? { made: 0, ended: 1 } : { made: 2, ended: 2 };
@@ -148,7 +156,7 @@ describe.each(['openai', 'gitlab', 'azure'] as const)('a rotation at a provider 
   );
 });
 
-describe.each(['openai', 'azure'] as const)('a worker at a provider like %s', (shape) => {
+describe.each(['openai', 'azure', 'aws'] as const)('a worker at a provider like %s', (shape) => {
   test('that dies before or after any outside call ends the same: one current version, no orphan, the old one dead', async () => {
     let points = 0;
     for (const moment of ['before', 'after'] as const) {
@@ -262,7 +270,7 @@ describe('a rotation at a provider', () => {
   test.each(['generate', 'test', 'promote', 'verify', 'retire', 'confirm'])(
     'that an emergency overtakes at "%s" leaves one live key',
     async (step) => {
-      for (const shape of ['openai', 'azure'] as const) {
+      for (const shape of ['openai', 'azure', 'aws'] as const) {
         const here = await scene(shape);
         const first = await here.rotate();
         if (step !== 'generate') await stage.work({ ports: here.ports, until: (each) => each.step === step });
