@@ -1,7 +1,7 @@
 // Who may import whom: the table in docs/architecture.md. Everything points inward; each SDK has one home.
 const areas =
   'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit|digest|calendar';
-const doorFile = '(slack|http|cli|cards|home|modals)\\.ts';
+const doorFile = '(slack|http|cli|cards|home|modals|[a-z]+-(slack|http|cards|modals))\\.ts';
 const modelFile = '(model|[a-z]+-model)\\.ts';
 const rule = (name, from, allowed) => ({
   name,
@@ -45,7 +45,7 @@ module.exports = {
         pathNot: [
           '^src/(kernel|policy|ports|jobs)\\.ts$',
           `^src/(${areas})/${modelFile}$`,
-          '^src/$1/(?!slack|http|cli|cards|home|modals)[^/]+$',
+          '^src/$1/(?![a-z-]*(slack|http|cli|cards|home|modals)\\.ts$)[^/]+$',
         ],
       },
     },
@@ -88,7 +88,7 @@ module.exports = {
     ]),
     sdk('bullmq', '^node_modules/(bullmq|ioredis)/', ['^src/adapters/bullmq/']),
     sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/(secrets-manager|providers/aws-)']),
-    sdk('webhooks', '^node_modules/standardwebhooks/', ['^src/adapters/webhooks\\.ts$']),
+    sdk('webhooks', '^node_modules/standardwebhooks/', ['^src/adapters/webhooks/']),
     sdk('calendars', '^node_modules/ical-generator/', ['^src/calendar/calendar-document\\.ts$']),
     sdk('rates', '^node_modules/rate-limiter-flexible/', ['^src/adapters/http/']),
     sdk('metrics', '^node_modules/prom-client/', ['^src/adapters/http/']),

@@ -26,7 +26,8 @@ import { slackDirectory } from './adapters/slack/directory.ts';
 import { slackDoor } from './adapters/slack/door.ts';
 import { handler } from './adapters/slack/handle.ts';
 import { type Receive, receiveSlack } from './adapters/slack/receive.ts';
-import { standardWebhooks } from './adapters/webhooks.ts';
+import { consumerHooks } from './adapters/webhooks/hooks.ts';
+import { standardWebhooks } from './adapters/webhooks/standard.ts';
 import { auditInTerminal } from './audit/cli.ts';
 import { auditInSlack } from './audit/slack.ts';
 import { calendarOverHttp } from './calendar/http.ts';
@@ -42,6 +43,7 @@ import { pageForIncident } from './incidents/page.ts';
 import { incidentsInSlack } from './incidents/slack.ts';
 import { remindersInSlack } from './inventory/home.ts';
 import { makeSecret } from './inventory/make-secret.ts';
+import { makeSigningSecret } from './inventory/make-signing-secret.ts';
 import { reassessKeys } from './inventory/reassess.ts';
 import { inventoryInSlack } from './inventory/slack.ts';
 import { Refusal } from './kernel.ts';
@@ -177,6 +179,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
       policy,
       secrets,
       issuers: issuers(secrets, policy.providers),
+      hooks: consumerHooks(),
       pager: pagerDuty(settings.pager),
       directory: slackDirectory(clients, me.teamId),
       leases: postgresLeases(store.pool),
@@ -375,6 +378,7 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
     'slack.card': adapters.card,
     'people.sync': () => syncPeople(ports, admins),
     'inventory.make-secret': (job) => makeSecret(ports, job),
+    'inventory.make-signing-secret': (job) => makeSigningSecret(ports, job),
     'inventory.reassess': () => reassessKeys(ports),
     'access.announce': (job) => announceRequest(ports, job),
     'access.ask-new-owner': (job) => askNewOwner(ports, job),

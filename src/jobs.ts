@@ -23,6 +23,10 @@ export const jobs = {
   'slack.card': job(z.strictObject({ cardId: id<'card'>() }), { lane: 'bulk', attempts: 12 }),
   'people.sync': job(nothing, { lane: 'normal', attempts: 5, cron: '17 * * * *' }),
   'inventory.make-secret': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 20 }),
+  'inventory.make-signing-secret': job(z.strictObject({ consumerId: id<'consumer'>() }), {
+    lane: 'normal',
+    attempts: 20,
+  }),
   'inventory.reassess': job(nothing, { lane: 'normal', attempts: 5, cron: '41 5 * * *' }),
   'access.announce': job(z.strictObject({ requestId: id<'request'>() }), { lane: 'normal', attempts: 10 }),
   'access.ask-new-owner': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 10 }),

@@ -9,6 +9,7 @@ export const idPrefixes = {
   grant: 'grt',
   rotation: 'rot',
   incident: 'inc',
+  consumer: 'con',
   case: 'cas',
   calendar: 'cal',
   card: 'crd',

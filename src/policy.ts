@@ -291,6 +291,12 @@ export const policySchema = z.strictObject({
       freezes: z.array(freezeSchema).default([]),
     })
     .prefault({}),
+  consumers: z
+    .strictObject({
+      /** Hosts inside the network that webhooks may be sent to, by name or address; everywhere else only public addresses. */
+      privateHosts: z.array(z.string().min(1)).default([]),
+    })
+    .prefault({}),
   /** Who issues keys, by the name that a key's "New values" gets. `self-made` and `person` are there without it. */
   providers: z
     .record(

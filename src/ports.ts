@@ -3,6 +3,7 @@ import type { AuditEvent, AuditFilter } from './audit/model.ts';
 import type { CalendarFeed } from './calendar/model.ts';
 import type { Counts, Digest, Reader, Standing } from './digest/model.ts';
 import type { Incident, Seen } from './incidents/model.ts';
+import type { Consumer } from './inventory/consumer-model.ts';
 import type { ApiKey, Environment, Risk } from './inventory/model.ts';
 import type { JobName, JobPayload, Lane } from './jobs.ts';
 import type { Actor, Id, Instant, newId, Refusal, Secret } from './kernel.ts';
@@ -17,6 +18,7 @@ export interface Ports {
   policy: Policy;
   secrets: Secrets;
   issuers: Issuers;
+  hooks: Hooks;
   pager: Pager;
   directory: Directory;
   leases: Leases;
@@ -93,6 +95,10 @@ export interface KeyReads extends Rows<ApiKey> {
   /** Active keys that were made before this instant, were never rotated and are not high risk, by id. */
   neverRotated(madeBefore: Instant, after: Id<'key'> | null, limit: number): Promise<Id<'key'>[]>;
   many(ids: string[]): Promise<ApiKey[]>;
+}
+export interface ConsumerReads extends Rows<Consumer> {
+  /** Those that use this key now, in the order in which they were recorded. */
+  ofKey(keyId: string): Promise<Consumer[]>;
 }
 export interface PersonReads extends Rows<Person> {
   bySlackId(slackId: string): Promise<Person | null>;
@@ -178,6 +184,7 @@ export interface View {
   /** The database's clock at the start of the transaction. */
   now: Instant;
   keys: KeyReads;
+  consumers: ConsumerReads;
   people: PersonReads;
   requests: RequestReads;
   grants: GrantReads;
@@ -194,6 +201,7 @@ type Writable<R, N> = R & WritableRows<N>;
 export interface Tx extends View {
   newId: typeof newId;
   keys: Writable<KeyReads, ApiKey>;
+  consumers: Writable<ConsumerReads, Consumer>;
   people: Writable<PersonReads, Person>;
   requests: Writable<RequestReads, AccessRequest>;
   grants: Writable<GrantReads, Grant>;
@@ -394,6 +402,12 @@ export interface DirectoryEntry {
 export interface Directory {
   person(slackId: string): Promise<DirectoryEntry | null>;
   everybody(): AsyncIterable<DirectoryEntry[]>;
+}
+
+/** What Keysteward tells the webhooks of those who use a key. */
+export interface Hooks {
+  /** A new signing secret, as Standard Webhooks writes it. */
+  freshSecret(): Secret;
 }
 
 // ————— Work: jobs as Postgres knows them. The queue carries ids only and may be lost at any time —————

@@ -9,6 +9,8 @@ import type { Policy } from '../policy.ts';
 import type { KeyPage, View } from '../ports.ts';
 import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
 import { holdInWords, holdsInWords, nextStartOf } from '../rotation/windows-model.ts';
+import { consumerBlocks } from './consumer-cards.ts';
+import type { Consumer } from './consumer-model.ts';
 import {
   type ApiKey,
   assessed,
@@ -79,6 +81,8 @@ interface Story {
   grants: Grant[];
   rotation: Rotation | null;
   history: AuditEvent[];
+  /** Who uses it; null for those who may not know. */
+  consumers: Consumer[] | null;
   people: Map<string, Person>;
   now: Instant;
 }
@@ -90,9 +94,16 @@ async function storyOf(view: View, key: ApiKey, viewer: Person): Promise<Story> 
   const grants = live.filter((each) => staff || each.personId === viewer.id);
   const [rotation = null] = await view.rotations.ofKey(key.id, 1);
   const history = staff ? await lastEvents(view, key.id, 10) : [];
-  const who = [key.ownerId, ...grants.slice(0, 8).map((each) => each.personId), ...history.flatMap(peopleIn)];
+  const consumers = staff ? await view.consumers.ofKey(key.id) : null;
+  const movers = (consumers ?? []).flatMap((each) => (each.personId ? [each.personId] : []));
+  const who = [
+    key.ownerId,
+    ...movers,
+    ...grants.slice(0, 8).map((each) => each.personId),
+    ...history.flatMap(peopleIn),
+  ];
   const people = new Map((await view.people.many([...new Set(who)])).map((each) => [each.id as string, each]));
-  return { key, owner: people.get(key.ownerId) ?? null, grants, rotation, history, people, now: view.now };
+  return { key, owner: people.get(key.ownerId) ?? null, grants, rotation, history, consumers, people, now: view.now };
 }
 
 /** Everything about one key that this person may see, and what they can do with it. */
@@ -119,6 +130,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
     ...(key.tags.length > 0 ? [block.small(md`Tags: ${typed(key.tags.join(', '), 300)}`)] : []),
     ...rotationBlocks(story),
     ...accessBlocks(story, viewer),
+    ...(story.consumers ? consumerBlocks(story.consumers, story.people) : []),
     ...(history.length > 0 ? [block.text(md`*History*\n${historyLines(story)}`)] : []),
     ...actionsOf(story, viewer, policy),
     block.small(outlook(story, policy), code(key.id)),
@@ -182,6 +194,9 @@ const did: Record<string, string> = {
   'inventory.retire': 'retired it',
   'inventory.snooze': 'silenced its reminders',
   'inventory.schedule': 'scheduled its rotation',
+  'inventory.add-consumer': 'recorded who uses it',
+  'inventory.change-consumer': 'changed who uses it',
+  'inventory.remove-consumer': 'removed who used it',
   'access.request': 'asked for access',
   'access.approve': 'approved a request',
   'access.deny': 'denied a request',
@@ -255,6 +270,7 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
     ...(rotates && may('inventory.schedule') ? [button('inventory.schedule', 'Schedule…', key.id)] : []),
     ...(may('inventory.snooze') ? [button('inventory.snooze', 'Snooze…', key.id)] : []),
     ...(may('inventory.change') ? [button('inventory.change', 'Edit…', key.id)] : []),
+    ...(may('inventory.keep-consumers') ? [button('inventory.consumers', 'Consumers…', key.id)] : []),
     ...(may('inventory.hand-over') ? [button('inventory.hand-over', 'Hand over…', key.id)] : []),
     ...(may('inventory.set-risk') ? [button('inventory.set-risk', 'Set risk…', key.id)] : []),
     ...(may('inventory.retire') ? [button('inventory.retire', 'Retire…', key.id, { style: 'danger' })] : []),

@@ -6,6 +6,7 @@ import type { Ports, View } from '../ports.ts';
 import { addKey } from './add.ts';
 import { inventoryCards, keyMessage, keyRow, listMessage } from './cards.ts';
 import { changeKey } from './change.ts';
+import { consumersInSlack } from './consumer-slack.ts';
 import { handOver } from './hand-over.ts';
 import { listAsk, listKeys } from './list.ts';
 import { whyNotSee, whyNotTouch } from './may.ts';
@@ -31,6 +32,7 @@ import { setRisk } from './set-risk.ts';
 export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
   inventoryCards(slack, policy);
+  consumersInSlack(slack, ports);
   const issuers = () => ports.issuers.names();
 
   /** The person whom a form's user field or a mention means. */

@@ -59,6 +59,7 @@ export const permissions = {
   'inventory.retire': { may: answering, inProduction: administrators },
   'inventory.snooze': { may: answering },
   'inventory.schedule': { may: answering },
+  'inventory.keep-consumers': { may: answering },
   'access.request': { may: everybody },
   'access.decide': { may: answering },
   'access.withdraw': { may: everybody },

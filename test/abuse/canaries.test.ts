@@ -6,7 +6,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { slackDoor } from '../../src/adapters/slack/door.ts';
-import { standardWebhooks } from '../../src/adapters/webhooks.ts';
+import { standardWebhooks } from '../../src/adapters/webhooks/standard.ts';
 import { openSlack } from '../../src/app.ts';
 import { startLocalSecretsManager } from '../../src/local/secrets-manager/server.ts';
 import { commandBody, knock, refusalsOf, submitBody, tablesOf, typedInto, useEars } from '../support/abuse.ts';

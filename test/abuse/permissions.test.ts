@@ -8,6 +8,7 @@ import { openSlack } from '../../src/app.ts';
 import { hasWords } from '../../src/audit/tell.ts';
 import { deadlinesOf } from '../../src/incidents/clocks.ts';
 import { declared, type Incident } from '../../src/incidents/model.ts';
+import { type Consumer, recorded } from '../../src/inventory/consumer-model.ts';
 import { type ApiKey, editionOf } from '../../src/inventory/model.ts';
 import { newId } from '../../src/kernel.ts';
 import { type Case, opened as openedCase } from '../../src/offboarding/model.ts';
@@ -27,6 +28,7 @@ interface Stage {
   key: ApiKey;
   request: AccessRequest;
   grant: Grant;
+  consumer: Consumer;
   rotation: Rotation;
   incident: Incident;
   case: Case;
@@ -48,6 +50,7 @@ const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOS
 const ofKey = (by: Action): Guard => ({ by, about: 'key', value: ({ key }) => key.id });
 const ofRequest = (by: Action): Guard => ({ by, about: 'key', value: ({ request }) => request.id });
 const ofRotation = (by: Action): Guard => ({ by, about: 'key', value: ({ rotation }) => rotation.id });
+const ofConsumer = (by: Action): Guard => ({ by, about: 'key', value: ({ consumer }) => consumer.id });
 const ofIncident = (by: Action): Guard => ({ by, about: 'key', value: ({ incident }) => incident.id });
 const incidentForm = (by: Action, fields: Record<string, Record<string, unknown>>): Guard => ({
   by,
@@ -90,6 +93,10 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'inventory.retire': ofKey('inventory.retire'),
     'inventory.snooze': ofKey('inventory.snooze'),
     'inventory.schedule': ofKey('inventory.schedule'),
+    'inventory.consumers': ofKey('inventory.keep-consumers'),
+    'inventory.add-consumer': ofKey('inventory.keep-consumers'),
+    'inventory.change-consumer': ofConsumer('inventory.keep-consumers'),
+    'inventory.remove-consumer': ofConsumer('inventory.keep-consumers'),
     'access.start': nothing('access.request'),
     'incidents.declare': nothing('incidents.declare'),
     'incidents.tick': ofIncident('incidents.work'),
@@ -176,6 +183,18 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
         at: { type: 'datetimepicker', selected_date_time: Math.floor(Date.now() / 1000) + 86_400 },
       }),
     },
+    'inventory.add-consumer': {
+      by: 'inventory.keep-consumers',
+      about: 'key',
+      context: ({ key }) => ({ keyId: key.id }),
+      fields: () => ({ consumerName: text('The nightly job'), consumerKind: chosen('reads-store') }),
+    },
+    'inventory.change-consumer': {
+      by: 'inventory.keep-consumers',
+      about: 'key',
+      context: ({ consumer }) => ({ consumerId: consumer.id }),
+      fields: () => ({ consumerName: text('The daily job'), consumerKind: chosen('reads-store') }),
+    },
     'incidents.declare': {
       by: 'incidents.declare',
       about: 'key',
@@ -245,7 +264,7 @@ const byRelation: Record<string, (stage: Stage) => string> = {
   'access.withdraw': ({ request }) => request.id,
 };
 /** Draw a form again with what was typed into it; they read nothing that the person cannot search for, and write nothing. */
-const drawing = ['keyId', 'storage', 'issuer', 'leakedKey', 'leakHow', 'leakReach'];
+const drawing = ['keyId', 'storage', 'issuer', 'leakedKey', 'leakHow', 'leakReach', 'consumerKind'];
 
 const test = usePorts();
 let slack: StubSlack;
@@ -290,6 +309,9 @@ async function stageFor(tier: Person['tier'], relation: 'owner' | 'other', envir
       await tx.requests.save({ ...before, status: 'approved' });
       const grant: Grant = { ...granted(newId('grant'), before, leaver, key, tx.now), status: 'active' };
       await tx.grants.save(grant);
+      const entry = { name: 'Checkout', kind: 'person', url: null, personId: bystander.id } as const;
+      const consumer = recorded(newId('consumer'), key.id, entry, owner.id, tx.now);
+      await tx.consumers.save(consumer);
       const why = { cause: 'asked', causeId: null, askedBy: owner.id, reason: 'time', emergency: false } as const;
       const rotation = started(newId('rotation'), key, why, null, defaultPolicy, tx.now);
       await tx.rotations.save({ ...rotation, status: 'failed', failure: 'It did not work.', endedAt: tx.now });
@@ -300,16 +322,25 @@ async function stageFor(tier: Person['tier'], relation: 'owner' | 'other', envir
       const cause = { kind: 'asked', by: owner.id } as const;
       const case_ = openedCase(newId('case'), leaver, { cause, effectiveAt: tx.now, hold: null }, tx.now);
       await tx.cases.save(case_);
-      return { actor, bystander, key, request, grant, rotation, incident, case: case_ } satisfies Stage;
+      return { actor, bystander, key, request, grant, consumer, rotation, incident, case: case_ } satisfies Stage;
     },
   );
 }
 
 /** Everything that this attempt could have changed, and how much there is of each kind. */
 async function factsAround(stage: Stage): Promise<string> {
-  const { actor, bystander, key, request, grant, rotation, incident } = stage;
-  const ids = [actor, bystander, key, request, grant, rotation, incident, stage.case].map((each) => each.id);
-  const tables = ['person', 'api_key', 'access_request', 'access_grant', 'rotation', 'incident', 'offboarding_case'];
+  const { actor, bystander, key, request, grant, consumer, rotation, incident } = stage;
+  const ids = [actor, bystander, key, request, grant, consumer, rotation, incident, stage.case].map((each) => each.id);
+  const tables = [
+    'person',
+    'api_key',
+    'access_request',
+    'access_grant',
+    'consumer',
+    'rotation',
+    'incident',
+    'offboarding_case',
+  ];
   const parts = tables.map(
     (table) =>
       `select '${table}' as t, coalesce(string_agg(x::text, E'\\n' order by x.id) filter (where x.id = any($1)), '') || count(*) as v from ${table} x`,

@@ -11,6 +11,7 @@ import { block, type Message, md, mention, message, typed } from '../../src/bloc
 import type { Answer } from '../../src/doors.ts';
 import { deadlinesOf } from '../../src/incidents/clocks.ts';
 import { declared, phases } from '../../src/incidents/model.ts';
+import { recorded } from '../../src/inventory/consumer-model.ts';
 import { type ApiKey, riskFlags } from '../../src/inventory/model.ts';
 import { newId, Refusal, storable } from '../../src/kernel.ts';
 import { problemsOfBlocks, problemsOfView } from '../../src/local/slack/limits.ts';
@@ -91,6 +92,17 @@ beforeAll(async () => {
       async (tx) => {
         for (const person of [admin, leaver]) await tx.people.save(person);
         await tx.keys.save(key);
+        for (const kind of ['webhook', 'person'] as const) {
+          const entry = { name: `${kind} ${long}`, kind, url: null, personId: admin.id };
+          const consumer = recorded(
+            newId('consumer'),
+            key.id,
+            { ...entry, url: 'https://a.example.com' },
+            admin.id,
+            tx.now,
+          );
+          await tx.consumers.save({ ...consumer, ...(kind === 'webhook' ? { url: long, signedWith: long } : {}) });
+        }
         const ask = { keyId: key.id, use: long, hours: 24, reason: long, ticket: long };
         const asker = aPerson({ name: long });
         await tx.people.save(asker);

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { standardWebhooks } from '../../src/adapters/webhooks.ts';
+import { standardWebhooks } from '../../src/adapters/webhooks/standard.ts';
 import { offboardingInCli } from '../../src/offboarding/cli.ts';
 import { aKey, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';

@@ -88,6 +88,7 @@ describe('the card of a key', () => {
       'inventory.schedule',
       'inventory.snooze',
       'inventory.change',
+      'inventory.consumers',
       'inventory.hand-over',
       'inventory.retire',
     ]);
@@ -98,6 +99,7 @@ describe('the card of a key', () => {
       'inventory.schedule',
       'inventory.snooze',
       'inventory.change',
+      'inventory.consumers',
       'inventory.hand-over',
       'inventory.set-risk',
       'inventory.retire',

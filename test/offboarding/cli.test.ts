@@ -2,7 +2,7 @@ import type { AddressInfo } from 'node:net';
 import { Registry } from 'prom-client';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { httpServer } from '../../src/adapters/http/server.ts';
-import { standardWebhooks } from '../../src/adapters/webhooks.ts';
+import { standardWebhooks } from '../../src/adapters/webhooks/standard.ts';
 import { offboardingInCli } from '../../src/offboarding/cli.ts';
 import { offboardingOverHttp } from '../../src/offboarding/http.ts';
 import { aPerson, given } from '../support/company.ts';

@@ -2,7 +2,7 @@ import { beforeAll } from 'vitest';
 import { applyGrants } from '../../src/access/apply.ts';
 import { decideRequest } from '../../src/access/decide.ts';
 import { requestAccess } from '../../src/access/request.ts';
-import { standardWebhooks } from '../../src/adapters/webhooks.ts';
+import { standardWebhooks } from '../../src/adapters/webhooks/standard.ts';
 import type { WebhookAsk } from '../../src/doors.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import type { JobName } from '../../src/jobs.ts';

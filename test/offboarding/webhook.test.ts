@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { standardWebhooks } from '../../src/adapters/webhooks.ts';
+import { standardWebhooks } from '../../src/adapters/webhooks/standard.ts';
 import { hour, minute } from '../../src/kernel.ts';
 import { setHrId } from '../../src/people/set.ts';
 import { aPerson, given } from '../support/company.ts';

@@ -1,9 +1,11 @@
 import { and, eq, gt, inArray, isNull, lt, ne, type SQL, sql } from 'drizzle-orm';
 import type { AccessRequest, Grant } from '../../access/model.ts';
 import type { Incident } from '../../incidents/model.ts';
+import type { Consumer } from '../../inventory/consumer-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import type { Person } from '../../people/model.ts';
 import type {
+  ConsumerReads,
   GrantReads,
   IncidentReads,
   KeyFilter,
@@ -14,7 +16,7 @@ import type {
 } from '../../ports.ts';
 import type { Rotation } from '../../rotation/model.ts';
 import { rowsOf, type Session, type TableRows } from './rows.ts';
-import { grants, incidents, keys, people, requests, rotations } from './schema.ts';
+import { consumers, grants, incidents, keys, people, requests, rotations } from './schema.ts';
 
 function keyConditions(filter: KeyFilter): SQL[] {
   return [
@@ -104,6 +106,18 @@ export function keyRows(session: Session): TableRows<ApiKey> & KeyReads {
       return row!.n;
     },
     many: async (ids) => (ids.length > 0 ? rows.where(inArray(keys.id, ids as ApiKey['id'][])) : []),
+  };
+}
+
+export function consumerRows(session: Session): TableRows<Consumer> & ConsumerReads {
+  const rows = rowsOf<Consumer>(session, consumers, 'consumer');
+  return {
+    ...rows,
+    ofKey: (keyId) =>
+      rows.where(
+        and(isNull(consumers.removedAt), eq(consumers.keyId, keyId as ApiKey['id'])),
+        sql`${consumers.addedAt}, ${consumers.id}`,
+      ),
   };
 }
 

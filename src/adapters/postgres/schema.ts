@@ -3,6 +3,7 @@ import type { AccessRequest, Grant } from '../../access/model.ts';
 import type { CalendarFeed } from '../../calendar/model.ts';
 import type { Digest } from '../../digest/model.ts';
 import type { Incident } from '../../incidents/model.ts';
+import type { Consumer } from '../../inventory/consumer-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
@@ -120,6 +121,19 @@ export const keys = pgTable('api_key', {
   snooze: jsonb('snooze').$type<ApiKey['snooze']>(),
   addedBy: id<ApiKey['addedBy']>('added_by').notNull(),
   addedAt: instant('added_at').notNull(),
+});
+
+export const consumers = pgTable('consumer', {
+  id: id<Consumer['id']>('id').primaryKey(),
+  keyId: id<Consumer['keyId']>('key_id').notNull(),
+  name: text('name').notNull(),
+  kind: id<Consumer['kind']>('kind').notNull(),
+  url: text('url'),
+  personId: id<NonNullable<Consumer['personId']>>('person_id'),
+  signedWith: text('signed_with'),
+  addedBy: id<Consumer['addedBy']>('added_by').notNull(),
+  addedAt: instant('added_at').notNull(),
+  removedAt: instant('removed_at'),
 });
 
 export const requests = pgTable('access_request', {

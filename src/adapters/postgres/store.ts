@@ -9,7 +9,7 @@ import { appendAudit, auditReads } from './audit.ts';
 import { calendarRows } from './calendars.ts';
 import { caseRows, writableCases } from './cases.ts';
 import { digestRows } from './digests.ts';
-import { grantRows, incidentRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
+import { consumerRows, grantRows, incidentRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
 import type { Session } from './rows.ts';
 import { cards, work } from './schema.ts';
 
@@ -23,6 +23,7 @@ const constraintSentences: Record<string, [RefusalCode, string, string?]> = {
   person_hr_id_key: ['conflict', 'Somebody else already has this HR id.'],
   incident_open: ['conflict', 'This key is being reported just now. Try again in a second.', 'leakedKey'],
   incident_open_message: ['conflict', 'This message is being reported just now. Try again in a second.', 'which'],
+  consumer_name: ['conflict', 'A consumer with this name is recorded for this key already.', 'consumerName'],
   rotation_running: ['conflict', 'A rotation of this key is already running.'],
 };
 
@@ -53,6 +54,7 @@ function viewOf(session: Session, now: Instant): View {
   return {
     now,
     keys: keyRows(session),
+    consumers: consumerRows(session),
     people: personRows(session),
     requests: requestRows(session),
     grants: grantRows(session),
@@ -122,6 +124,7 @@ function txOf(
         return key;
       },
     },
+    consumers: consumerRows(session),
     people: personRows(session),
     requests: requestRows(session),
     grants: grantRows(session),

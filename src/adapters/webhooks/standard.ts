@@ -1,5 +1,5 @@
 import { Webhook } from 'standardwebhooks';
-import type { Webhooks } from '../ports.ts';
+import type { Webhooks } from '../../ports.ts';
 
 /** Ids are kept and shown: nobody needs longer ones than this. */
 const longestId = 200;

@@ -1,0 +1,30 @@
+import type { KnownBlock } from '@slack/types';
+import { block, code, join, type Mrkdwn, md, mention, typed } from '../blocks.ts';
+import type { Person } from '../people/model.ts';
+import type { Consumer } from './consumer-model.ts';
+
+/** One consumer, as a line of the key's card. */
+export function consumerLine(consumer: Consumer, mover: Person | undefined): Mrkdwn {
+  const name = md`*${typed(consumer.name, 80)}*`;
+  switch (consumer.kind) {
+    case 'reads-store':
+      return md`${name}: reads Secrets Manager itself`;
+    case 'person':
+      return md`${name}: ${mover ? mention(mover.slackId) : md`somebody`} moves it${mover && mover.status !== 'active' ? md` · :warning: no longer active here` : md``}`;
+    case 'webhook':
+      return md`${name}: is told at ${code(consumer.url ?? '')}, signed with ${consumer.signedWith ? code(consumer.signedWith) : md`a secret that is being made`}`;
+  }
+}
+
+/** The part of a key's card that says who uses it. */
+export function consumerBlocks(consumers: Consumer[], people: Map<string, Person>): KnownBlock[] {
+  if (consumers.length === 0) {
+    return [
+      block.text(
+        md`*Used by*\nNobody is recorded. A rotation retires the old value after its grace, whether or not somebody still uses it.`,
+      ),
+    ];
+  }
+  const lines = consumers.map((each) => md`• ${consumerLine(each, people.get(each.personId ?? ''))}`);
+  return [block.text(md`*Used by*\n${join(lines, '\n')}`)];
+}
