@@ -1,6 +1,6 @@
 // Who may import whom: the table in docs/architecture.md. Everything points inward; each SDK has one home.
 const areas =
-  'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit|digest|calendar';
+  'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit|digest|calendar|runbooks';
 const doorFile = '(slack|http|cli|cards|home|modals|[a-z]+-(slack|http|cards|modals))\\.ts';
 const modelFile = '(model|[a-z]+-model)\\.ts';
 const rule = (name, from, allowed) => ({

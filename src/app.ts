@@ -18,6 +18,7 @@ import { cardLedger, postgresInbox } from './adapters/postgres/slack.ts';
 import { openPool, type PostgresStore, postgresStore } from './adapters/postgres/store.ts';
 import { workLedger } from './adapters/postgres/work.ts';
 import { issuers } from './adapters/providers/index.ts';
+import { shippedRunbooks } from './adapters/runbooks.ts';
 import { secretsManager } from './adapters/secrets-manager.ts';
 import { cardSync } from './adapters/slack/cards.ts';
 import { unreachableChannels } from './adapters/slack/channels.ts';
@@ -64,6 +65,7 @@ import { reconcileRotations } from './rotation/reconcile.ts';
 import { rotationInSlack } from './rotation/slack.ts';
 import { startForCause } from './rotation/start.ts';
 import { takeStep } from './rotation/step.ts';
+import { runbooksInSlack } from './runbooks/slack.ts';
 
 /** Everything that the program has to be told; where it came from (environment, stand-ins, a test) does not matter here. */
 export interface Settings {
@@ -130,6 +132,7 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
   remindersInSlack(door, ports);
   digestInSlack(door, ports);
   calendarInSlack(door, ports);
+  runbooksInSlack(door, ports);
   auditInSlack(door, ports);
   offboardingInSlack(door, ports);
 }
@@ -183,6 +186,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
       pager: pagerDuty(settings.pager),
       directory: slackDirectory(clients, me.teamId),
       leases: postgresLeases(store.pool),
+      runbooks: shippedRunbooks(),
       address: (path) => `${(settings.publicUrl ?? `http://127.0.0.1:${listening}`).replace(/\/+$/, '')}${path}`,
     };
     const admins = settings.administrators;

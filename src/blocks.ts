@@ -81,6 +81,12 @@ export function messageLink({ channel, ts }: { channel: string; ts: string }, la
   return `<https://slack.com/archives/${channel}/p${ts.replace('.', '')}|${typed(label).replaceAll('|', '')}>` as Mrkdwn;
 }
 
+/** A link to somewhere else, by our own or the company's word; never to what somebody typed. */
+export function link(url: string, label: string): Mrkdwn {
+  if (!/^https:\/\/[^\s<>|]+$/.test(url)) return typed(label);
+  return `<${url.replaceAll('&', '&amp;')}|${typed(label).replaceAll('|', '')}>` as Mrkdwn;
+}
+
 /** A moment in the reader's own zone. */
 export function when(at: Instant, form: 'date' | 'time' = 'time'): Mrkdwn {
   const fallback = `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`;

@@ -304,6 +304,13 @@ export const policySchema = z.strictObject({
       providerSchema,
     )
     .default({}),
+  /** The company's own steps for people who rotate a key, by the service: `openai`, `order-webhooks`. Shown before ours. */
+  runbooks: z
+    .record(
+      z.string().regex(/^[a-z0-9][a-z0-9-]{0,60}$/, 'expected a service in lower case, with dashes'),
+      z.string().regex(/^https:\/\/[^\s<>|]{1,2000}$/, 'expected an https:// address'),
+    )
+    .default({}),
   access: z
     .strictObject({
       /** The durations offered, in hours, shortest first. There is no permanent grant. */

@@ -11,6 +11,7 @@ import type { Case, HrMessage } from './offboarding/model.ts';
 import type { Person } from './people/model.ts';
 import type { Policy } from './policy.ts';
 import type { Rotation } from './rotation/model.ts';
+import type { Runbook } from './runbooks/model.ts';
 
 /** The ways out: everything that the verbs need from the world. */
 export interface Ports {
@@ -23,6 +24,13 @@ export interface Ports {
   directory: Directory;
   leases: Leases;
   address: Address;
+  runbooks: Runbooks;
+}
+
+/** The steps for people that come with the product, by the name of their service. */
+export interface Runbooks {
+  of(name: string): Runbook | null;
+  names(): string[];
 }
 
 /** The address under which people and their programs reach a path of our own server, such as `/calendar/x.ics`. */

@@ -4,6 +4,7 @@ import { after, day, type Instant } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { KeyFilter, Ports, View } from '../ports.ts';
 import { whyNotIssue } from '../rotation/model.ts';
+import { companyRunbook } from '../runbooks/model.ts';
 import {
   accessEntry,
   type CalendarEntry,
@@ -15,7 +16,7 @@ import {
   whyNotFetch,
 } from './model.ts';
 
-type FetchPorts = Pick<Ports, 'store' | 'policy' | 'issuers'>;
+type FetchPorts = Pick<Ports, 'store' | 'policy' | 'issuers' | 'runbooks'>;
 
 /** More keys than this are left out, the latest due ones first. */
 const mostKeys = 5_000;
@@ -52,7 +53,7 @@ async function noteFetch({ store }: FetchPorts, { id, personId, scope }: Calenda
 }
 
 async function entriesFor(
-  { issuers, policy }: FetchPorts,
+  { issuers, policy, runbooks }: FetchPorts,
   view: View,
   { scope }: CalendarFeed,
   person: Person,
@@ -77,7 +78,7 @@ async function entriesFor(
       key,
       owner: owners.get(key.ownerId) ?? null,
       byHand: needsPerson(key, whyNotIssue(key, issuers.of(key.issuer)) === null),
-      runbook: null,
+      runbook: companyRunbook(key.service, policy, runbooks.names()),
       changedAt: changedAt.get(key.id) ?? key.addedAt,
     };
     return [rotationEntry(facts, person.timeZone, policy, view.now), expiryEntry(facts, policy)];

@@ -8,7 +8,7 @@ import { isAddress } from './model.ts';
 /** `GET /calendar/<secret>.ics`. Whatever the reason for having nothing is, the answer is the same. */
 export function calendarOverHttp(
   door: Pick<HttpDoor, 'page'>,
-  ports: Pick<Ports, 'store' | 'policy' | 'issuers'>,
+  ports: Pick<Ports, 'store' | 'policy' | 'issuers' | 'runbooks'>,
 ): void {
   door.page('GET', '/calendar/:file', async ({ params }) => {
     const secret = /^([^.]+)\.ics$/.exec(params.file ?? '')?.[1];

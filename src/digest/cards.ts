@@ -75,7 +75,7 @@ async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<Known
           ? md`:hourglass: It waits for ${typed(holdsInWords(start.holds), 300)}${start.at ? md` and starts ${when(start.at)}` : md``}.`
           : able
             ? md`Keysteward rotates it by itself ${late ? md`within minutes` : md`then`}.`
-            : md`Only a person can rotate it: make a new key at ${typed(key.service, 60)}, store it, retire the old one.`;
+            : md`Only a person can rotate it: make a new key at ${typed(key.service, 60)}, store it, retire the old one. *Steps* says how.`;
   const depend =
     holders === 0
       ? md`Nobody has access to it now.`
@@ -93,6 +93,7 @@ async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<Known
     ...(able && !running
       ? [button('inventory.schedule', 'Schedule…', key.id, { describe: `Schedule ${key.name}` })]
       : []),
+    ...(able ? [] : [button('runbooks.show', 'Steps', key.id, { describe: `Steps for ${key.name}` })]),
     ...(running ? [] : [button('inventory.snooze', 'Snooze…', key.id, { describe: `Snooze ${key.name}` })]),
     button('inventory.hand-over', 'Hand over…', key.id, { describe: `Hand over ${key.name}` }),
   ];

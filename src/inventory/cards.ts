@@ -268,6 +268,8 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
     button('access.request', 'Request access', key.id, { style: 'primary' }),
     ...(rotates ? [button('rotation.start', 'Rotate', key.id)] : []),
     ...(rotates && may('inventory.schedule') ? [button('inventory.schedule', 'Schedule…', key.id)] : []),
+    // What we make ourselves nobody has to make by hand.
+    ...(may('rotation.start') && key.issuer !== 'self-made' ? [button('runbooks.show', 'Steps', key.id)] : []),
     ...(may('inventory.snooze') ? [button('inventory.snooze', 'Snooze…', key.id)] : []),
     ...(may('inventory.change') ? [button('inventory.change', 'Edit…', key.id)] : []),
     ...(may('inventory.keep-consumers') ? [button('inventory.consumers', 'Consumers…', key.id)] : []),

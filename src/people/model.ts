@@ -79,6 +79,7 @@ export const permissions = {
   'incidents.close': { may: administrators },
   'digest.read': { may: everybody },
   'digest.summarise': { may: administrators },
+  'runbooks.show': { may: staff },
   'calendar.subscribe': { may: everybody },
   'calendar.subscribe-team': { may: administrators },
   'audit.read': { may: administrators },

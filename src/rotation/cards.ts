@@ -263,6 +263,10 @@ function buttonsOf({ rotation, newer, key, now }: Story) {
       }),
     );
   }
+  // Somebody may have to look at the service itself, or do it there by hand.
+  if (rotation.status === 'failed' && !newer && key.issuer !== 'self-made') {
+    buttons.push(button('runbooks.show', 'Steps', key.id, { describe: `Steps for ${key.name}` }));
+  }
   if (!whyNotPage(rotation, newer, now)) {
     buttons.push(
       button('rotation.page', 'Page', rotation.id, {

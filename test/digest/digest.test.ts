@@ -200,7 +200,7 @@ describe("an owner's digest", () => {
       'inventory.snooze',
       'inventory.hand-over',
     ]);
-    expect(offered(keys[1]!)).toEqual(['inventory.snooze', 'inventory.hand-over']);
+    expect(offered(keys[1]!)).toEqual(['runbooks.show', 'inventory.snooze', 'inventory.hand-over']);
     expect(offered(keys[2]!)).toEqual(['inventory.hand-over']);
     expect(saying(card)).toContain('Being rotated now.');
   });

@@ -1,6 +1,7 @@
 import { beforeAll } from 'vitest';
 import { postgresLeases } from '../../src/adapters/postgres/leases.ts';
 import { issuers } from '../../src/adapters/providers/index.ts';
+import { shippedRunbooks } from '../../src/adapters/runbooks.ts';
 import { consumerHooks } from '../../src/adapters/webhooks/hooks.ts';
 import { defaultPolicy, type Policy } from '../../src/policy.ts';
 import type { DirectoryEntry, Pager, Ports } from '../../src/ports.ts';
@@ -28,6 +29,7 @@ export function usePorts(policy: Policy = defaultPolicy): TestPorts {
       secrets: test.aws.secrets,
       issuers: issuers(test.aws.secrets),
       leases: postgresLeases(store.pool),
+      runbooks: shippedRunbooks(),
       address: (path) => `https://keys.example.com${path}`,
       hooks: consumerHooks(),
       pager: {

@@ -1,0 +1,73 @@
+import type { KnownBlock, View as SlackView } from '@slack/types';
+import { block, code, join, link, type Mrkdwn, md, mention, page, typed } from '../blocks.ts';
+import type { SlackDoor } from '../doors.ts';
+import { type ApiKey, notThere, storages } from '../inventory/model.ts';
+import { isId } from '../kernel.ts';
+import { type Person, whyNot } from '../people/model.ts';
+import type { Ports } from '../ports.ts';
+import { anyService, companyRunbook, type Piece, pageFor, type Section, storing } from './model.ts';
+
+const title = 'Steps';
+
+/** **Steps**, wherever a key is shown that a person may have to rotate. */
+export function runbooksInSlack(slack: SlackDoor, ports: Ports): void {
+  const { store } = ports;
+
+  slack.action('runbooks.show', { opens: title }, async ({ person, value }) => {
+    const found = await store.read(async (view) => {
+      const key = isId('key', value) ? await view.keys.find(value) : null;
+      return key && { key, owner: await view.people.find(key.ownerId) };
+    });
+    if (!found) throw notThere();
+    const refusal = whyNot(person, 'runbooks.show', found.key);
+    if (refusal) {
+      const actor = { kind: 'person', id: person.id } as const;
+      const { id } = found.key;
+      await store.refused({ actor, action: 'runbooks.show', subject: id, keyId: id }, refusal);
+      // Whoever may not see the steps may not see the key either.
+      throw person.status === 'active' ? notThere() : refusal;
+    }
+    return { open: stepsFor(ports, found.key, found.owner) };
+  });
+}
+
+/** What to do, in order, with what is known of this key. */
+function stepsFor({ runbooks, policy }: Ports, key: ApiKey, owner: Person | null): SlackView {
+  const names = runbooks.names();
+  const own = companyRunbook(key.service, policy, names);
+  const runbook = runbooks.of(pageFor(key.service, names)) ?? runbooks.of(anyService);
+  const [make, ...rest] = runbook?.sections ?? [];
+  const store = runbooks.of(storing)?.sections ?? [];
+  return page(title, [
+    block.text(md`*${typed(key.name, 200)}*`),
+    ...block.facts([
+      ['Owner', owner ? mention(owner.slackId) : md`nobody`],
+      ['May do', typed(key.scope, 300)],
+      ['Stored in', key.secretId ? code(key.secretId) : typed(storages[key.storage])],
+      ['The old one ends with', key.lastFour ? code(`…${key.lastFour}`) : md`not known`],
+    ]),
+    ...(own ? [block.text(md`:closed_book: *${link(own, `Your company's own steps for ${key.service}`)}*`)] : []),
+    ...(runbook ? [block.text(inWords(runbook.intro))] : []),
+    ...[...(make ? [make] : []), ...store, ...rest].map(sectionBlock),
+    block.small(md`Never paste a value here or into any message.`),
+  ]);
+}
+
+function sectionBlock({ title: heading, numbered, lines }: Section): KnownBlock {
+  const shown = lines.map((line, i) => md`${numbered ? md`${i + 1}. ` : md`• `}${inWords(line)}`);
+  return block.text(join([md`*${typed(heading)}*`, ...shown], '\n'));
+}
+
+const said: { [K in Piece['kind']]: (piece: Extract<Piece, { kind: K }>) => Mrkdwn } = {
+  bold: ({ text }) => md`*${typed(text)}*`,
+  code: ({ text }) => code(text),
+  link: ({ url, text }) => link(url, text),
+  // `typed` takes the blanks at the ends, which stand between the pieces.
+  text: ({ text }) =>
+    md`${text.startsWith(' ') ? md` ` : md``}${typed(text, 1000)}${text.endsWith(' ') ? md` ` : md``}`,
+};
+const inWords = (pieces: Piece[]): Mrkdwn =>
+  join(
+    pieces.map((piece) => (said[piece.kind] as (piece: Piece) => Mrkdwn)(piece)),
+    '',
+  );
