@@ -61,6 +61,7 @@ import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
 import { findDue } from './rotation/find-due.ts';
 import { pageForRotation } from './rotation/page.ts';
+import { endPause } from './rotation/pause.ts';
 import { reconcileRotations } from './rotation/reconcile.ts';
 import { rotationInSlack } from './rotation/slack.ts';
 import { startForCause } from './rotation/start.ts';
@@ -407,6 +408,7 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
     'rotation.find-due': async () => void (await findDue(ports)),
     'rotation.step': (job) => takeStep(ports, job),
     'rotation.step-now': (job) => takeStep(ports, job),
+    'rotation.end-pause': (job) => endPause(ports, job),
     'rotation.page': (job) => pageForRotation(ports, job),
     'rotation.reconcile': () => reconcileRotations(ports),
     'incidents.page': (job) => pageForIncident(ports, job),

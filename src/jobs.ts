@@ -69,6 +69,7 @@ export const jobs = {
     lane: 'urgent',
     attempts: 12,
   }),
+  'rotation.end-pause': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 10 }),
   'rotation.page': job(z.strictObject({ rotationId: id<'rotation'>() }), { lane: 'urgent', attempts: 12 }),
   'rotation.reconcile': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
   'offboarding.person-deactivated': job(z.strictObject({ personId: id<'person'>() }), { lane: 'urgent', attempts: 20 }),

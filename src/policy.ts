@@ -285,6 +285,8 @@ export const policySchema = z.strictObject({
       failedPauseHours: z.number().int().positive().default(24),
       /** How long the old version stays readable after the switch, in a rotation that is not an emergency. */
       graceMinutes: z.number().int().nonnegative().default(60),
+      /** How long a rotation can be paused at most: by its owner, counted over all pauses since the last one, and by an administrator. */
+      maxPauseDays: z.strictObject({ owner: days.default(14), administrator: days.default(90) }).prefault({}),
       /** Maintenance windows: only within one of them a rotation begins, hands out and retires; any time, where a key has none. */
       windows: z.array(windowSchema).default([]),
       /** Freezes: the same does not happen while one lasts. Emergencies keep to neither. */
@@ -375,6 +377,8 @@ export const policySchema = z.strictObject({
       cron: cron.default('0 9 * * 1'),
       /** Keys due within so many days are in it (SOP 10.1). */
       aheadDays: days.default(30),
+      /** How often an owner can snooze a key between two rotations; administrators can once more each time. */
+      maxSnoozes: z.number().int().nonnegative().default(1),
       /** The longest snooze. */
       maxSnoozeDays: days.default(30),
     })

@@ -85,6 +85,8 @@ export interface KeyFilter {
   /** Rotation due up to this instant. */
   dueBefore?: Instant;
   status?: ApiKey['status'];
+  /** Only those whose rotation is paused now. */
+  paused?: boolean;
   /** All of these words are in the key's name, service or tags. */
   words?: string;
 }

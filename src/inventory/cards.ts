@@ -16,6 +16,7 @@ import {
   assessed,
   daysOverdue,
   isUnmade,
+  pausedNow,
   rotatesItself,
   snoozedNow,
   startsAt,
@@ -36,6 +37,10 @@ export function dueLine(key: ApiKey, now: Instant): Mrkdwn {
 
 /** A plan or a snooze that somebody made for a key; nobody who looks at it has to wonder why nothing happens. */
 function heldBack(key: ApiKey, now: Instant): Mrkdwn {
+  const pause = pausedNow(key, now);
+  if (pause) {
+    return md` · :double_vertical_bar: paused until ${when(new Date(pause.until), 'date')}: “${typed(pause.reason, 150)}”`;
+  }
   if (key.plannedAt) return md` · :calendar: planned for ${when(key.plannedAt)}`;
   const snooze = snoozedNow(key, now);
   return snooze
@@ -46,7 +51,8 @@ function heldBack(key: ApiKey, now: Instant): Mrkdwn {
 /** When the schedule will start, where that waits for a window or for the end of a freeze. */
 export function waitLine(key: ApiKey, policy: Policy, now: Instant): Mrkdwn {
   const start = key.status === 'active' && rotatesItself(key) ? nextStartOf(key, policy, now) : null;
-  if (!start || start.holds.length === 0) return md``;
+  // Its pause is said already.
+  if (!start || start.holds.length === 0 || start.holds.every(({ kind }) => kind === 'pause')) return md``;
   if (!start.at)
     return md`it waits for ${typed(holdInWords(start.holds[0]!), 150)}, and the policy leaves no time after it`;
   return md`it waits for ${typed(holdsInWords(start.holds), 300)} and starts ${when(start.at)}`;
@@ -206,6 +212,8 @@ const did: Record<string, string> = {
   'access.end-all': 'ended every access',
   'access.repair': "repaired the secret's policy",
   'rotation.start': 'started a rotation',
+  'rotation.pause': 'paused its rotation',
+  'rotation.resume': 'resumed its rotation',
   'rotation.confirm': 'finished a rotation',
   'rotation.retry': 'took a rotation up again',
   'rotation.roll-back': 'rolled a rotation back',
@@ -271,6 +279,13 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
     // What we make ourselves nobody has to make by hand.
     ...(may('rotation.start') && key.issuer !== 'self-made' ? [button('runbooks.show', 'Steps', key.id)] : []),
     ...(may('inventory.snooze') ? [button('inventory.snooze', 'Snooze…', key.id)] : []),
+    ...(pausedNow(key, now)
+      ? may('rotation.resume')
+        ? [button('rotation.resume', 'Resume', key.id)]
+        : []
+      : may('rotation.pause')
+        ? [button('rotation.pause', 'Pause…', key.id)]
+        : []),
     ...(may('inventory.change') ? [button('inventory.change', 'Edit…', key.id)] : []),
     ...(may('inventory.keep-consumers') ? [button('inventory.consumers', 'Consumers…', key.id)] : []),
     ...(may('inventory.hand-over') ? [button('inventory.hand-over', 'Hand over…', key.id)] : []),

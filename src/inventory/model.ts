@@ -62,6 +62,17 @@ export interface ApiKeyFacts {
   recipe: Recipe | null;
 }
 
+/** Somebody has stopped the rotation of a key for a while. */
+export interface Pause {
+  /** Of the first one since its last rotation. */
+  since: string;
+  until: string;
+  reason: string;
+  by: Id<'person'>;
+  /** When it was over: somebody resumed it, or its time had come. */
+  endedAt: string | null;
+}
+
 /** An inventory entry for one credential at one service in one environment; never the value. */
 export interface ApiKey extends ApiKeyFacts {
   id: Id<'key'>;
@@ -81,7 +92,14 @@ export interface ApiKey extends ApiKeyFacts {
   /** When somebody has planned the next rotation for; it starts then, snoozed or not. */
   plannedAt: Instant | null;
   /** Reminders are silent until then, and the schedule leaves the key alone. */
-  snooze: { until: string; reason: string; by: Id<'person'> } | null;
+  snooze: {
+    until: string;
+    reason: string;
+    by: Id<'person'> /** The how many-th since its last rotation. */;
+    times?: number;
+  } | null;
+  /** Its rotation stands still until then, reminders or not. Kept when it is over, so that one cannot follow the other for ever. */
+  pause: Pause | null;
   addedBy: Id<'person'>;
   addedAt: Instant;
 }
@@ -116,6 +134,7 @@ export function entered(
     nextRotationAt: nextRotation({ ...entry, risk }, policy, now),
     plannedAt: null,
     snooze: null,
+    pause: null,
     addedBy,
     addedAt: now,
   };
@@ -233,12 +252,20 @@ export function snoozedNow(key: Pick<ApiKey, 'snooze' | 'plannedAt'>, now: Insta
   return key.snooze && !key.plannedAt && new Date(key.snooze.until) > now ? key.snooze : null;
 }
 
+/** The pause that holds this key's rotation now, or null. It ends by itself. */
+export function pausedNow(key: Pick<ApiKey, 'pause'>, now: Instant): Pause | null {
+  return key.pause && !key.pause.endedAt && new Date(key.pause.until) > now ? key.pause : null;
+}
+
 /** Whether Keysteward can replace the value without a person. */
 export function rotatesItself(key: Pick<ApiKey, 'storage' | 'secretId' | 'issuer'>): boolean {
   return key.storage === 'secrets-manager' && key.secretId !== null && key.issuer !== 'person';
 }
 
-/** Reminders can be silenced once, for a while and for a reason; the second time in a row somebody else has to look. */
+/** How often a key was snoozed since its last rotation. */
+export const snoozesOf = ({ snooze }: Pick<ApiKey, 'snooze'>): number => (snooze ? (snooze.times ?? 1) : 0);
+
+/** Reminders can be silenced for a while and for a reason, by the policy once; the next time somebody else has to look. */
 export function whyNotSnooze(
   key: ApiKey,
   leaked: boolean,
@@ -261,10 +288,12 @@ export function whyNotSnooze(
   if (ask.until.getTime() > now.getTime() + maxSnoozeDays * day) {
     return new Refusal('invalid', `The longest snooze is ${maxSnoozeDays} days.`, 'until');
   }
-  if (key.snooze && snoozer.tier !== 'administrator') {
+  const { maxSnoozes } = policy.digest;
+  if (snoozesOf(key) >= maxSnoozes && snoozer.tier !== 'administrator') {
+    const often = maxSnoozes === 1 ? '' : ` ${maxSnoozes} times`;
     return new Refusal(
       'not_allowed',
-      'This key has been snoozed since its last rotation already. To snooze it once more, ask an administrator; or rotate it.',
+      `This key has been snoozed${often} since its last rotation already. To snooze it once more, ask an administrator; or rotate it.`,
     );
   }
   return null;
@@ -404,7 +433,7 @@ export function whyNotSoften(before: ApiKey, after: ApiKey, changer: Person, rea
 
 /** The facts as somebody saw them, as a short text: two people who edit at once do not overwrite each other. */
 export function editionOf(key: ApiKey): string {
-  const text = JSON.stringify({ ...key, plannedAt: null, snooze: null, nextRotationAt: null });
+  const text = JSON.stringify({ ...key, plannedAt: null, snooze: null, pause: null, nextRotationAt: null });
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return (hash >>> 0).toString(36);

@@ -23,7 +23,14 @@ export function retireKey(
       const open = `${live} open ${live === 1 ? 'access' : 'accesses'} and ${asked} waiting ${asked === 1 ? 'request' : 'requests'}`;
       throw new Refusal('conflict', `There are still ${open} for this key. Close them first.`);
     }
-    const next: ApiKey = { ...key, status: 'retired', nextRotationAt: null, plannedAt: null, snooze: null };
+    const next: ApiKey = {
+      ...key,
+      status: 'retired',
+      nextRotationAt: null,
+      plannedAt: null,
+      snooze: null,
+      pause: null,
+    };
     await tx.keys.save(next);
     await tx.cards.touch(key.id);
     await tx.cards.touch(key.ownerId);

@@ -2,7 +2,7 @@ import { summaryId } from '../digest/model.ts';
 import { type Id, type Instant, refuseIf } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { whyNotTouch } from './may.ts';
-import { type ApiKey, whyNotSnooze } from './model.ts';
+import { type ApiKey, snoozesOf, whyNotSnooze } from './model.ts';
 
 export interface SnoozeAsk {
   keyId: Id<'key'>;
@@ -23,13 +23,14 @@ export function snoozeKey(
     refuseIf(whyNotTouch(snoozer, 'inventory.snooze', key));
     const leaked = (await tx.incidents.openOfKey(keyId)) !== null;
     refuseIf(whyNotSnooze(key, leaked, snoozer, { until, reason }, policy, tx.now));
-    const snooze = { until: until.toISOString(), reason: reason.trim(), by: snoozerId };
+    const times = snoozesOf(key) + 1;
+    const snooze = { until: until.toISOString(), reason: reason.trim(), by: snoozerId, times };
     const next: ApiKey = { ...key, snooze, plannedAt: null };
     await tx.keys.save(next);
     await tx.cards.touch(keyId);
     await tx.cards.touch(key.ownerId);
     await tx.cards.touch(summaryId);
-    tx.note({ until, reason, before: key.snooze, plannedBefore: key.plannedAt });
+    tx.note({ until, reason, times, before: key.snooze, plannedBefore: key.plannedAt });
     return next;
   });
 }

@@ -399,6 +399,7 @@ function keyOf(
     nextRotationAt: nextRotation({ risk, ...dates }, policy, now),
     plannedAt: null,
     snooze: null,
+    pause: null,
     addedBy: owner.id,
     addedAt: now,
   };

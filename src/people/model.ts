@@ -68,6 +68,8 @@ export const permissions = {
   'rotation.start': { may: answering },
   'rotation.retry': { may: answering },
   'rotation.roll-back': { may: answering },
+  'rotation.pause': { may: answering },
+  'rotation.resume': { may: answering },
   /** Also whoever asked for the rotation. */
   'rotation.page': { may: answering },
   'offboarding.open': { may: administrators },

@@ -1,7 +1,7 @@
 import type { Button } from '@slack/types';
 import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
-import type { ApiKey } from '../inventory/model.ts';
+import { type ApiKey, pausedNow } from '../inventory/model.ts';
 import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
@@ -89,6 +89,36 @@ export function rotationCards(slack: SlackDoor, policy: Policy): void {
     const story = await storyOf(view, subject);
     return variant === 'failed' ? failedMessage(story) : rotationMessage(story, policy);
   });
+  slack.card('rotation.paused', pausedMessage);
+}
+
+/** Somebody else has paused the rotation of one's key, or resumed it; true whenever it is looked at. */
+async function pausedMessage(view: View, keyId: string): Promise<Message | null> {
+  const key = await view.keys.get(keyId);
+  const { pause } = key;
+  if (!pause)
+    return message('A pause is over', [
+      block.text(md`The pause of *${typed(key.name, 200)}* is over. Nothing for you to do.`),
+    ]);
+  const by = (await view.people.find(pause.by))?.slackId;
+  const who = by ? mention(by) : md`Somebody`;
+  const name = md`*${typed(key.name, 200)}*`;
+  const reason = md`“${typed(pause.reason, 500)}”`;
+  if (!pausedNow(key, view.now)) {
+    const ended = when(new Date(pause.endedAt ?? pause.until));
+    return message(`The pause of ${key.name} is over`, [
+      block.text(
+        md`:arrow_forward: The pause of ${name} ended ${ended}, and its rotation goes on by itself. ${who} had paused it: ${reason}`,
+      ),
+    ]);
+  }
+  return message(`The rotation of ${key.name} is paused`, [
+    block.text(
+      md`:double_vertical_bar: ${who} paused the rotation of ${name} until ${when(new Date(pause.until))}: ${reason}`,
+    ),
+    block.buttons(button('rotation.resume', 'Resume', key.id), button('inventory.show', 'Show', key.id)),
+    block.small(md`You are told because you answer for this key. If nobody does anything, the pause ends by itself.`),
+  ]);
 }
 
 function rotationMessage(story: Story, policy: Policy): Message {

@@ -1,4 +1,4 @@
-import { type ApiKey, computedRisk, nextRotation } from '../inventory/model.ts';
+import { type ApiKey, computedRisk, nextRotation, pausedNow } from '../inventory/model.ts';
 import { after, type Id, type Instant, minute } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 import { issuedAlready, issuedOf, labelOf } from './issued-model.ts';
@@ -256,7 +256,13 @@ export function keyRotated(key: ApiKey, rotation: Rotation, policy: Policy, now:
   // The end that the provider had set before was the old value's.
   const end = issuedOf(rotation, rotation.newVersion)?.expiresAt;
   const expiresAt = end ? new Date(end) : null;
-  const fresh = { ...key, lastRotatedAt: now, expiresAt, plannedAt: null, snooze: null };
+  const fresh = { ...key, lastRotatedAt: now, expiresAt, plannedAt: null, snooze: null, pause: pauseAfter(key, now) };
   const risk = key.riskSet?.risk ?? computedRisk(fresh, policy, now).risk;
   return { ...fresh, risk, nextRotationAt: nextRotation({ ...fresh, risk }, policy, now) };
 }
+
+/** A pause that an emergency has overtaken goes on, and counts from then; one that is over is forgotten. */
+const pauseAfter = (key: ApiKey, now: Instant): ApiKey['pause'] => {
+  const pause = pausedNow(key, now);
+  return pause && { ...pause, since: now.toISOString() };
+};

@@ -7,12 +7,13 @@ import { type Id, isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { rotationCards } from './cards.ts';
+import { pausesInSlack } from './modals.ts';
 import { whyNotRotate } from './model.ts';
 import { askForPage } from './page.ts';
 import { retryRotation } from './retry.ts';
 import { rollBackRotation } from './roll-back.ts';
 import { startRotation, whyNotTouch } from './start.ts';
-import { holdsInWords, openingFor, whyNotInFreeze } from './windows-model.ts';
+import { holdsInWords, openingFor, whyNotHeld } from './windows-model.ts';
 
 const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
 const StartForm = z.object({
@@ -30,6 +31,7 @@ const StartForm = z.object({
 export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
   rotationCards(slack, policy);
+  pausesInSlack(slack, ports);
 
   /** What would happen, before anything does; or why it cannot. */
   async function startModal(person: Person, words: string): Promise<SlackView> {
@@ -85,7 +87,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     }
     const forGood = whyNotRotate(chosen, running, true, policy, now);
     if (forGood) throw forGood;
-    const forNow = whyNotRotate(chosen, running, false, policy, now) ?? whyNotInFreeze(chosen, policy, now);
+    const forNow = whyNotRotate(chosen, running, false, policy, now) ?? whyNotHeld(chosen, policy, now);
     const { at: opens, holds } = openingFor(chosen, policy, now);
     const grace = policy.rotation.graceMinutes;
     return form(

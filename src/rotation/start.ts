@@ -6,7 +6,7 @@ import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
 import { type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
 import { type Beginning, started, superseded } from './moves-model.ts';
-import { holdInWords, waiting, waitsFor, whyNotInFreeze } from './windows-model.ts';
+import { holdInWords, waiting, waitsFor, whyNotHeld } from './windows-model.ts';
 
 type StartPorts = Pick<Ports, 'store' | 'issuers' | 'policy'>;
 
@@ -27,7 +27,7 @@ export function startRotation(ports: StartPorts, asker: Pick<Person, 'id'>, ask:
     if (running?.emergency) {
       throw new Refusal('conflict', 'An emergency rotation of this key is already running, ahead of everything else.');
     }
-    if (!ask.emergency) refuseIf(whyNotInFreeze(key, ports.policy, tx.now));
+    if (!ask.emergency) refuseIf(whyNotHeld(key, ports.policy, tx.now));
     const why: Beginning = {
       cause: 'asked',
       causeId: null,
@@ -42,7 +42,13 @@ export function startRotation(ports: StartPorts, asker: Pick<Person, 'id'>, ask:
 /** Why this person may not do this to a key's rotation; a key that they may not even see does not exist for them. */
 export function whyNotTouch(
   person: Person,
-  action: 'rotation.start' | 'rotation.retry' | 'rotation.roll-back' | 'rotation.page',
+  action:
+    | 'rotation.start'
+    | 'rotation.retry'
+    | 'rotation.roll-back'
+    | 'rotation.page'
+    | 'rotation.pause'
+    | 'rotation.resume',
   key: ApiKey,
 ): Refusal | null {
   const refusal = whyNot(person, action, key);

@@ -1,6 +1,6 @@
 import { CronExpressionParser } from 'cron-parser';
 import { DateTime } from 'luxon';
-import { type ApiKey, snoozedNow, startsAt } from '../inventory/model.ts';
+import { type ApiKey, pausedNow, snoozedNow, startsAt } from '../inventory/model.ts';
 import { after, day, type Instant, minute, Refusal } from '../kernel.ts';
 import type { Freeze, MaintenanceWindow, Policy } from '../policy.ts';
 import { compromised, type Rotation, type Step } from './model.ts';
@@ -32,14 +32,14 @@ export function occasionsAround(cron: string, zone: string, now: Instant): { las
 
 /** What keeps the schedule from a key now, and how long. */
 export interface Hold {
-  kind: 'freeze' | 'window';
-  /** The freeze's reason, or the window's name. */
+  kind: 'pause' | 'freeze' | 'window';
+  /** The pause's or the freeze's reason, or the window's name. */
   name: string;
   /** When it no longer does. */
   until: Instant;
 }
 
-type KeyFacts = Pick<ApiKey, 'environment' | 'service' | 'expiresAt'>;
+type KeyFacts = Pick<ApiKey, 'environment' | 'service' | 'expiresAt' | 'pause'>;
 type Scope = Pick<MaintenanceWindow, 'environments' | 'services'>;
 
 function isAbout({ environments, services }: Scope, key: KeyFacts): boolean {
@@ -79,8 +79,10 @@ export function windowAt(
   return closes && closes > now ? { open: true, closes } : { open: false, opens: next };
 }
 
-/** What stands in the way of a planned change of this key at this moment; the freeze that lasts longest, else its windows. */
+/** What stands in the way of a planned change of this key at this moment: its pause, else the freeze that lasts longest, else its windows. */
 function holdAt(key: KeyFacts, policy: Policy, now: Instant): Hold | null {
+  const pause = pausedNow(key, now);
+  if (pause) return { kind: 'pause', name: pause.reason, until: new Date(pause.until) };
   let hold: Hold | null = null;
   for (const freeze of policy.rotation.freezes.filter((each) => isAbout(each, key))) {
     const until = frozenUntil(freeze, policy, now);
@@ -122,7 +124,10 @@ export function openingFor(key: KeyFacts, policy: Policy, now: Instant): Opening
     holds.push(hold);
   }
   const tooLate = key.expiresAt && (!at || at > after(key.expiresAt, -beforeItEnds));
-  return tooLate && holds.length > 0 ? { at: now, holds: [], despite: holds } : { at, holds, despite: [] };
+  // A pause is somebody's decision about this very key.
+  return tooLate && holds.length > 0 && holds[0]!.kind !== 'pause'
+    ? { at: now, holds: [], despite: holds }
+    : { at, holds, despite: [] };
 }
 
 // ————— Rotations that keep to them —————
@@ -153,7 +158,8 @@ export function waiting(rotation: Rotation, opening: Opening, now: Instant): Rot
 
 /** "the end of the freeze “Year end”", "the maintenance window “Tuesday night”". */
 export const holdInWords = ({ kind, name }: Hold): string =>
-  kind === 'freeze' ? `the end of the freeze “${name}”` : `the maintenance window “${name}”`;
+  kind === 'window' ? `the maintenance window “${name}”` : `the end of the ${kind} “${cut(name)}”`;
+const cut = (text: string) => (text.length > 100 ? `${text.slice(0, 99).toWellFormed()}…` : text);
 
 /** All that is waited for, one after the other. */
 export const holdsInWords = (holds: Hold[]): string => [...new Set(holds.map(holdInWords))].join(', then ');
@@ -166,14 +172,17 @@ export function momentInWords(at: Instant, policy: Policy): string {
 
 /**
  * Why a person cannot have this key rotated now, or null. Outside of a window they can: it waits for it by itself, on its
- * card. In a freeze they are refused, so that nobody forgets over weeks what is going to happen.
+ * card. In a freeze or a pause they are refused, so that nobody forgets over weeks what is going to happen.
  */
-export function whyNotInFreeze(key: KeyFacts, policy: Policy, now: Instant): Refusal | null {
+export function whyNotHeld(key: KeyFacts, policy: Policy, now: Instant): Refusal | null {
   const [first] = openingFor(key, policy, now).holds;
-  if (first?.kind !== 'freeze') return null;
+  if (!first || first.kind === 'window') return null;
+  const until = momentInWords(first.until, policy);
   return new Refusal(
     'conflict',
-    `Nothing is rotated until ${momentInWords(first.until, policy)}: the freeze “${first.name}” lasts until then. Schedule it for afterwards. An emergency does not wait.`,
+    first.kind === 'pause'
+      ? `Its rotation is paused until ${until}: “${cut(first.name)}”. Resume it first. An emergency does not wait.`
+      : `Nothing is rotated until ${until}: the freeze “${first.name}” lasts until then. Schedule it for afterwards. An emergency does not wait.`,
   );
 }
 

@@ -112,6 +112,8 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'rotation.retry': ofRotation('rotation.retry'),
     'rotation.roll-back': ofRotation('rotation.roll-back'),
     'rotation.page': ofRotation('rotation.page'),
+    'rotation.pause': ofKey('rotation.pause'),
+    'rotation.resume': ofKey('rotation.resume'),
     'offboarding.confirm': ofCase('offboarding.open'),
     'offboarding.call-off': ofCase('offboarding.open'),
     'offboarding.close': ofCase('offboarding.close'),
@@ -221,6 +223,12 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
       context: ({ key }) => ({ keyId: key.id }),
       fields: () => ({ reason: text('It is time') }),
     },
+    'rotation.pause': {
+      by: 'rotation.pause',
+      about: 'key',
+      context: ({ key }) => ({ keyId: key.id }),
+      fields: () => ({ until: { type: 'datepicker', selected_date: inDays(3) }, reason: text('The vendor is closed') }),
+    },
     'offboarding.open': {
       by: 'offboarding.open',
       about: 'nothing',
@@ -249,6 +257,8 @@ const commands: Record<string, Action> = {
   show: 'inventory.show-held',
   // What may be rotated is judged by the key: see the button.
   rotate: 'inventory.list',
+  pause: 'inventory.list',
+  resume: 'inventory.list',
   whoami: 'people.whoami',
   tier: 'people.set-tier',
   principal: 'people.set-principal',

@@ -10,7 +10,7 @@ const policyWith = (windows: MaintenanceWindow[], freezes: Freeze[] = []): Polic
   rotation: { ...defaultPolicy.rotation, windows, freezes },
 });
 const at = (text: string) => new Date(text);
-const key = { environment: 'production', service: 'Stripe', expiresAt: null } as const;
+const key = { environment: 'production', service: 'Stripe', expiresAt: null, pause: null } as const;
 const nightly: MaintenanceWindow = { name: 'Nightly', cron: '0 22 * * *', minutes: 240, timeZone: 'Europe/Berlin' };
 const yearEnd: Freeze = { reason: 'Year end', from: '2026-12-18', to: '2027-01-03', timeZone: 'Europe/Berlin' };
 

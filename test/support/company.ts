@@ -50,6 +50,7 @@ export function aKey(owner: Pick<Person, 'id'>, facts: Partial<ApiKey> = {}): Ap
     nextRotationAt: new Date(Date.now() + 30 * 86_400_000),
     plannedAt: null,
     snooze: null,
+    pause: null,
     addedBy: owner.id,
     addedAt: new Date(),
     ...base,

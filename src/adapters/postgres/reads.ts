@@ -26,6 +26,7 @@ function keyConditions(filter: KeyFilter): SQL[] {
     ...(filter.risk ? [eq(keys.risk, filter.risk)] : []),
     ...(filter.ownerId ? [eq(keys.ownerId, filter.ownerId)] : []),
     ...(filter.dueBefore ? [lt(keys.nextRotationAt, filter.dueBefore)] : []),
+    ...(filter.paused ? [sql`pause ->> 'endedAt' is null and (pause ->> 'until')::timestamptz > now()`] : []),
     ...wordsIn(filter.words ?? ''),
   ];
 }

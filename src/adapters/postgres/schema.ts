@@ -119,6 +119,7 @@ export const keys = pgTable('api_key', {
   nextRotationAt: instant('next_rotation_at'),
   plannedAt: instant('planned_at'),
   snooze: jsonb('snooze').$type<ApiKey['snooze']>(),
+  pause: jsonb('pause').$type<ApiKey['pause']>(),
   addedBy: id<ApiKey['addedBy']>('added_by').notNull(),
   addedAt: instant('added_at').notNull(),
 });
