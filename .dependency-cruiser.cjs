@@ -88,6 +88,7 @@ module.exports = {
     ]),
     sdk('bullmq', '^node_modules/(bullmq|ioredis)/', ['^src/adapters/bullmq/']),
     sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/(secrets-manager|providers/aws-)']),
+    sdk('ssh', '^node_modules/ssh2/', ['^src/adapters/providers/github-deploy-key\\.ts$']),
     sdk('webhooks', '^node_modules/standardwebhooks/', ['^src/adapters/webhooks/']),
     sdk('calendars', '^node_modules/ical-generator/', ['^src/calendar/calendar-document\\.ts$']),
     sdk('rates', '^node_modules/rate-limiter-flexible/', ['^src/adapters/http/']),

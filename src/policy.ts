@@ -178,6 +178,19 @@ const providerSchema = z.discriminatedUnion('kind', [
     fields: pairFields('AccessKeyId', 'SecretAccessKey'),
   }),
   z.strictObject({
+    ...each('github-deploy-key', 'https://api.github.com', 30),
+    repository: z.string().regex(/^[\w-]+\/[\w.-]+$/, 'expected owner/name'),
+    readOnly: z.boolean().default(true),
+    /** Where a key is tried. Behind a firewall GitHub also answers at ssh.github.com, port 443. */
+    sshHost: z
+      .string()
+      .regex(/^[\w.-]+$/)
+      .default('github.com'),
+    sshPort: z.number().int().min(1).max(65_535).default(22),
+  }),
+  // It needs no credential: GitHub revokes a token for whoever shows it.
+  z.strictObject(each('github-token', 'https://api.github.com', 60)).omit({ credential: true }),
+  z.strictObject({
     ...each('http', null, 30),
     ...described,
     create: z.strictObject({ ...call('POST'), value: pointer, id: pointer, expiresAt: pointer.optional() }),

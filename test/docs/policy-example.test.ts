@@ -35,7 +35,16 @@ describe('policy.example.yml', () => {
   it('is joined by examples of providers that are accepted as they stand', () => {
     const shown = [...contentOf('docs/how-to/connect-a-provider.md').matchAll(/```yaml\n([\s\S]*?)```/g)];
     const names = shown.flatMap(([, yaml]) => Object.keys(policySchema.parse(parse(yaml!)).providers));
-    expect(names).toEqual(['openai', 'mail', 'gitlab', 'aws-deployer', 'acme', 'azure-openai']);
+    expect(names).toEqual([
+      'openai',
+      'mail',
+      'gitlab',
+      'aws-deployer',
+      'shop-deploy-key',
+      'github-tokens',
+      'acme',
+      'azure-openai',
+    ]);
   });
 
   it('refuses a name that no rule has', () => {

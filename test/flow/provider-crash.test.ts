@@ -122,7 +122,7 @@ beforeAll(async () => {
       const credential = `keysteward/credential-${issuer}`;
       const { admin } = fake.world;
       await house.bot.createSecret({ Name: credential, SecretString: shape.fitting.stored?.(admin) ?? admin });
-      providers[issuer] = shape.fitting.settings(fake.url, credential);
+      providers[issuer] = shape.fitting.settings(fake.url, credential, fake.port);
       const [ours] = shape.has().map(({ name: called, value, ...facts }) => fake.world.make(called, value, facts));
       const made = aKey(owner, { issuer, purpose: `Crash at ${issuer}` });
       const { VersionId } = await house.bot.createSecret({ Name: made.secretId!, SecretString: ours!.value });

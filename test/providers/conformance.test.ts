@@ -1,15 +1,18 @@
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { inspect } from 'node:util';
+import ssh2 from 'ssh2';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { soundPair } from '../../src/adapters/providers/github-deploy-key.ts';
 import { issuers } from '../../src/adapters/providers/index.ts';
-import { newId, Secret } from '../../src/kernel.ts';
+import { type Later, newId, Secret } from '../../src/kernel.ts';
 import { policySchema } from '../../src/policy.ts';
 import type { Issuer, Made } from '../../src/ports.ts';
 import { aKey } from '../support/company.ts';
 import { useSecrets } from '../support/secrets.ts';
 import { awsSecretOf, newAwsPair } from './fakes/aws-iam.ts';
+import { publicHalfOf, tokenDialect } from './fakes/github.ts';
 import { type Fitting, fittings, twoSlots } from './fakes/index.ts';
 import { chance, type Fake, startFake } from './fakes/server.ts';
 
@@ -29,7 +32,7 @@ async function connected(fitting: Fitting, url?: string): Promise<{ fake: Fake; 
     'The credential of a provider',
   );
   const { providers } = policySchema.parse({
-    providers: { [fitting.name]: fitting.settings(url ?? fake.url, credential) },
+    providers: { [fitting.name]: fitting.settings(url ?? fake.url, credential, fake.port) },
   });
   return { fake, credential, issuer: issuers(aws.secrets, providers).of(fitting.name)! };
 }
@@ -37,10 +40,10 @@ function really(made: Made) {
   if ('refused' in made) throw new Error(made.refused);
   return { value: made.value, id: made.providerKeyId! };
 }
-const thrownBy = (run: Promise<unknown>) =>
+const thrownBy = <E = Error>(run: Promise<unknown>) =>
   run.then(
     () => null,
-    (error: unknown) => error as Error & { retryInMs?: number },
+    (error: unknown) => error as E,
   );
 
 describe.each(fittings)('$name', (fitting) => {
@@ -58,6 +61,8 @@ describe.each(fittings)('$name', (fitting) => {
     const { id, value } = fake.world.make(name, `sk-by-hand-${chance()}`);
     return { id, value: new Secret(value) };
   }
+  /** What the provider has of a value. */
+  const known = (value: Secret) => (fitting.known ?? String)(value.reveal());
   const canCreate = fitting.name !== 'anthropic';
   const whereKeysAreMade = canCreate ? it : () => {};
 
@@ -72,7 +77,7 @@ describe.each(fittings)('$name', (fitting) => {
     expect((await issuer.list(key)).map((each) => each.providerKeyId).sort()).toEqual([other.id, id].sort());
     expect(await issuer.identify(key, value)).toBe(fitting.identifies ? id : null);
     expect(await issuer.identify(key, new Secret(`nobody-knows-${chance()}`))).toBeNull();
-    expect(fake.world.live()).toEqual([other.value, value].map((each) => each.reveal()));
+    expect(fake.world.live()).toEqual([other.value, value].map(known));
     expect(JSON.stringify([id, await issuer.list(key)])).not.toContain(value.reveal());
   });
 
@@ -97,7 +102,7 @@ describe.each(fittings)('$name', (fitting) => {
         await issuer.revoke(key, { providerKeyId, value: null });
       }
       const { value } = await madeNow(name);
-      expect(fake.world.live()).toEqual([value.reveal()]);
+      expect(fake.world.live()).toEqual([known(value)]);
     },
   );
 
@@ -115,7 +120,7 @@ describe.each(fittings)('$name', (fitting) => {
     expect(said).toEqual(['alive', 'alive', 'dead']);
     expect(await issuer.confirmDead(key, { ...ending, value: null })).toMatchObject({ verdict: 'dead' });
     expect(await issuer.find(key, [id])).toEqual([]);
-    expect(fake.world.live()).toEqual([staying.value.reveal()]);
+    expect(fake.world.live()).toEqual([known(staying.value)]);
   });
 
   it('takes no outage, limit, bill or missing permission for an answer', async () => {
@@ -141,7 +146,7 @@ describe.each(fittings)('$name', (fitting) => {
       fake.world.faults = [{ on, reply }];
       expect(await thrownBy(run()), on).toMatchObject({ name: 'Later', retryInMs: 7_000 });
     }
-    expect(fake.world.live()).toEqual([value.reveal()]);
+    expect(fake.world.live()).toEqual([known(value)]);
   });
 
   const whereThereArePages = fitting.pages ? it : () => {};
@@ -175,15 +180,24 @@ describe.each(fittings)('$name', (fitting) => {
       error: { message: value.reveal() },
     };
     const said: unknown[] = [];
+    const asking = {
+      create: [() => issuer.create(key, label())],
+      list: [
+        () => issuer.list(key),
+        () => issuer.create(key, label()),
+        () => issuer.identify(key, value),
+        () => issuer.confirmDead(key, { providerKeyId: id, value: null }),
+      ],
+      revoke: [() => issuer.revoke(key, { providerKeyId: id, value })],
+      probe: [
+        () => issuer.test(key, value, null),
+        () => issuer.identify(key, value),
+        () => issuer.confirmDead(key, { providerKeyId: id, value }),
+      ],
+    };
     for (const on of ['create', 'list', 'revoke', 'probe'] as const) {
       for (const status of [400, 401, 403, 404, 409, 422, 500]) {
-        for (const run of [
-          () => issuer.create(key, label()),
-          () => issuer.list(key),
-          () => issuer.revoke(key, { providerKeyId: id, value }),
-          () => issuer.test(key, value, null),
-          () => issuer.confirmDead(key, { providerKeyId: id, value }),
-        ]) {
+        for (const run of asking[on]) {
           fake.world.faults = [{ on, reply: { status, body: quoting }, times: 9 }];
           said.push(await run().catch((error: unknown) => error));
         }
@@ -229,7 +243,9 @@ describe.each(fittings)('$name', (fitting) => {
   });
 
   it('says which secret is missing when its credential is not there', async () => {
-    const { providers } = policySchema.parse({ providers: { [fitting.name]: fitting.settings(fake.url, 'no/such') } });
+    const { providers } = policySchema.parse({
+      providers: { [fitting.name]: fitting.settings(fake.url, 'no/such', fake.port) },
+    });
     const without = issuers(aws.secrets, providers).of(fitting.name)!;
     expect(await thrownBy(without.list(key))).toMatchObject({ message: expect.stringContaining('no/such') });
     expect(without.credential).toBe('no/such');
@@ -316,6 +332,127 @@ describe('OpenAI', () => {
   });
 });
 
+describe('GitHub', () => {
+  const fitting = fittings.find(({ name }) => name === 'deploy-key')!;
+
+  it('keeps of a deploy key the half that opens something, and tells GitHub the other one', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const { value, id } = really(await issuer.create(key, label()));
+    expect(value.reveal()).toMatch(
+      /^-----BEGIN OPENSSH PRIVATE KEY-----\n[\w+/=\n]+\n-----END OPENSSH PRIVATE KEY-----\n$/,
+    );
+    expect(fake.world.live()).toEqual([expect.stringMatching(/^ssh-ed25519 \S+$/)]);
+    // A key of another kind, with a comment, as a person has stored it.
+    const byHand = ssh2.utils.generateKeyPairSync('ecdsa', { bits: 256, comment: 'me@laptop' });
+    fake.world.make('by hand', publicHalfOf(byHand.private), { id: '7' });
+    expect(await issuer.identify(key, new Secret(byHand.private))).toBe('7');
+    expect(await issuer.identify(key, value)).toBe(id);
+    expect(await issuer.test(key, new Secret(byHand.private), null)).toMatchObject({ verdict: 'works' });
+    for (const rubbish of ['', 'ghp_token', byHand.public, value.reveal().replace(/[A-Za-z]{20}/, 'A'.repeat(20))]) {
+      expect((await issuer.test(key, new Secret(rubbish), null)).verdict, rubbish).toBe('refused');
+      expect(await issuer.identify(key, new Secret(rubbish))).toBeNull();
+    }
+    await fake.close();
+  });
+
+  it('is given no key that came out a byte too short', () => {
+    const ssh = ssh2 as unknown as Parameters<typeof soundPair>[0];
+    const make = () => ssh2.utils.generateKeyPairSync('ed25519');
+    const [sound, other] = [make(), make()];
+    const short = Buffer.from(other.public.split(' ')[1]!, 'base64').subarray(0, -1).toString('base64');
+    const unsound = [
+      { ...other, public: `ssh-ed25519 ${short}` },
+      { ...other, private: other.private.replace(/\n\S{40}/, '\n') },
+      { private: sound.private, public: other.public },
+    ];
+    for (const each of unsound) expect(() => soundPair(ssh, () => each)).toThrow(/no sound SSH key/);
+    expect(soundPair(ssh, () => unsound.pop() ?? sound)).toBe(sound);
+    // As many as it takes for some of them to come out short: it did once in 256.
+    for (let i = 0; i < 600; i++) {
+      const pair = soundPair(ssh, make);
+      expect(publicHalfOf(pair.private)).toBe(pair.public.trim());
+    }
+  });
+
+  it('does not believe an SSH server that is not the one that GitHub names', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const { value, id } = really(await issuer.create(key, label()));
+    const other = await startFake(fitting.dialect());
+    other.world.keys = fake.world.keys;
+    const credential = `keysteward/github-${randomUUID()}`;
+    await aws.secrets.create(credential, randomUUID(), new Secret(fake.world.admin), 'The credential of a provider');
+    const { providers } = policySchema.parse({ providers: { x: fitting.settings(fake.url, credential, other.port) } });
+    const misled = issuers(aws.secrets, providers).of('x')!;
+    const said = { message: expect.stringMatching(/is not the one that it should be/) };
+    expect(await thrownBy(misled.test(key, value, null))).toMatchObject(said);
+    expect(await thrownBy(misled.confirmDead(key, { providerKeyId: id, value }))).toMatchObject(said);
+    expect(other.world.asked).toEqual([]);
+    await Promise.all([fake.close(), other.close()]);
+  });
+
+  it.each([
+    ['a wait', 60_000, () => ({ 'retry-after': '60' })],
+    ['an instant', 300_000, (now: number) => ({ 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': `${now + 300}` })],
+  ])('is left alone for as long as it asks for by %s with a 403', async (_, ms, headersAt) => {
+    const headers = headersAt(Math.ceil(Date.now() / 1000)) as Record<string, string>;
+    const { fake, issuer } = await connected(fitting);
+    const { id } = really(await issuer.create(key, label()));
+    for (const [on, run] of [
+      ['create', () => issuer.create(key, label())],
+      ['list', () => issuer.list(key)],
+      ['revoke', () => issuer.revoke(key, { providerKeyId: id, value: null })],
+    ] as const) {
+      fake.world.faults = [{ on, reply: { status: 403, headers, body: { message: 'rate limit exceeded' } } }];
+      const { retryInMs } = (await thrownBy<Later>(run()))!;
+      expect(Math.abs(retryInMs - ms), on).toBeLessThan(30_000);
+    }
+    expect(fake.world.live()).toHaveLength(1);
+    await fake.close();
+  });
+
+  it('tries a token and revokes it for good with nothing but the token itself; a person makes the next one', async () => {
+    const fake = await startFake(tokenDialect());
+    const { providers } = policySchema.parse({
+      providers: { github: { kind: 'github-token', baseUrl: fake.url, propagationSeconds: 2 } },
+    });
+    const issuer = issuers(aws.secrets, providers).of('github')!;
+    expect(issuer.credential).toBeNull();
+    expect(issuer.can).toMatchObject({ create: false, test: true, revoke: true, confirmDead: true, list: false });
+    expect(await issuer.create(key, label())).toMatchObject({ refused: expect.stringMatching(/a person has to/) });
+    const [value, other] = [`ghp_${chance()}`, `github_pat_${chance()}`].map((each) => new Secret(each)) as [
+      Secret,
+      Secret,
+    ];
+    for (const each of [value, other]) fake.world.make('by hand', each.reveal());
+    fake.world.lag.ended = 2;
+
+    expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
+    const id = await issuer.identify(key, value);
+    expect(id).toBe(createHash('sha256').update(value.reveal()).digest('base64'));
+    expect(await issuer.identify(key, new Secret('sk-something-else'))).toBeNull();
+    for (const status of [402, 403, 404, 429, 500, 503]) {
+      fake.world.faults = [{ on: 'probe', reply: { status }, times: 2 }];
+      expect((await issuer.test(key, value, null)).verdict, String(status)).toBe('unclear');
+      expect((await issuer.confirmDead(key, { providerKeyId: id, value })).verdict, String(status)).toBe('unclear');
+    }
+    expect(await issuer.confirmDead(key, { providerKeyId: id, value: null })).toMatchObject({ verdict: 'unclear' });
+    expect(await thrownBy(issuer.revoke(key, { providerKeyId: id, value: null }))).toMatchObject({
+      message: expect.stringMatching(/only for whoever shows it/),
+    });
+    const reply = { status: 403, headers: { 'retry-after': '60' }, body: { message: value.reveal() } };
+    fake.world.faults = [{ on: 'revoke', reply }];
+    expect(await thrownBy(issuer.revoke(key, { providerKeyId: id, value }))).toMatchObject({ retryInMs: 60_000 });
+    fake.world.faults = [{ on: 'revoke', lose: true }];
+    expect(await thrownBy(issuer.revoke(key, { providerKeyId: id, value }))).toBeInstanceOf(Error);
+    await issuer.revoke(key, { providerKeyId: id, value });
+    const said: string[] = [];
+    for (let i = 0; i < 3; i++) said.push((await issuer.confirmDead(key, { providerKeyId: id, value })).verdict);
+    expect(said).toEqual(['alive', 'alive', 'dead']);
+    expect(fake.world.live()).toEqual([other.reveal()]);
+    await fake.close();
+  });
+});
+
 describe('AWS IAM', () => {
   const fitting = fittings.find(({ name }) => name === 'aws')!;
 
@@ -394,7 +531,7 @@ describe('a value in two parts', () => {
     const fields = { id: 'user', secret: 'pass' };
     const { fake, issuer } = await connected({
       ...twilio,
-      settings: (url, credential) => ({ ...twilio.settings(url, credential), fields }),
+      settings: (url, credential) => ({ ...twilio.settings(url, credential, 0), fields }),
     });
     const inUse = await stored('{"region":"ie1","pass":"old","user":"SKold","__proto__":{"x":1}}');
     const { value, id } = really(await issuer.create(inUse, label()));
@@ -433,7 +570,11 @@ describe('a value in two parts', () => {
           return dialect.handle(asked, world);
         },
       }),
-      settings: (url, credential) => ({ ...twilio.settings(url, credential), policy, testPath: '/2010-04-01/x.json' }),
+      settings: (url, credential) => ({
+        ...twilio.settings(url, credential, 0),
+        policy,
+        testPath: '/2010-04-01/x.json',
+      }),
     });
     const { value } = really(await issuer.create(key, label()));
     expect(forms).toMatchObject([{ AccountSid: 'AC1', KeyType: 'restricted', Policy: JSON.stringify(policy) }]);
@@ -453,6 +594,8 @@ describe('policy.yml', () => {
     [{ sms: { kind: 'twilio', credential: 'x', account: 'AC1', fields: { id: 'a', secret: 'a' } } }, /two different/],
     [{ sms: { kind: 'twilio', credential: 'x', account: '../AC1' } }, /account SID/],
     [{ aws: { kind: 'aws-iam', credential: 'x' } }, /user/],
+    [{ github: { kind: 'github-token', credential: 'x' } }, /credential/],
+    [{ github: { kind: 'github-deploy-key', credential: 'x', repository: '../shop' } }, /owner.name/],
     [{ aws: { kind: 'aws-iam', user: '' } }, /IAM user/],
     [{ mail: { kind: 'sendgrid', credential: 'x', scopes: [] } }, /scopes/],
     [{ other: { kind: 'nobody', credential: 'x' } }, /kind/],

@@ -21,6 +21,8 @@ export interface Answer {
   /** Parsed JSON; null when there is none. */
   body: unknown;
   headers: Headers;
+  /** What to quote as evidence where a status means nothing. Our own words. */
+  said?: string;
 }
 
 /** What every provider's adapter is made with. */
@@ -110,10 +112,11 @@ export function expected(provider: string, doing: string, answer: Answer, status
   throw new Error(inWords(provider, doing, answer));
 }
 
-/** How long a provider that is asked too often wants to be left alone, in milliseconds. */
-function waitMs({ status, headers }: Answer): number | null {
-  const after = headers.get('retry-after');
-  if ((status !== 429 && status !== 503) || !after) return null;
+/** How long a provider that is asked too often wants to be left alone, in milliseconds. GitHub says so by 403 as well. */
+export function waitMs({ status, headers }: Answer): number | null {
+  const spent = headers.get('x-ratelimit-remaining') === '0' ? Number(headers.get('x-ratelimit-reset')) : 0;
+  const after = headers.get('retry-after') ?? (spent > 0 ? new Date(spent * 1000).toUTCString() : null);
+  if (![403, 429, 503].includes(status) || !after) return null;
   const seconds = /^\d+$/.test(after) ? Number(after) : (Date.parse(after) - Date.now()) / 1000;
   return Number.isFinite(seconds) ? Math.min(Math.max(seconds * 1000, 1_000), longestWaitMs) : null;
 }
@@ -135,7 +138,7 @@ export interface Talk {
 /** How one provider is talked to. `headersOf` is how a value is shown to it; the credential may be shown in another way. */
 export function talkingTo(
   name: string,
-  { baseUrl, credential }: { baseUrl: string; credential: string },
+  { baseUrl, credential }: { baseUrl: string; credential: string | null },
   means: Means,
   headersOf: (value: Secret) => Record<string, string> = bearer,
   credentialHeadersOf = headersOf,
@@ -145,6 +148,7 @@ export function talkingTo(
     ask,
     as: (value, call) => ask({ ...call, headers: { ...call.headers, ...headersOf(value) } }),
     async admin(call) {
+      if (credential === null) throw new Error(`${name} is connected without a credential`);
       const shown = credentialHeadersOf(await credentialOf(means, name, credential));
       return ask({ ...call, headers: { ...call.headers, ...shown } });
     },

@@ -5,6 +5,8 @@ import { awsIam } from './aws-iam.ts';
 import type { Means } from './call.ts';
 import { cloudflare } from './cloudflare.ts';
 import { datadog } from './datadog.ts';
+import { githubDeployKey } from './github-deploy-key.ts';
+import { githubToken } from './github-token.ts';
 import { gitlab } from './gitlab.ts';
 import { mistral } from './mistral.ts';
 import { openai } from './openai.ts';
@@ -39,6 +41,10 @@ export function issuerFrom(name: string, settings: Settings, means: Means): Issu
       return twilio(name, settings, means);
     case 'aws-iam':
       return awsIam(name, settings, means);
+    case 'github-deploy-key':
+      return githubDeployKey(name, settings, means);
+    case 'github-token':
+      return githubToken(name, settings, means);
     case 'http':
       return template(name, settings, means);
     case 'http-slots':

@@ -49,8 +49,9 @@ export function providerOfPairs(dialect: PairDialect, fields: PairFields, { secr
     ...dialect,
     async identify(key, value) {
       const id = pairIn(value, fields)?.id;
-      return (await dialect.list(key)).some((each) => each.providerKeyId === id) ? id! : null;
+      return (await dialect.list!(key)).some((each) => each.providerKeyId === id) ? id! : null;
     },
+    whyNotValue: async (value) => (pairIn(value, fields) ? null : `it is ${noPair}`),
     probe: (_key, value) => dialect.probe(pairIn(value, fields)!),
   });
   return {
@@ -68,12 +69,5 @@ export function providerOfPairs(dialect: PairDialect, fields: PairFields, { secr
       const rest = before ? documentIn(before.value) : {};
       return { ...made, value: new Secret(JSON.stringify({ ...rest, ...parts })) };
     },
-    async test(key, value, old) {
-      if (!pairIn(value, fields)) return { verdict: 'refused', evidence: `the value is ${noPair}` };
-      return frame.test(key, value, old);
-    },
-    // What has not the two parts can be tried nowhere; then the provider's list has to say it.
-    confirmDead: (key, { providerKeyId, value }) =>
-      frame.confirmDead(key, { providerKeyId, value: value && pairIn(value, fields) ? value : null }),
   };
 }

@@ -1,7 +1,7 @@
 import type { ApiKey } from '../../inventory/model.ts';
 import { Secret } from '../../kernel.ts';
 import type { Ending, IssuedKey, Issuer, IssuerAbilities } from '../../ports.ts';
-import { type Answer, expected, inWords, isFinal, textAt } from './call.ts';
+import { type Answer, expected, inWords, isFinal, textAt, waitMs } from './call.ts';
 
 export type Verdict = 'works' | 'refused' | 'unclear';
 
@@ -18,14 +18,16 @@ export interface Dialect {
   /** What it answered: the value once, its name for it, and its end. */
   made?(answer: Answer): { value: string | null; providerKeyId: string | null; expiresAt: Date | null };
   /** All keys, over all pages. */
-  list(key: ApiKey): Promise<IssuedKey[]>;
+  list?(key: ApiKey): Promise<IssuedKey[]>;
   identify(key: ApiKey, value: Secret): Promise<string | null>;
+  /** What is wrong with the form of a value, so that it need not be tried, or null. */
+  whyNotValue?(value: Secret): Promise<string | null>;
   /** Tries a value at an address that costs nothing and changes nothing. */
   probe(key: ApiKey, value: Secret): Promise<Answer>;
   /** What that says of the value: by 200 and 401 where nothing else is said. Everything that is not the provider's own word on it is `unclear`. */
   judge?(answer: Answer): Verdict;
   /** Ends a key; one that is gone already is no trouble. */
-  revoke(key: ApiKey, providerKeyId: string): Promise<void>;
+  revoke(key: ApiKey, providerKeyId: string, value: Secret | null): Promise<void>;
   enable?(key: ApiKey, providerKeyId: string, on: boolean): Promise<void>;
   lastUsed?(key: ApiKey, providerKeyId: string): Promise<Date | null>;
 }
@@ -37,8 +39,10 @@ export function provider(dialect: Dialect): Issuer {
   const { name, settings, keyLimit = null, judge = byStatus } = dialect;
   const probed = async (key: ApiKey, value: Secret) => {
     const answer = await dialect.probe(key, value);
-    return { verdict: judge(answer), status: answer.status };
+    return { verdict: judge(answer), said: answer.said ?? `HTTP ${answer.status}` };
   };
+  const whyNotValue = async (value: Secret) => (await dialect.whyNotValue?.(value)) ?? null;
+  const list = async (key: ApiKey) => (await dialect.list?.(key)) ?? [];
   return {
     name,
     can: {
@@ -47,14 +51,14 @@ export function provider(dialect: Dialect): Issuer {
       disable: Boolean(dialect.enable),
       revoke: true,
       confirmDead: true,
-      list: true,
+      list: Boolean(dialect.list),
       lastUsed: Boolean(dialect.lastUsed),
       overlap: dialect.overlap ?? 'many',
       keyLimit,
       propagationSeconds: settings.propagationSeconds,
     },
     credential: settings.credential,
-    list: dialect.list,
+    list,
     identify: dialect.identify,
     ...(dialect.enable ? { enable: dialect.enable } : {}),
     lastUsed: async (key, id) => (await dialect.lastUsed?.(key, id)) ?? null,
@@ -62,7 +66,7 @@ export function provider(dialect: Dialect): Issuer {
     async create(key, label) {
       if (!dialect.create || !dialect.made) return { refused: `${name} makes no keys for programs; a person has to.` };
       if (keyLimit !== null) {
-        const there = (await dialect.list(key)).length;
+        const there = (await list(key)).length;
         if (there >= keyLimit) {
           return {
             refused: `${name} already has ${there} keys here and allows ${keyLimit}. Remove one that nobody uses, then press Retry.`,
@@ -70,7 +74,7 @@ export function provider(dialect: Dialect): Issuer {
         }
       }
       const answer = await dialect.create(key, label);
-      if (isFinal(answer.status)) return { refused: inWords(name, 'create a key', answer) };
+      if (isFinal(answer.status) && waitMs(answer) === null) return { refused: inWords(name, 'create a key', answer) };
       expected(name, 'create a key', answer, [200, 201]);
       const { value, providerKeyId, expiresAt } = dialect.made(answer);
       // The value is lost, and what was made is found by its label.
@@ -79,32 +83,34 @@ export function provider(dialect: Dialect): Issuer {
     },
 
     async find(key, labels) {
-      return (await dialect.list(key)).filter(
-        (each) => each.active && each.label !== null && labels.includes(each.label),
-      );
+      return (await list(key)).filter((each) => each.active && each.label !== null && labels.includes(each.label));
     },
 
     async test(key, value) {
-      const { verdict, status } = await probed(key, value);
-      const said = { works: 'accepts it', refused: 'does not accept it', unclear: 'says neither yes nor no' }[verdict];
-      return { verdict, evidence: `${name} ${said} (HTTP ${status})` };
+      const whyNot = await whyNotValue(value);
+      if (whyNot) return { verdict: 'refused', evidence: whyNot };
+      const { verdict, said } = await probed(key, value);
+      const does = { works: 'accepts it', refused: 'does not accept it', unclear: 'says neither yes nor no' }[verdict];
+      return { verdict, evidence: `${name} ${does} (${said})` };
     },
 
-    async revoke(key, { providerKeyId }) {
-      if (providerKeyId) await dialect.revoke(key, providerKeyId);
+    async revoke(key, { providerKeyId, value }) {
+      if (providerKeyId) await dialect.revoke(key, providerKeyId, value);
     },
 
     async confirmDead(key, ending: Ending) {
-      if (ending.value) {
-        const { verdict, status } = await probed(key, ending.value);
+      // What cannot be tried has to be seen in the list.
+      if (ending.value && !(await whyNotValue(ending.value))) {
+        const { verdict, said } = await probed(key, ending.value);
         return {
-          refused: { verdict: 'dead' as const, evidence: `${name} no longer accepts the old value (HTTP ${status})` },
-          works: { verdict: 'alive' as const, evidence: `${name} accepts the old value (HTTP ${status})` },
-          unclear: { verdict: 'unclear' as const, evidence: `${name} answered HTTP ${status}` },
+          refused: { verdict: 'dead' as const, evidence: `${name} no longer accepts the old value (${said})` },
+          works: { verdict: 'alive' as const, evidence: `${name} accepts the old value (${said})` },
+          unclear: { verdict: 'unclear' as const, evidence: `${name} says neither yes nor no (${said})` },
         }[verdict];
       }
-      if (!ending.providerKeyId) return { verdict: 'unclear', evidence: 'there is nothing to ask for' };
-      const listed = (await dialect.list(key)).find((each) => each.providerKeyId === ending.providerKeyId);
+      if (!ending.providerKeyId || !dialect.list)
+        return { verdict: 'unclear', evidence: 'there is nothing to ask for' };
+      const listed = (await list(key)).find((each) => each.providerKeyId === ending.providerKeyId);
       return listed?.active
         ? { verdict: 'alive', evidence: `${name} lists ${ending.providerKeyId} as active` }
         : { verdict: 'dead', evidence: `${name} no longer lists ${ending.providerKeyId} as active` };

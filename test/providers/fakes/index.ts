@@ -3,6 +3,7 @@ import { anthropicDialect } from './anthropic.ts';
 import { awsError, awsIamDialect, awsPair, awsSecretOf } from './aws-iam.ts';
 import { cloudflareDialect } from './cloudflare.ts';
 import { datadogDialect } from './datadog.ts';
+import { deployKeyDialect, publicHalfOf } from './github.ts';
 import { gitlabDialect } from './gitlab.ts';
 import { mistralDialect } from './mistral.ts';
 import { openaiDialect } from './openai.ts';
@@ -15,9 +16,11 @@ export interface Fitting {
   name: string;
   dialect(): Dialect;
   /** The entry of policy.yml. */
-  settings(baseUrl: string, credential: string): Record<string, unknown>;
+  settings(baseUrl: string, credential: string, port: number): Record<string, unknown>;
   /** How its credential is stored, where that is not as it is. */
   stored?(admin: string): string;
+  /** What the provider has of a value, where that is not all of it. */
+  known?(value: string): string;
   /** Whether a value can be told from the others. */
   identifies: boolean;
   /** Whether its keys bear names. */
@@ -195,6 +198,25 @@ export const fittings: Fitting[] = [
       awsError(403, 'SignatureDoesNotMatch', 'The request signature we calculated does not match'),
       awsError(403, 'RequestExpired', 'Request has expired'),
     ],
+  },
+  {
+    name: 'deploy-key',
+    dialect: deployKeyDialect,
+    settings: (baseUrl, credential, sshPort) => ({
+      kind: 'github-deploy-key',
+      baseUrl,
+      credential,
+      ...common,
+      repository: 'acme/shop.js',
+      sshHost: '127.0.0.1',
+      sshPort,
+    }),
+    known: publicHalfOf,
+    identifies: true,
+    pages: true,
+    keyLimit: null,
+    // SSH lets in or denies; whatever else happens ends the connection, and is an outage.
+    unclear: [],
   },
 ];
 export const twoSlots: Fitting = {

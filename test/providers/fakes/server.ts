@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Server } from 'node:net';
 
 export type Kind = 'create' | 'list' | 'revoke' | 'probe' | 'other';
 export interface Asked {
@@ -77,6 +77,15 @@ export class World {
     this.hidden--;
     return there.slice(0, -1);
   }
+  /** Takes the next fault of this kind, if there is one. */
+  faultOn(kind: Kind): Fault | undefined {
+    const fault = this.faults.find((each) => each.on === kind);
+    if (fault) {
+      fault.times = (fault.times ?? 1) - 1;
+      if (fault.times <= 0) this.faults = this.faults.filter((each) => each !== fault);
+    }
+    return fault;
+  }
   /** Values that work for good, once everything has arrived everywhere. */
   live(): string[] {
     return this.keys.filter((each) => !each.ended).map((each) => each.value);
@@ -88,10 +97,18 @@ export interface Dialect {
   /** How the caller shows who they are. */
   credentialOf(asked: Asked): string;
   handle(asked: Asked, world: World): Reply;
+  /** A server of another kind over the same world. */
+  beside?(world: World): Promise<Beside>;
+}
+export interface Beside {
+  port: number;
+  close(): Promise<void>;
 }
 export interface Fake {
   url: string;
   world: World;
+  /** Where the other server listens; 0 when there is none. */
+  port: number;
   close(): Promise<void>;
 }
 
@@ -118,11 +135,7 @@ export async function startFake(dialect: Dialect): Promise<Fake> {
       };
       const kind = dialect.kindOf(asked);
       world.asked.push({ kind, method: asked.method, path: asked.path, credential: dialect.credentialOf(asked) });
-      const fault = world.faults.find((each) => each.on === kind);
-      if (fault) {
-        fault.times = (fault.times ?? 1) - 1;
-        if (fault.times <= 0) world.faults = world.faults.filter((each) => each !== fault);
-      }
+      const fault = world.faultOn(kind);
       const reply = fault?.reply ?? dialect.handle(asked, world);
       if (fault?.lose) return void request.socket.destroy();
       response.writeHead(reply.status, { 'content-type': 'application/json', ...reply.headers });
@@ -131,16 +144,26 @@ export async function startFake(dialect: Dialect): Promise<Fake> {
       );
     });
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const port = await listening(server);
+  const beside = await dialect.beside?.(world);
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: `http://127.0.0.1:${port}`,
     world,
-    close: () =>
-      new Promise((resolve) => {
+    port: beside?.port ?? 0,
+    async close() {
+      await beside?.close();
+      await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
-      }),
+      });
+    },
   };
+}
+
+/** The port that a server got. */
+export async function listening(server: Server): Promise<number> {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return (server.address() as AddressInfo).port;
 }
 
 /** One page of something, from where the caller left off. */
