@@ -32,6 +32,7 @@ import { standardWebhooks } from './adapters/webhooks/standard.ts';
 import { auditInTerminal } from './audit/cli.ts';
 import { auditInSlack } from './audit/slack.ts';
 import { calendarOverHttp } from './calendar/http.ts';
+import { remindOwners } from './calendar/remind.ts';
 import { calendarInSlack } from './calendar/slack.ts';
 import { ConfigProblem } from './config.ts';
 import { planDigests } from './digest/plan.ts';
@@ -415,6 +416,7 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
     'incidents.watch': (job) => watchIncident(ports, job),
     'incidents.deadline': (job) => tellOverdue(ports, job),
     'incidents.check': () => checkIncidents(ports),
+    'calendar.remind': async () => void (await remindOwners(ports)),
     'digest.plan': async () => void (await planDigests(ports)),
     'digest.refresh': () => refreshDigests(ports),
   };

@@ -90,6 +90,7 @@ export const jobs = {
     { lane: 'urgent', attempts: 20 },
   ),
   'incidents.check': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
+  'calendar.remind': job(nothing, { lane: 'normal', attempts: 3, cron: '*/15 * * * *' }),
   'digest.plan': job(nothing, { lane: 'normal', attempts: 3, cron: '*/15 * * * *' }),
   'digest.refresh': job(nothing, { lane: 'bulk', attempts: 5, cron: '3 0 * * *' }),
 } as const satisfies Record<string, Job<z.ZodType>>;

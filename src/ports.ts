@@ -1,6 +1,7 @@
 import type { AccessRequest, Grant } from './access/model.ts';
 import type { AuditEvent, AuditFilter } from './audit/model.ts';
 import type { CalendarFeed } from './calendar/model.ts';
+import type { Reminder } from './calendar/reminder-model.ts';
 import type { Counts, Digest, Reader, Standing } from './digest/model.ts';
 import type { Incident, Seen } from './incidents/model.ts';
 import type { Consumer } from './inventory/consumer-model.ts';
@@ -183,6 +184,10 @@ export interface CalendarReads extends Rows<CalendarFeed> {
   /** When each of these keys and grants last changed, by its id; nothing for one that the log does not know. */
   changesOf(keyIds: readonly string[], grantIds: readonly string[]): Promise<Map<string, Instant>>;
 }
+export interface ReminderReads extends Rows<Reminder> {
+  /** Active keys that are due from now to this instant, and whose owner has not had the last of the reminders, by id. */
+  candidates(before: Instant, leastDays: number, after: Id<'key'> | null, limit: number): Promise<Id<'key'>[]>;
+}
 export interface AuditReads {
   /** Newest first; `before` is the `next` of the page before. */
   list(filter: AuditFilter, limit: number, before?: string | null): Promise<Page<AuditEvent>>;
@@ -203,6 +208,7 @@ export interface View {
   incidents: IncidentReads;
   digests: DigestReads;
   calendars: CalendarReads;
+  reminders: ReminderReads;
   audit: AuditReads;
   cards: CardReads;
 }
@@ -225,6 +231,7 @@ export interface Tx extends View {
   incidents: Writable<IncidentReads, Incident>;
   digests: Writable<DigestReads, Digest>;
   calendars: Writable<CalendarReads, CalendarFeed>;
+  reminders: Writable<ReminderReads, Reminder>;
   jobs: {
     /** Work that follows from this change; it exists when, and only when, the change does. With `once`, a second waiting job of that name and key is not added. */
     add<N extends JobName>(

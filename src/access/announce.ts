@@ -1,5 +1,5 @@
-import { DateTime } from 'luxon';
-import { after, type Id, type Instant, minute } from '../kernel.ts';
+import { after, type Id, minute } from '../kernel.ts';
+import { inWorkingHours } from '../people/hours-model.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { Ports, Tx } from '../ports.ts';
@@ -44,23 +44,6 @@ export function askNewOwner({ store }: Pick<Ports, 'store'>, { keyId }: { keyId:
     }
     tx.note({ ownerId, asked });
   });
-}
-
-/** The next moment at or after `from` that lies in this person's working hours. */
-export function inWorkingHours(from: Instant, zone: string, policy: Policy): Instant {
-  const { from: opens, to: closes, days } = policy.people.workingHours;
-  const at = (moment: DateTime, clock: string) =>
-    moment.set({ hour: Number(clock.slice(0, 2)), minute: Number(clock.slice(3)), second: 0, millisecond: 0 });
-  let moment: DateTime = DateTime.fromJSDate(from, { zone });
-  if (!moment.isValid) moment = DateTime.fromJSDate(from, { zone: 'utc' });
-  for (let tries = 0; tries < 9; tries++) {
-    if (days.includes(moment.weekday)) {
-      if (moment < at(moment, opens)) return at(moment, opens).toJSDate();
-      if (moment < at(moment, closes)) return moment.toJSDate();
-    }
-    moment = at(moment.plus({ days: 1 }), opens);
-  }
-  return from;
 }
 
 async function planNudge(tx: Tx, request: AccessRequest, policy: Policy): Promise<void> {

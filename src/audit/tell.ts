@@ -125,6 +125,7 @@ const words = {
   'calendar.address': 'Ask for the address of a calendar',
   'calendar.open': 'Make an address for a calendar',
   'calendar.close': 'Turn a calendar off',
+  'calendar.remind': 'Remind an owner of a key that they have to rotate',
   'calendar.fetch': 'Fetch a calendar, for the first time in a day',
   'audit.read': 'Read the audit log',
   'audit.page': 'Turn the page of the audit log',

@@ -3,8 +3,10 @@ import { DateTime } from 'luxon';
 import type { Grant } from '../access/model.ts';
 import { type ApiKey, rotatesItself, snoozedNow, startsAt } from '../inventory/model.ts';
 import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
+import { zoneOf } from '../people/hours-model.ts';
 import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
+import { holdsInWords, nextStartOf } from '../rotation/windows-model.ts';
 
 /** Somebody's own keys and access, or every key of the company. */
 export const scopes = ['own', 'team'] as const;
@@ -78,7 +80,10 @@ export function rotationEntry(facts: KeyFacts, zone: string, policy: Policy, now
   const due = startsAt(key);
   if (!due || key.status !== 'active') return null;
   const snooze = snoozedNow(key, now);
-  const until = snooze && new Date(snooze.until) > due ? new Date(snooze.until) : due;
+  const asleep = snooze && new Date(snooze.until) > due ? new Date(snooze.until) : due;
+  // Windows and freezes are for what starts by itself.
+  const opening = byHand ? null : nextStartOf(key, policy, now);
+  const until = (opening?.holds.length ? opening.at : null) ?? asleep;
   return {
     uid: `rotation-${key.id}@keysteward`,
     title: byHand ? `Rotate ${key.name}` : `Keysteward rotates ${key.name}`,
@@ -87,10 +92,11 @@ export function rotationEntry(facts: KeyFacts, zone: string, policy: Policy, now
         ? `A person has to do it: make a new key at ${key.service}, store it, end the old one. /keys show ${key.id} has the steps.`
         : 'It happens by itself; there is nothing to do. Whoever keeps a copy of the value has to fetch the new one.',
       ...(key.plannedAt ? ['Somebody planned it for then.'] : []),
+      ...(opening?.holds.length ? [`It waits for ${holdsInWords(opening.holds)}.`] : []),
       ...(snooze ? [`Snoozed until then: ${snooze.reason}`] : []),
       ...about(facts),
     ],
-    at: byHand ? { day: dayIn(zone, until) } : { from: until, to: after(until, 15 * minute) },
+    at: byHand ? { day: dayIn(zoneOf(zone, policy), until) } : { from: until, to: after(until, 15 * minute) },
     remindDays: byHand ? policy.rotation.remindDays : [],
     link: facts.runbook,
     changedAt: facts.changedAt,
@@ -136,7 +142,4 @@ export function accessEntry(grant: Grant, key: Pick<ApiKey, 'id' | 'name'>, chan
   };
 }
 
-function dayIn(zone: string, at: Instant): string {
-  const there = DateTime.fromJSDate(at, { zone });
-  return (there.isValid ? there : DateTime.fromJSDate(at, { zone: 'utc' })).toISODate()!;
-}
+const dayIn = (zone: string, at: Instant): string => DateTime.fromJSDate(at, { zone }).toISODate()!;

@@ -4,6 +4,7 @@ import type { SlackDoor } from '../doors.ts';
 import { Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
+import { reminderCards } from './cards.ts';
 import { closeFeed } from './close-feed.ts';
 import { type CalendarFeed, type Scope, scopes, whyNotSubscribe } from './model.ts';
 import { openFeed } from './open-feed.ts';
@@ -20,6 +21,7 @@ const words: Record<Scope, { name: string; shows: string }> = {
 /** `/keys calendar`: the private address that somebody's calendar program fetches, made, replaced and turned off. */
 export function calendarInSlack(slack: SlackDoor, ports: Ports): void {
   const { store } = ports;
+  reminderCards(slack);
 
   async function overview(person: Person): Promise<SlackView> {
     const feeds = await store.read((view) => view.calendars.ofPerson(person.id));

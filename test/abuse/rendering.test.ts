@@ -308,6 +308,7 @@ const about: Record<string, keyof World['ids'] | 'none'> = {
   offboarding: 'case',
   incidents: 'incident',
   digest: 'person',
+  calendar: 'key',
   work: 'none',
 };
 

@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { announceRequest, inWorkingHours, nudge } from '../../src/access/announce.ts';
+import { announceRequest, nudge } from '../../src/access/announce.ts';
 import { applyGrants, checkDrift, noticeEnd } from '../../src/access/apply.ts';
 import { decideRequest, expireRequest } from '../../src/access/decide.ts';
 import { endGrant, endWhenDue, sweepGrants } from '../../src/access/end.ts';
 import { requestAccess } from '../../src/access/request.ts';
 import { accessInSlack } from '../../src/access/slack.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
+import { inWorkingHours } from '../../src/people/hours-model.ts';
 import type { Person } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { aKey, aPerson, given } from '../support/company.ts';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { owes, zoneOf } from '../../src/digest/occasion.ts';
+import { owes } from '../../src/digest/occasion.ts';
+import { zoneOf } from '../../src/people/hours-model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { occasionsAround } from '../../src/rotation/windows-model.ts';
 

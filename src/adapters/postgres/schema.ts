@@ -1,6 +1,7 @@
 import { boolean, customType, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core';
 import type { AccessRequest, Grant } from '../../access/model.ts';
 import type { CalendarFeed } from '../../calendar/model.ts';
+import type { Reminder } from '../../calendar/reminder-model.ts';
 import type { Digest } from '../../digest/model.ts';
 import type { Incident } from '../../incidents/model.ts';
 import type { Consumer } from '../../inventory/consumer-model.ts';
@@ -276,4 +277,12 @@ export const calendarFeeds = pgTable('calendar_feed', {
   addressHash: text('address_hash'),
   madeAt: instant('made_at').notNull(),
   fetchedAt: instant('fetched_at'),
+});
+
+export const reminders = pgTable('reminder', {
+  id: id<Reminder['id']>('id').primaryKey(),
+  personId: id<Reminder['personId']>('person_id').notNull(),
+  dueAt: instant('due_at').notNull(),
+  days: integer('days').notNull(),
+  sentAt: instant('sent_at').notNull(),
 });

@@ -6,7 +6,7 @@ import { type JobName, jobs } from '../../jobs.ts';
 import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
 import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
 import { appendAudit, auditReads } from './audit.ts';
-import { calendarRows } from './calendars.ts';
+import { calendarRows, reminderRows } from './calendars.ts';
 import { caseRows, writableCases } from './cases.ts';
 import { digestRows } from './digests.ts';
 import { consumerRows, grantRows, incidentRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
@@ -63,6 +63,7 @@ function viewOf(session: Session, now: Instant): View {
     incidents: incidentRows(session),
     digests: digestRows(session),
     calendars: calendarRows(session),
+    reminders: reminderRows(session),
     audit: auditReads(session),
     cards: { of: (kind, subject) => cardsOf(session, kind, subject) },
   };
@@ -133,6 +134,7 @@ function txOf(
     incidents: incidentRows(session),
     digests: digestRows(session),
     calendars: calendarRows(session),
+    reminders: reminderRows(session),
     jobs: { add: addJob },
     cards: {
       ...view.cards,
