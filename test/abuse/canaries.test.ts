@@ -4,12 +4,19 @@ import path from 'node:path';
 import { SecretsManager } from '@aws-sdk/client-secrets-manager';
 import { Redis } from 'ioredis';
 import pg from 'pg';
+import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { slackDoor } from '../../src/adapters/slack/door.ts';
 import { standardWebhooks } from '../../src/adapters/webhooks/standard.ts';
 import { openSlack } from '../../src/app.ts';
 import { startLocalSecretsManager } from '../../src/local/secrets-manager/server.ts';
+import { policySchema } from '../../src/policy.ts';
+import { newAwsPair } from '../providers/fakes/aws-iam.ts';
+import { fittings } from '../providers/fakes/index.ts';
+import { chance, type Fake, startFake } from '../providers/fakes/server.ts';
+import { twilioPair } from '../providers/fakes/twilio.ts';
 import { commandBody, knock, refusalsOf, submitBody, tablesOf, typedInto, useEars } from '../support/abuse.ts';
+import { aKey, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
 import { environmentOf, startChild } from '../support/process.ts';
@@ -66,6 +73,10 @@ const marked = (n: number) => ['sk-proj', `Cana7yQ2x${n}Vb9LmN4vB7cD2eF9gH3jK5sT
 let house: House;
 const crashes: string[] = [];
 const canaries = new Set<string>();
+/** Providers that are connected: their values in one part, in two, of their own making, and found without a name. */
+const connected = ['openai', 'aws', 'twilio', 'deploy-key'].map((name) => fittings.find((each) => each.name === name)!);
+const fakes = new Map<string, Fake>();
+const credentialOf = (name: string) => `keysteward/credential-${name}`;
 
 /** Every value that Secrets Manager holds, under a label or under none. */
 async function collect(): Promise<void> {
@@ -106,9 +117,19 @@ beforeAll(async () => {
     await redis.flushdb();
     redis.disconnect();
   }
-  house = await openHouse({ databaseUrl: database.url, ...(redisUrl ? { redisUrl } : {}) });
+  const providers: Record<string, unknown> = {};
+  for (const fitting of connected) {
+    const fake = await startFake(fitting.dialect());
+    fakes.set(fitting.name, fake);
+    providers[fitting.name] = fitting.settings(fake.url, credentialOf(fitting.name), fake.port);
+  }
+  const policy = policySchema.parse({ providers, rotation: { graceMinutes: 0, settleSeconds: 2 } });
+  house = await openHouse({ databaseUrl: database.url, ...(redisUrl ? { redisUrl } : {}), settings: { policy } });
 }, 120_000);
-afterAll(() => house.stop());
+afterAll(async () => {
+  await house.stop();
+  for (const fake of fakes.values()) await fake.close();
+});
 const keyNamed = async (words: string) => (await house.program.store.read((view) => view.keys.search(words, 2)))[0]!;
 
 describe('no secret outside the store, with every flow run', { timeout: 120_000 }, () => {
@@ -171,6 +192,67 @@ describe('no secret outside the store, with every flow run', { timeout: 120_000 
       90_000,
     );
     house.aws.control.clearFaults();
+  });
+
+  it('rotating at providers, also while they lose their answers and quote keys in their errors', async () => {
+    const owner = (await house.program.store.read((view) => view.people.bySlackId('U0OLIVIA')))!;
+    const olivia = house.as('U0OLIVIA');
+    const outcomes = connected.map(async ({ name, stored = String, known = String }) => {
+      const { world } = fakes.get(name)!;
+      const secretOf = `s${marked(9)}`.replaceAll('-', '');
+      const pair = { aws: newAwsPair(), twilio: { id: 'SKold', value: twilioPair('SKold', secretOf) } }[name];
+      const ssh = name === 'deploy-key' ? ssh2.utils.generateKeyPairSync('ed25519').private : null;
+      const value = pair?.value ?? ssh ?? `sk-svcacct-${chance()}`;
+      world.make('made by hand', known(value), { id: pair?.id ?? '7' });
+      await house.bot.createSecret({ Name: credentialOf(name), SecretString: stored(world.admin) });
+      const made = aKey(owner, { issuer: name, service: `Acme ${name}`, purpose: 'Rehearsal' });
+      const { VersionId } = await house.bot.createSecret({ Name: made.secretId!, SecretString: value });
+      const key = { ...made, currentVersion: VersionId! };
+      await given(house.program.store, { keys: [key] });
+
+      const quoting = { message: `${value} ${world.admin}`, error: { message: value, code: value }, [value]: value };
+      world.faults = [
+        { on: 'create', lose: true },
+        ...(['create', 'list', 'probe', 'revoke'] as const).map((on) => ({
+          on,
+          reply: { status: 500, body: quoting },
+        })),
+      ];
+      return key.id;
+    });
+    for (const [i, { name }] of connected.entries()) {
+      await outcomes[i];
+      await olivia.type(`/keys rotate acme ${name} rehearsal`);
+      expect(await olivia.submit({ reason: 'trying it out' })).toEqual({});
+    }
+    for (const id of await Promise.all(outcomes)) {
+      const ended = await until(
+        async () =>
+          (await house.program.store.read((view) => view.rotations.ofKey(id, 1))).find(
+            (each) => each.status !== 'running',
+          ),
+        'the rotation to end',
+        90_000,
+      );
+      expect(ended).toMatchObject({ status: 'done', condition: 'new', failure: null });
+    }
+
+    // And one that is refused for good, in words that quote the value too.
+    const { world } = fakes.get('openai')!;
+    const id = (await outcomes[0])!;
+    await database.store.pool.query('update api_key set last_rotated_at = null where id = $1', [id]);
+    world.faults = [{ on: 'create', reply: { status: 422, body: { error: { message: world.live()[0] } } } }];
+    await olivia.type('/keys rotate acme openai rehearsal');
+    expect(await olivia.submit({ reason: 'once more' })).toEqual({});
+    await olivia.sees(/Rotation failed: .*openai, create a key: it does not accept what was asked for/s);
+    for (const { name } of connected.filter((each) => each.name !== 'deploy-key')) {
+      for (const each of fakes.get(name)!.world.keys) {
+        canaries.add(each.value);
+        const parts = each.value.startsWith('{') ? (JSON.parse(each.value) as Record<string, string>) : {};
+        const secret = parts.SecretAccessKey ?? parts.secret;
+        if (secret) canaries.add(secret);
+      }
+    }
   });
 
   it('a leak, a leaver, a digest, the log', async () => {
@@ -252,7 +334,7 @@ describe('no secret outside the store, with every flow run', { timeout: 120_000 
 
   it('nothing of any value is in Postgres, Redis, the log, Slack, the metrics or what a dying process printed', async () => {
     await collect();
-    expect(canaries.size).toBeGreaterThan(30);
+    expect(canaries.size).toBeGreaterThan(50);
     expect(found(await everything())).toEqual([]);
   });
 
