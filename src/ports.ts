@@ -479,6 +479,8 @@ export interface Inbox {
 
 /** A card as the process that brings Slack up to date holds it. */
 export interface HeldCard extends Card {
+  /** Who has it, until it is let go of or its time is over. */
+  holder: string;
   shown: string | null;
   /** To be posted once more; the old copy goes. */
   anew: boolean;
@@ -498,6 +500,9 @@ export interface CardLedger {
   notPosted(cardId: string): Promise<void>;
   /** It cannot be posted into its channel; what Slack said. */
   goneAstray(cardId: string, said: string): Promise<void>;
-  /** What Slack shows now; `shown` is a hash of it. Lets go of the card. */
-  release(cardId: string, posted: { channel: string; ts: string; shown: string; anew: boolean } | null): Promise<void>;
+  /** What Slack shows now; `shown` is a hash of it. Lets go of the card; who has lost it to another by then changes nothing. */
+  release(
+    card: Pick<HeldCard, 'id' | 'holder'>,
+    posted: { channel: string; ts: string; shown: string; anew: boolean } | null,
+  ): Promise<void>;
 }

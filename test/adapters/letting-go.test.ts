@@ -1,11 +1,14 @@
 import type pg from 'pg';
-import { beforeEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { postgresLeases } from '../../src/adapters/postgres/leases.ts';
+import { cardLedger } from '../../src/adapters/postgres/slack.ts';
+import { openPool } from '../../src/adapters/postgres/store.ts';
 import { workLedger } from '../../src/adapters/postgres/work.ts';
 import { newId } from '../../src/kernel.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import type { Work } from '../../src/ports.ts';
 import { useDatabase } from '../support/database.ts';
+import { type Wire, wireTo } from '../support/proxy.ts';
 
 const database = useDatabase();
 beforeEach(() => database.store.pool.query('delete from work; delete from lease'));
@@ -131,4 +134,79 @@ it('work that is handed over again later has another name in the queue', async (
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   expect(new Set(names).size).toBe(2);
+});
+
+describe('over a wire that breaks after the database has done what was asked', () => {
+  let wire: Wire;
+  let far: pg.Pool;
+  const here = () => database.store.pool;
+  beforeAll(async () => {
+    wire = await wireTo(database.url, 5432);
+    far = openPool(wire.url, { max: 2 });
+  });
+  afterAll(async () => {
+    await far.end();
+    await wire.close();
+  });
+  /** With a connection that is open already: what gets lost is the answer to the statement itself. */
+  async function unheard<T>(run: () => Promise<T>): Promise<T> {
+    await far.query('select 1');
+    wire.loseAnswer();
+    return run();
+  }
+  const aCard = async () => {
+    const id = newId('card');
+    await here().query(
+      "insert into card (id, kind, subject, channel, created_at) values ($1, 'access.request', $1, 'C1', now())",
+      [id],
+    );
+    return id;
+  };
+  const cardRow = async (id: string) =>
+    (
+      await here().query<{ ts: string | null; held: boolean; copied: boolean }>(
+        'select ts, held_until is not null as held, copied from card where id = $1',
+        [id],
+      )
+    ).rows[0];
+
+  it('a lease belongs to whoever took it, and is free as soon as they let go', async () => {
+    const release = await unheard(() => postgresLeases(far).take('wire', 45_000));
+    expect(release).not.toBeNull();
+    expect(await postgresLeases(here()).take('wire', 45_000)).toBeNull();
+    await unheard(() => release!());
+    expect(await postgresLeases(here()).take('wire', 45_000)).not.toBeNull();
+  });
+
+  it('a card belongs to whoever took it and to nobody else, and is free as soon as they let go', async () => {
+    const id = await aCard();
+    const held = await unheard(() => cardLedger(far).hold(id, 30_000));
+    expect(held).toMatchObject({ id, copied: false });
+    expect(await cardLedger(here()).hold(id, 30_000)).toBe('busy');
+    await unheard(() => cardLedger(far).release(held as never, { channel: 'C1', ts: '1.1', shown: 'ab', anew: false }));
+    expect(await cardRow(id)).toEqual({ ts: '1.1', held: false, copied: false });
+    expect(await cardLedger(here()).hold(id, 30_000)).toMatchObject({ id, ts: '1.1' });
+  });
+
+  it('a card that another has by now is not let go of, nor said to show what it does not', async () => {
+    const id = await aCard();
+    const late = await cardLedger(here()).hold(id, -1_000);
+    const now = await cardLedger(here()).hold(id, 30_000);
+    expect(now).toMatchObject({ id });
+    await cardLedger(far).release(late as never, { channel: 'C1', ts: '9.9', shown: 'ab', anew: false });
+    expect(await cardRow(id)).toMatchObject({ ts: null, held: true });
+    await cardLedger(far).release(now as never, null);
+    expect(await cardRow(id)).toMatchObject({ held: false });
+  });
+
+  it('a wire that stays cut is given up after some seconds', async () => {
+    const held = await cardLedger(far).hold(await aCard(), 30_000);
+    wire.cut();
+    const started = performance.now();
+    await expect(cardLedger(far).release(held as never, null)).rejects.toThrow();
+    expect(performance.now() - started).toBeLessThan(15_000);
+    wire.mend();
+    await cardLedger(far).release(held as never, null);
+    expect(await cardRow((held as { id: string }).id)).toMatchObject({ held: false });
+  }, 30_000);
 });

@@ -1,10 +1,13 @@
 import net from 'node:net';
+import { Transform } from 'node:stream';
 
 /** A wire to a server that can be cut: what hangs on it breaks off, and nothing gets through until it is mended. */
 export interface Wire {
   url: string;
   cut(): void;
   mend(): void;
+  /** The next answer of the server gets lost: what was asked for is done, and the connection breaks. */
+  loseAnswer(): void;
   close(): Promise<void>;
 }
 
@@ -13,6 +16,7 @@ export async function wireTo(target: string, defaultPort: number): Promise<Wire>
   const to = { host: url.hostname, port: Number(url.port || defaultPort) };
   const open = new Set<net.Socket>();
   let whole = true;
+  let losing = false;
   const server = net.createServer((near) => {
     if (!whole) return void near.destroy();
     const far = net.connect(to);
@@ -26,8 +30,17 @@ export async function wireTo(target: string, defaultPort: number): Promise<Wire>
         open.delete(one);
         other.destroy();
       });
-      one.pipe(other);
     }
+    near.pipe(far);
+    const answers = new Transform({
+      transform(answer, _encoding, done) {
+        if (!losing) return done(null, answer);
+        losing = false;
+        near.destroy();
+        far.destroy();
+      },
+    });
+    far.pipe(answers).pipe(near);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const mine = new URL(target);
@@ -44,6 +57,9 @@ export async function wireTo(target: string, defaultPort: number): Promise<Wire>
     },
     mend() {
       whole = true;
+    },
+    loseAnswer() {
+      losing = true;
     },
     close: () =>
       new Promise((resolve) => {

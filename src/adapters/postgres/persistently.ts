@@ -16,6 +16,8 @@ export function persistently<T>(run: () => Promise<T>): Promise<T> {
     minTimeout: 50,
     factor: 2,
     maxTimeout: 1_000,
+    // Where connecting itself hangs, the tries do not add up.
+    maxRetryTime: 4_000,
     shouldRetry: ({ error }) => brokeOff(error),
   });
 }

@@ -72,6 +72,7 @@ export const cards = pgTable('card', {
   ts: text('ts'),
   shown: bytea('shown'),
   heldUntil: instant('held_until'),
+  heldBy: text('held_by'),
   anew: boolean('anew').notNull().default(false),
   postingSince: instant('posting_since'),
   copied: boolean('copied').notNull().default(false),

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type pg from 'pg';
 import type { CardLedger, HeldCard, Inbox } from '../../ports.ts';
 import { persistently } from './persistently.ts';
@@ -90,14 +91,18 @@ export function postgresInbox(pool: pg.Pool): Inbox {
 export function cardLedger(pool: pg.Pool): CardLedger {
   return {
     async hold(cardId, holdMs) {
-      const { rows } = await pool.query<HeldCard>(
-        `update card set held_until = clock_timestamp() + $2 * interval '1 ms', copied = copied or posting_since is not null
-         where id = $1 and (held_until is null or held_until < clock_timestamp())
-         returning id, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew, copied, astray,
+      const holder = randomUUID();
+      // Whose answer was lost may hold it already.
+      const { rows } = await persistently(() =>
+        pool.query<HeldCard>(
+          `update card set held_until = clock_timestamp() + $2 * interval '1 ms', held_by = $3, copied = copied or posting_since is not null
+         where id = $1 and (held_until is null or held_until < clock_timestamp() or held_by = $3)
+         returning id, held_by as holder, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew, copied, astray,
            (select jsonb_build_object('channel', other.channel, 'astray', other.astray) from card other
             where card.person_id is not null and other.kind = card.kind and other.subject = card.subject and other.astray is not null
             limit 1) as "insteadOf"`,
-        [cardId, holdMs],
+          [cardId, holdMs, holder],
+        ),
       );
       if (rows[0]) return rows[0];
       const { rowCount } = await pool.query('select 1 from card where id = $1', [cardId]);
@@ -112,14 +117,17 @@ export function cardLedger(pool: pg.Pool): CardLedger {
     async goneAstray(cardId, said) {
       await pool.query('update card set astray = $2 where id = $1', [cardId, said]);
     },
-    async release(cardId, posted) {
+    async release({ id, holder }, posted) {
       await persistently(() =>
         posted
           ? pool.query(
-              `update card set held_until = null, posting_since = null, astray = null, posted_channel = $2, ts = $3, shown = decode($4, 'hex'), anew = anew and not $5 where id = $1`,
-              [cardId, posted.channel, posted.ts, posted.shown, posted.anew],
+              `update card set held_until = null, held_by = null, posting_since = null, astray = null, posted_channel = $3, ts = $4, shown = decode($5, 'hex'), anew = anew and not $6 where id = $1 and held_by = $2`,
+              [id, holder, posted.channel, posted.ts, posted.shown, posted.anew],
             )
-          : pool.query('update card set held_until = null where id = $1', [cardId]),
+          : pool.query('update card set held_until = null, held_by = null where id = $1 and held_by = $2', [
+              id,
+              holder,
+            ]),
       );
     },
   };

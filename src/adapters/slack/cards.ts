@@ -147,7 +147,7 @@ export function cardSync(parts: {
       }
       throw error;
     } finally {
-      await ledger.release(cardId, posted);
+      await ledger.release(card, posted);
     }
     // The administrators' copies stay, without the line that says why they have them.
     if (found)
