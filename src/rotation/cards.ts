@@ -1,4 +1,4 @@
-import type { Button } from '@slack/types';
+import type { Button, KnownBlock } from '@slack/types';
 import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import { type ApiKey, pausedNow } from '../inventory/model.ts';
@@ -21,6 +21,7 @@ import {
   whyNotRollBack,
 } from './model.ts';
 import { pagesNow, whyNotPage } from './pages-model.ts';
+import type { Finding } from './preflight-model.ts';
 import { holdInWords, holdsInWords, openingFor, waitsFor } from './windows-model.ts';
 
 const stepWords: Record<Step, string> = {
@@ -310,4 +311,24 @@ function buttonsOf({ rotation, newer, key, now }: Story) {
     );
   }
   return buttons.length > 0 ? [block.buttons(...buttons)] : [];
+}
+
+const levelWords: Record<Finding['level'], [icon: Mrkdwn, heading: Mrkdwn]> = {
+  blocking: [md`:no_entry_sign:`, md`*Missing*`],
+  warning: [md`:warning:`, md`*Mind*`],
+  ok: [md`:white_check_mark:`, md`*In order*`],
+};
+
+/** What is known before a key is rotated: first what is missing, with what to do. */
+export function findingBlocks(findings: Finding[]): KnownBlock[] {
+  return (['blocking', 'warning', 'ok'] as const).flatMap((level) => {
+    const [icon, heading] = levelWords[level];
+    const lines = findings
+      .filter((each) => each.level === level)
+      .map(
+        ({ sentence, whatToDo }) =>
+          md`${icon} ${typed(sentence, 400)}${whatToDo ? md` _${typed(whatToDo, 250)}_` : md``}`,
+      );
+    return lines.length > 0 ? [block.text(join([heading, ...lines], '\n'))] : [];
+  });
 }

@@ -1,9 +1,9 @@
 import { failpoint } from '../kernel.ts';
-import type { SecretDescription } from '../ports.ts';
 import { begin, journal, type Run, settle, short, tokenOf } from './journal.ts';
 import { conditionIn, holderOf } from './labels-model.ts';
 import { makeValue, orphanRemoved, roomMade } from './make.ts';
 import { givenUp, passed, stopped } from './moves-model.ts';
+import { whyNotStage } from './preflight-model.ts';
 
 /** Step 1 of SOP 5.3: a new value, stored beside the current one under AWSPENDING. Nobody uses it yet. */
 export async function generateValue(seen: Run): Promise<void> {
@@ -15,7 +15,7 @@ export async function generateValue(seen: Run): Promise<void> {
   if (!found || whyNot) {
     // A secret that was made a moment ago may not be visible yet.
     if (!found) settle(run, 'the secret is not visible');
-    return journal(run, (each, now) => stopped(each, whyNot ?? '', 'old', now));
+    return journal(run, (each, now) => stopped(each, (whyNot ?? []).join(' '), 'old', now));
   }
   const holder = holderOf(found.versions, 'AWSCURRENT')!;
   const known = [rotation.oldVersion, ...rotation.cleanup, ...rotation.tried];
@@ -49,17 +49,4 @@ export async function generateValue(seen: Run): Promise<void> {
       facts: { version: token, old: rotation.oldVersion ?? holder, ...(stray ? { stray } : {}) },
     },
   );
-}
-
-/** Why this secret cannot take a new version from us, in words, or null. */
-function whyNotStage(found: SecretDescription | null): string | null {
-  if (!found) return 'The secret does not exist in Secrets Manager. Correct its name in the inventory, or create it.';
-  if (found.deletedAt) return 'The secret is scheduled for deletion in Secrets Manager. Restore it, or retire the key.';
-  if (found.rotationEnabled) {
-    return 'AWS rotates this secret itself. Two that rotate one secret break it: switch off one of them.';
-  }
-  if (!holderOf(found.versions, 'AWSCURRENT')) {
-    return 'The secret has no current value, so there is nothing to rotate. Store its first value.';
-  }
-  return null;
 }

@@ -6,14 +6,15 @@ import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { rotationCards } from './cards.ts';
+import { findingBlocks, rotationCards } from './cards.ts';
 import { pausesInSlack } from './modals.ts';
 import { whyNotRotate } from './model.ts';
 import { askForPage } from './page.ts';
+import { preflight } from './preflight.ts';
+import { whyNotGo } from './preflight-model.ts';
 import { retryRotation } from './retry.ts';
 import { rollBackRotation } from './roll-back.ts';
 import { startRotation, whyNotTouch } from './start.ts';
-import { holdsInWords, openingFor, whyNotHeld } from './windows-model.ts';
 
 const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
 const StartForm = z.object({
@@ -35,7 +36,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
 
   /** What would happen, before anything does; or why it cannot. */
   async function startModal(person: Person, words: string): Promise<SlackView> {
-    const { keys, chosen, running, owner, holders, now, hidden } = await store.read(async (view) => {
+    const { keys, chosen, owner, hidden } = await store.read(async (view) => {
       const found = isId('key', words)
         ? [await view.keys.find(words)]
         : words
@@ -48,10 +49,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
         hidden,
         keys: may,
         chosen: only,
-        running: only && (await view.rotations.runningOf(only.id)),
         owner: only && (await view.people.find(only.ownerId)),
-        holders: only ? (await view.grants.liveOfKey(only.id)).length : 0,
-        now: view.now,
       };
     });
     const refusal = hidden && whyNotTouch(person, 'rotation.start', hidden);
@@ -85,36 +83,29 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
         ...questions(),
       ]);
     }
-    const forGood = whyNotRotate(chosen, running, true, policy, now);
-    if (forGood) throw forGood;
-    const forNow = whyNotRotate(chosen, running, false, policy, now) ?? whyNotHeld(chosen, policy, now);
-    const { at: opens, holds } = openingFor(chosen, policy, now);
-    const grace = policy.rotation.graceMinutes;
+    const findings = await preflight(ports, chosen.id);
+    const forGood = whyNotGo(findings, true);
+    const forNow = whyNotGo(findings, false);
+    const head = [
+      block.text(md`*${typed(chosen.name, 200)}*`),
+      ...block.facts([
+        ['Owner', owner ? mention(owner.slackId) : md`nobody`],
+        ['Value ends with', chosen.lastFour ? md`…${typed(chosen.lastFour)}` : md`not known`],
+        ['Last rotated', chosen.lastRotatedAt ? when(chosen.lastRotatedAt, 'date') : md`never`],
+      ]),
+      ...findingBlocks(findings),
+    ];
+    if (forGood) {
+      return page('Not yet', [
+        ...head,
+        block.small(md`Nothing was touched. When this is seen to, type \`/keys rotate\` again.`),
+      ]);
+    }
     return form(
       'rotation.start',
       'Rotate a key',
       'Rotate',
-      [
-        block.text(md`*${typed(chosen.name, 200)}*`),
-        ...block.facts([
-          ['Owner', owner ? mention(owner.slackId) : md`nobody`],
-          ['Value ends with', chosen.lastFour ? md`…${typed(chosen.lastFour)}` : md`not known`],
-          ['Last rotated', chosen.lastRotatedAt ? when(chosen.lastRotatedAt, 'date') : md`never`],
-          ['Access now', md`${holders} ${holders === 1 ? md`person` : md`people`}`],
-        ]),
-        ...(forNow ? [block.text(md`:warning: ${typed(forNow.sentence)} Only an emergency can start now.`)] : []),
-        ...(!forNow && holds.length > 0
-          ? [
-              block.text(
-                md`:hourglass: It waits for ${typed(holdsInWords(holds), 300)}${opens ? md` and starts ${when(opens)}` : md``}. An emergency starts at once.`,
-              ),
-            ]
-          : []),
-        block.text(
-          md`A new value is made, stored and tested, then handed out. The old one ${grace > 0 ? md`stays readable for ${grace} minutes and is then retired` : md`is retired at once`}. Whoever reads the secret from Secrets Manager gets the new value by itself; whoever keeps a copy has to fetch it again. You and the owner see each step.`,
-        ),
-        ...questions(),
-      ],
+      [...head, ...(forNow ? [block.text(md`:warning: Only an emergency can start now.`)] : []), ...questions()],
       { keyId: chosen.id },
     );
   }

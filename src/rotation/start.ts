@@ -6,6 +6,8 @@ import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
 import { type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
 import { type Beginning, started, superseded } from './moves-model.ts';
+import { lookOutside } from './preflight.ts';
+import { missingOutside, type Outside, whyNotGo } from './preflight-model.ts';
 import { holdInWords, waiting, waitsFor, whyNotHeld } from './windows-model.ts';
 
 type StartPorts = Pick<Ports, 'store' | 'issuers' | 'policy'>;
@@ -18,8 +20,13 @@ export interface RotateAsk {
 }
 
 /** Somebody wants a new value for a key. What happens follows in jobs and shows on the rotation's card. */
-export function startRotation(ports: StartPorts, asker: Pick<Person, 'id'>, ask: RotateAsk): Promise<Rotation> {
+export async function startRotation(
+  ports: StartPorts & Pick<Ports, 'secrets'>,
+  asker: Pick<Person, 'id'>,
+  ask: RotateAsk,
+): Promise<Rotation> {
   const actor = { kind: 'person', id: asker.id } as const;
+  const outside = await lookedBefore(ports, asker, ask);
   return ports.store.change({ actor, action: 'rotation.start', subject: ask.keyId, keyId: ask.keyId }, async (tx) => {
     const key = await tx.keys.get(ask.keyId);
     refuseIf(whyNotTouch(await tx.people.get(asker.id), 'rotation.start', key));
@@ -35,8 +42,29 @@ export function startRotation(ports: StartPorts, asker: Pick<Person, 'id'>, ask:
       reason: ask.reason,
       emergency: ask.emergency,
     };
-    return opened(tx, ports, key, running, why);
+    const rotation = await opened(tx, ports, key, running, why);
+    if (outside) {
+      const [, previous] = await tx.rotations.ofKey(key.id, 2);
+      const inside = { key, issuer: ports.issuers.of(key.issuer), previous: previous ?? null };
+      refuseIf(whyNotGo(missingOutside(inside, outside), false));
+    }
+    return rotation;
   });
+}
+
+/** What is outside, looked at before the change. In an emergency nobody waits for that, and for who may not nobody looks. */
+async function lookedBefore(
+  ports: StartPorts & Pick<Ports, 'secrets'>,
+  asker: Pick<Person, 'id'>,
+  ask: RotateAsk,
+): Promise<Outside | null> {
+  if (ask.emergency) return null;
+  const { key, person } = await ports.store.read(async (view) => ({
+    key: await view.keys.find(ask.keyId),
+    person: await view.people.find(asker.id),
+  }));
+  if (!key || !person || whyNotTouch(person, 'rotation.start', key)) return null;
+  return lookOutside(ports, key);
 }
 
 /** Why this person may not do this to a key's rotation; a key that they may not even see does not exist for them. */

@@ -219,8 +219,8 @@ describe('a rotation at a provider', () => {
 
   test('that is refused a new key stops at once and says why in words', async () => {
     const here = await scene('acme');
-    for (let i = 0; i < 7; i++) here.fake.world.make(`other ${i}`, chance());
     const id = await here.rotate();
+    for (let i = 0; i < 7; i++) here.fake.world.make(`other ${i}`, chance());
     await stage.work({ ports: here.ports });
     const failed = await stage.rotation(id);
     expect(failed).toMatchObject({ status: 'failed', condition: 'old' });

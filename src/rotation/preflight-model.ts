@@ -1,0 +1,205 @@
+import type { Consumer } from '../inventory/consumer-model.ts';
+import type { ApiKey } from '../inventory/model.ts';
+import { type Instant, Refusal } from '../kernel.ts';
+import type { Person } from '../people/model.ts';
+import type { Policy } from '../policy.ts';
+import { holderOf, type Stages } from './labels-model.ts';
+import { type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
+import { holdInWords, holdsInWords, momentInWords, openingFor, whyNotHeld } from './windows-model.ts';
+
+/** One thing that is known before anything is touched: that it is in order, what it will mean, or that it is missing. */
+export interface Finding {
+  level: 'ok' | 'warning' | 'blocking';
+  sentence: string;
+  /** What somebody can do about it; empty when there is nothing to do. */
+  whatToDo: string;
+  /** Blocks what is scheduled or asked for, but not an emergency. */
+  emergencyPasses?: boolean;
+}
+
+/** What was seen outside; `unknown` where nobody answered, which holds nothing up: the steps themselves try again. */
+export interface Outside {
+  secret: { deletedAt: Instant | null; rotationEnabled: boolean; versions: Stages } | null | 'unknown';
+  /** Of the issuer's own credential; null when it needs none. */
+  credential: 'there' | 'missing' | 'unknown' | null;
+  /** How many keys the provider has; null when no limit is known. */
+  keys: number | 'unknown' | null;
+}
+
+export interface Inside {
+  key: ApiKey;
+  owner: Person | null;
+  running: Rotation | null;
+  /** The one before. */
+  previous: Rotation | null;
+  holders: number;
+  consumers: Consumer[];
+  issuer: IssuerFacts | null;
+}
+interface IssuerFacts {
+  name: string;
+  credential: string | null;
+  can: { create: boolean; test: boolean; revoke: boolean; confirmDead: boolean; keyLimit: number | null };
+}
+
+const ok = (sentence: string): Finding => ({ level: 'ok', sentence, whatToDo: '' });
+const warning = (sentence: string, whatToDo = ''): Finding => ({ level: 'warning', sentence, whatToDo });
+const blocking = (sentence: string, whatToDo: string): Finding => ({ level: 'blocking', sentence, whatToDo });
+
+/** Why this secret cannot take a new version from us, in words and with what to do, or null. */
+export function whyNotStage(found: Exclude<Outside['secret'], 'unknown'>): [sentence: string, whatToDo: string] | null {
+  if (!found) {
+    return ['The secret does not exist in Secrets Manager.', 'Correct its name in the inventory, or create it.'];
+  }
+  if (found.deletedAt) {
+    return ['The secret is scheduled for deletion in Secrets Manager.', 'Restore it, or retire the key.'];
+  }
+  if (found.rotationEnabled) {
+    return ['AWS rotates this secret itself.', 'Two that rotate one secret break it: switch off one of them.'];
+  }
+  if (!holderOf(found.versions, 'AWSCURRENT')) {
+    return ['The secret has no current value, so there is nothing to rotate.', 'Store its first value.'];
+  }
+  return null;
+}
+
+/** What is missing outside before this key can be rotated. */
+export function missingOutside(
+  { key, issuer, previous }: Pick<Inside, 'key' | 'issuer' | 'previous'>,
+  outside: Outside,
+): Finding[] {
+  const found: Finding[] = [];
+  if (outside.secret === 'unknown') {
+    found.push(
+      warning('Secrets Manager did not say whether the secret is in order.', 'It is looked at again at the start.'),
+    );
+  } else {
+    const why = whyNotStage(outside.secret);
+    if (why) found.push(blocking(...why));
+    const pending = !why && outside.secret ? holderOf(outside.secret.versions, 'AWSPENDING') : null;
+    const current = outside.secret ? holderOf(outside.secret.versions, 'AWSCURRENT') : null;
+    if (pending && pending !== current) {
+      found.push(warning('Somebody has left an unfinished new value behind.', 'It is replaced; nobody was handed it.'));
+    }
+  }
+  if (!issuer) return found;
+  if (outside.credential === 'missing') {
+    found.push(
+      blocking(
+        `The credential that Keysteward works with at ${issuer.name} is not in Secrets Manager.`,
+        `Store it under ${issuer.credential}, or correct providers.${issuer.name}.credential in policy.yml.`,
+      ),
+    );
+  }
+  if (outside.credential === 'unknown' || outside.keys === 'unknown') {
+    found.push(
+      warning(`${issuer.name} could not be asked whether it takes another key.`, 'It is asked again at the start.'),
+    );
+  }
+  const { keyLimit } = issuer.can;
+  if (keyLimit !== null && typeof outside.keys === 'number' && outside.keys >= keyLimit) {
+    const full = `${issuer.name} has ${outside.keys} keys here and allows ${keyLimit}.`;
+    found.push(
+      leftBehind(key, previous)
+        ? warning(full, 'What the last rotation left behind there goes first.')
+        : blocking(full, 'Remove one there that nobody uses.'),
+    );
+  }
+  return found;
+}
+
+/** Whether the last rotation has left a key at the provider that can go to make room. */
+function leftBehind(key: ApiKey, previous: Rotation | null): boolean {
+  const left = (previous?.issued ?? []).filter((each) => !each.ended && each.providerKeyId !== key.providerKeyId);
+  return previous?.status === 'failed' && left.length > 0;
+}
+
+/** Everything that is known before this key is rotated: what is missing, what will break, who is told, what updates itself. */
+export function findingsFor(inside: Inside, outside: Outside, policy: Policy, now: Instant): Finding[] {
+  const { key, running, issuer } = inside;
+  const forGood = whyNotRotate(key, running, true, policy, now) ?? whyNotIssue(key, issuer);
+  if (forGood) return [blocking(forGood.sentence, '')];
+  const forNow = [whyNotRotate(key, running, false, policy, now), whyNotHeld(key, policy, now)];
+  const outsideFound = missingOutside(inside, outside);
+  return [
+    ...forNow.flatMap((each) => (each ? [{ ...blocking(each.sentence, ''), emergencyPasses: true }] : [])),
+    ...outsideFound,
+    ...(outsideFound.some((each) => each.level === 'blocking') || outside.secret === 'unknown'
+      ? []
+      : [ok('Its secret is there and takes a new value.')]),
+    ...whenItStarts(key, policy, now),
+    ...whatChanges(inside, policy),
+    ...whoUsesIt(inside),
+    whoIsTold(inside, policy),
+  ];
+}
+
+function whenItStarts(key: ApiKey, policy: Policy, now: Instant): Finding[] {
+  const { at, holds, despite } = openingFor(key, policy, now);
+  if (despite.length > 0)
+    return [warning(`It does not wait for ${holdInWords(despite[0]!)}: its provider ends it before.`)];
+  if (holds.length === 0 || holds[0]!.kind !== 'window') return [];
+  const then = at ? `, and starts ${momentInWords(at, policy)}` : ', and the policy leaves no time after it';
+  return [warning(`It waits for ${holdsInWords(holds)}${then}.`, 'An emergency starts at once.')];
+}
+
+/** How the new value comes to be and what becomes of the old one. */
+function whatChanges({ key, issuer }: Inside, policy: Policy): Finding[] {
+  const { graceMinutes } = policy.rotation;
+  const made = issuer!.credential === null ? 'Keysteward makes the new value' : `${issuer!.name} makes the new value`;
+  const dies = graceMinutes > 0 ? `works for ${graceMinutes} minutes after the switch` : 'stops working at the switch';
+  return [
+    ok(`${made}; the old one ${dies}.`),
+    ...(issuer!.can.test
+      ? []
+      : [warning(`${issuer!.name} offers no way to try the new value before it is handed out.`)]),
+    ...(key.plannedAt && key.plannedAt > new Date(0)
+      ? [warning(`It was planned for ${momentInWords(key.plannedAt, policy)}; this takes its place.`)]
+      : []),
+  ];
+}
+
+const named = (consumers: Consumer[]) =>
+  consumers
+    .slice(0, 5)
+    .map((each) => each.name)
+    .join(', ') + (consumers.length > 5 ? ` and ${consumers.length - 5} more` : '');
+
+/** What updates itself, and what breaks unless somebody acts. */
+function whoUsesIt({ consumers }: Inside): Finding[] {
+  const by = (kind: Consumer['kind']) => consumers.filter((each) => each.kind === kind);
+  const [itself, hooked, byHand] = [by('reads-store'), by('webhook'), by('person')];
+  return [
+    ...(itself.length > 0 ? [ok(`Updates itself, from Secrets Manager: ${named(itself)}.`)] : []),
+    ...(hooked.length > 0 ? [ok(`Is told by a webhook: ${named(hooked)}.`)] : []),
+    ...(byHand.length > 0
+      ? [warning(`Breaks when the old value ends, unless a person moves it: ${named(byHand)}.`)]
+      : []),
+    ...(consumers.length === 0
+      ? [
+          warning(
+            'Nobody has recorded what uses it. What reads Secrets Manager gets the new value by itself; whatever keeps a copy breaks when the old one ends.',
+            'Record it under Consumers… on the card of the key.',
+          ),
+        ]
+      : []),
+  ];
+}
+
+function whoIsTold({ owner, holders }: Inside, policy: Policy): Finding {
+  const people = holders === 1 ? '1 person has' : `${holders} people have`;
+  const access = `${people} access to it and can fetch the new value.`;
+  if (owner?.status === 'active') return ok(`Whoever asks and its owner, ${owner.name}, see each step. ${access}`);
+  return warning(
+    `Its owner is no longer active; the ${policy.channels.security} channel sees each step instead. ${access}`,
+    'Hand it over.',
+  );
+}
+
+/** Why it cannot be started, with all that is missing in one sentence each, or null. */
+export function whyNotGo(findings: Finding[], emergency: boolean): Refusal | null {
+  const missing = findings.filter((each) => each.level === 'blocking' && !(emergency && each.emergencyPasses));
+  if (missing.length === 0) return null;
+  const sentences = missing.map((each) => `${each.sentence} ${each.whatToDo}`.trim());
+  return new Refusal('conflict', sentences.join(' '));
+}
