@@ -14,6 +14,7 @@ import type { Log } from './adapters/log.ts';
 import { pagerDuty } from './adapters/pager.ts';
 import { postgresLeases } from './adapters/postgres/leases.ts';
 import { migrateUp, missingMigrations } from './adapters/postgres/migrate.ts';
+import { postgresPace } from './adapters/postgres/pace.ts';
 import { cardLedger, postgresInbox } from './adapters/postgres/slack.ts';
 import { openPool, type PostgresStore, postgresStore } from './adapters/postgres/store.ts';
 import { workLedger } from './adapters/postgres/work.ts';
@@ -189,6 +190,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
       directory: slackDirectory(clients, me.teamId),
       leases: postgresLeases(store.pool),
       runbooks: shippedRunbooks(),
+      pace: postgresPace(store.pool),
       address: (path) => `${(settings.publicUrl ?? `http://127.0.0.1:${listening}`).replace(/\/+$/, '')}${path}`,
     };
     const admins = settings.administrators;

@@ -86,6 +86,9 @@ export class Later extends Error {
   }
 }
 
+/** Whoever was asked wants to be left alone for so long, by everybody. */
+export class AskedTooOften extends Later {}
+
 /** A secret value. It shows as `[secret]` however it is printed; `reveal` is for adapters alone (a test holds them to it). */
 export class Secret {
   readonly #value: string;

@@ -80,6 +80,8 @@ const each = <K extends string>(kind: K, address: string | null, seconds: number
   /** The secret in Secrets Manager that holds the credential; read for every call, never kept. */
   credential: z.string().min(1),
   baseUrl: address === null ? baseUrl : baseUrl.default(address),
+  /** How often rotations may ask this provider for something, over all keys. What it says by itself (429, Retry-After) counts as well. */
+  callsPerMinute: z.number().int().min(1).default(240),
   /** How long a new key may take to work, or an ended one to stop. */
   propagationSeconds: z.number().int().min(0).max(900).default(seconds),
 });
@@ -300,6 +302,11 @@ export const policySchema = z.strictObject({
       graceMinutes: z.number().int().nonnegative().default(60),
       /** How long a rotation can be paused at most: by its owner, counted over all pauses since the last one, and by an administrator. */
       maxPauseDays: z.strictObject({ owner: days.default(14), administrator: days.default(90) }).prefault({}),
+      /**
+       * How often rotations may write to Secrets Manager. AWS allows 50 a second to all programs of an account in a
+       * region together; a quarter of what is set here is kept for emergencies.
+       */
+      writesPerSecond: z.number().min(1).max(1_000).default(48),
       /** Maintenance windows: only within one of them a rotation begins, hands out and retires; any time, where a key has none. */
       windows: z.array(windowSchema).default([]),
       /** Freezes: the same does not happen while one lasts. Emergencies keep to neither. */

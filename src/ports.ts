@@ -12,6 +12,7 @@ import type { Case, HrMessage } from './offboarding/model.ts';
 import type { Person } from './people/model.ts';
 import type { Policy } from './policy.ts';
 import type { Rotation } from './rotation/model.ts';
+import type { Need } from './rotation/pace-model.ts';
 import type { Runbook } from './runbooks/model.ts';
 
 /** The ways out: everything that the verbs need from the world. */
@@ -24,6 +25,7 @@ export interface Ports {
   pager: Pager;
   directory: Directory;
   leases: Leases;
+  pace: Pace;
   address: Address;
   runbooks: Runbooks;
 }
@@ -280,6 +282,14 @@ export interface Cards {
 export interface Leases {
   /** Null while somebody else holds it. A holder that dies loses it after `holdMs`; keep outside calls well below that. */
   take(name: string, holdMs: number): Promise<(() => Promise<void>) | null>;
+}
+
+/** Who asks others how much when, over all processes, so that nobody is asked more than they allow. */
+export interface Pace {
+  /** 0 when it is this holder's turn for all of these at once; else for how many milliseconds to stay away, with a place in the queue. */
+  turn(holder: string, needs: Need[], urgent: boolean): Promise<number>;
+  /** Somebody said to leave them alone for so long. */
+  leaveAlone(need: Pick<Need, 'of' | 'perSecond'>, ms: number): Promise<void>;
 }
 
 export interface SecretVersion {

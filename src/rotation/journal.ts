@@ -4,7 +4,7 @@ import type { Issuer, Ports, Tx } from '../ports.ts';
 import { openRecord, type Rotation } from './model.ts';
 import { begun, keyRotated, keySwitched } from './moves-model.ts';
 
-export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy'>;
+export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy' | 'pace'>;
 
 /** One run of one step: what was true when it began. Everything is checked again under the lock. */
 export interface Run {

@@ -4,6 +4,7 @@ import { discarded, dying } from './issued-model.ts';
 import { begin, journal, type Run, settle, short } from './journal.ts';
 import { conditionIn, labelsToDiscard, labelsToRetire, switchOver } from './labels-model.ts';
 import { aliveAgain, mayReviveAgain, partDone, passed, stopped } from './moves-model.ts';
+import { awaitTurn } from './pace.ts';
 import { moved, movedAway } from './test.ts';
 
 /** The time in which those who still hold the old value can move on. */
@@ -57,6 +58,7 @@ export async function discardNew(seen: Run): Promise<void> {
 /** One label off one version, exactly the ones seen before the call: a late repetition finds nothing to take. */
 async function takeOff(run: Run, target: { stage: string; version: string }): Promise<void> {
   const { ports, rotation, secretId } = run;
+  await awaitTurn(run, { writes: 1 });
   failpoint(`rotation.${rotation.step}:before`);
   const did = await ports.secrets.move(secretId, target.stage, target.version, null);
   failpoint(`rotation.${rotation.step}:after`);

@@ -4,6 +4,7 @@ import { holdBack } from './hold.ts';
 import { journal, type RotationPorts, type Run } from './journal.ts';
 import type { Step } from './model.ts';
 import { stopped } from './moves-model.ts';
+import { awaitTurn, needs, respectingLimits } from './pace.ts';
 import { promoteValue, restoreValue } from './promote.ts';
 import { confirmDead, discardNew, endGrace, retireOld } from './retire.ts';
 import { testValue, verifyValue } from './test.ts';
@@ -46,5 +47,6 @@ export async function takeStep(
   }
   const opening = waitsFor(rotation, key, ports.policy, seen.now);
   if (opening) return holdBack(run, opening);
-  await take[rotation.step](run);
+  await awaitTurn(run, needs[rotation.step]);
+  await respectingLimits(run, take[rotation.step]);
 }

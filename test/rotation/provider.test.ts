@@ -46,7 +46,9 @@ async function scene(shape: Shape, { graceMinutes = 0, settings = {} } = {}): Pr
   const credential = `keysteward/credential-${randomUUID()}`;
   await stage.bot.createSecret({ Name: credential, SecretString: (fitting.stored ?? String)(fake.world.admin) });
   const { providers } = policySchema.parse({
-    providers: { [shape]: { ...fitting.settings(fake.url, credential, fake.port), ...settings } },
+    providers: {
+      [shape]: { callsPerMinute: 60_000, ...fitting.settings(fake.url, credential, fake.port), ...settings },
+    },
   });
   const policy = { ...quick, providers, rotation: { ...quick.rotation, graceMinutes } };
   const ports = { ...stage.ports, policy, issuers: issuers(stage.ports.secrets, providers) };

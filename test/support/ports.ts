@@ -1,5 +1,6 @@
 import { beforeAll } from 'vitest';
 import { postgresLeases } from '../../src/adapters/postgres/leases.ts';
+import { postgresPace } from '../../src/adapters/postgres/pace.ts';
 import { issuers } from '../../src/adapters/providers/index.ts';
 import { shippedRunbooks } from '../../src/adapters/runbooks.ts';
 import { consumerHooks } from '../../src/adapters/webhooks/hooks.ts';
@@ -30,6 +31,7 @@ export function usePorts(policy: Policy = defaultPolicy): TestPorts {
       issuers: issuers(test.aws.secrets),
       leases: postgresLeases(store.pool),
       runbooks: shippedRunbooks(),
+      pace: postgresPace(store.pool),
       address: (path) => `https://keys.example.com${path}`,
       hooks: consumerHooks(),
       pager: {

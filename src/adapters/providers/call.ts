@@ -1,4 +1,4 @@
-import { Later, type Secret } from '../../kernel.ts';
+import { AskedTooOften, type Secret } from '../../kernel.ts';
 import type { Ports } from '../../ports.ts';
 
 /** Well below the time for which a rotation that is turned back waits for stragglers. */
@@ -104,11 +104,11 @@ export function inWords(provider: string, doing: string, { status }: Pick<Answer
   return `${provider}, ${doing}: it ${meaning} (HTTP ${status}).`;
 }
 
-/** The answer, when its status is one of those hoped for. @throws Later when the provider says how long to wait */
+/** The answer, when its status is one of those hoped for. @throws AskedTooOften when the provider says how long to wait */
 export function expected(provider: string, doing: string, answer: Answer, statuses: number[]): Answer {
   if (statuses.includes(answer.status)) return answer;
   const wait = waitMs(answer);
-  if (wait !== null) throw new Later(inWords(provider, doing, answer), wait);
+  if (wait !== null) throw new AskedTooOften(inWords(provider, doing, answer), wait);
   throw new Error(inWords(provider, doing, answer));
 }
 
