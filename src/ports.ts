@@ -197,6 +197,20 @@ export interface AuditReads {
   newer(filter: AuditFilter, limit: number, after: string): Promise<Page<AuditEvent>>;
 }
 
+/** Work that was given up: it kept failing, or every worker that took it crashed. */
+export interface DeadWork {
+  id: Id<'work'>;
+  name: string;
+  payload: unknown;
+  failures: number;
+  lastError: string | null;
+  endedAt: Instant;
+}
+export interface WorkReads {
+  /** What was given up and not tried again since, newest first. */
+  dead(limit: number): Promise<DeadWork[]>;
+}
+
 export interface View {
   /** The database's clock at the start of the transaction. */
   now: Instant;
@@ -212,6 +226,7 @@ export interface View {
   calendars: CalendarReads;
   reminders: ReminderReads;
   audit: AuditReads;
+  work: WorkReads;
   cards: CardReads;
 }
 
@@ -241,6 +256,8 @@ export interface Tx extends View {
       payload: JobPayload<N>,
       options?: { at?: Instant; once?: string; lane?: Lane },
     ): Promise<void>;
+    /** Puts work that was given up back, due at once and with all its attempts. Null when it is not given up (any more). */
+    again(workId: string): Promise<DeadWork | null>;
   };
   cards: CardReads & Cards;
   /** Facts for this change's audit event. Never a value of a key. */

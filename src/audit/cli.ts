@@ -4,6 +4,7 @@ import { Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { type AuditWish, filterOf } from './ask.ts';
 import type { AuditEvent } from './model.ts';
+import { retryWork } from './retry-work.ts';
 import { inWords, reasonGiven } from './tell.ts';
 
 type Use = <T>(run: (ports: Pick<Ports, 'store' | 'policy'>) => Promise<T>) => Promise<T>;
@@ -14,6 +15,7 @@ const batch = 500;
 
 /** `keysteward audit list`: the log for whoever runs the program, newest first. */
 export function auditInTerminal(door: CliDoor, use: Use): void {
+  jobsInTerminal(door, use);
   door.command('audit list', { usage, help: 'Who did what, when, and what was refused' }, async (args, out) => {
     try {
       const { wish, limit, format } = argumentsOf(args);
@@ -39,6 +41,52 @@ export function auditInTerminal(door: CliDoor, use: Use): void {
     }
   });
 }
+
+/** `keysteward jobs …`: what was given up, and trying it again. */
+function jobsInTerminal(door: CliDoor, use: Use): void {
+  const most = 500;
+  door.command(
+    'jobs dead',
+    { usage: 'jobs dead', help: 'Jobs that were given up, newest first' },
+    async (_args, out) => {
+      const dead = await use(({ store }) => store.read((view) => view.work.dead(most)));
+      for (const each of dead)
+        out(
+          oneLine(
+            `${each.id}  ${each.endedAt.toISOString()}  ${each.name} ${JSON.stringify(each.payload)}  failures: ${each.failures}, the last: ${each.lastError ?? 'nothing was said'}`,
+          ),
+        );
+      if (dead.length === 0) out('Nothing is given up.');
+      return 0;
+    },
+  );
+  const usage = 'jobs retry <id> | --all';
+  door.command('jobs retry', { usage, help: 'Try what was given up again' }, async ([which, ...more], out) => {
+    if (!which || more.length > 0 || (which.startsWith('-') && which !== '--all')) {
+      out(`Say which: keysteward ${usage}`);
+      return 2;
+    }
+    return use(async ({ store }) => {
+      const all = which === '--all';
+      const ids = all ? (await store.read((view) => view.work.dead(most))).map((each) => each.id) : [which];
+      let refused = 0;
+      for (const id of ids) {
+        try {
+          const { name } = await retryWork({ store }, { kind: 'operator', id: 'command-line' }, id);
+          out(`${id}  ${name} is tried again.`);
+        } catch (error) {
+          if (!(error instanceof Refusal)) throw error;
+          refused++;
+          out(`${id}  ${error.sentence}`);
+        }
+      }
+      if (ids.length === 0) out('Nothing is given up.');
+      return refused > 0 ? 1 : 0;
+    });
+  });
+}
+/** What a provider or a database said must not move the cursor or start a line of its own. */
+const oneLine = (said: string) => said.replace(/[\p{C}\s]+/gu, ' ');
 
 const text = { type: 'string' } as const;
 

@@ -1,7 +1,7 @@
 import type { KnownBlock } from '@slack/types';
 import { z } from 'zod';
 import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
-import type { SlackDoor } from '../doors.ts';
+import { done, type SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
@@ -9,6 +9,7 @@ import type { Page, Ports, View } from '../ports.ts';
 import { filterOf, wished } from './ask.ts';
 import { auditCards } from './cards.ts';
 import type { AuditEvent, AuditFilter } from './model.ts';
+import { retryWork } from './retry-work.ts';
 import { inWords, reasonGiven } from './tell.ts';
 
 const eventsPerPage = 10;
@@ -73,6 +74,11 @@ export function auditInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>):
       throw refusal;
     }
     return { replace: await store.read((view) => pageOf(view, leafOf(value))) };
+  });
+
+  slack.action('work.retry', {}, async ({ person, value }) => {
+    await retryWork({ store }, { kind: 'person', id: person.id }, value);
+    return done;
   });
 }
 

@@ -129,6 +129,7 @@ const words = {
   'calendar.fetch': 'Fetch a calendar, for the first time in a day',
   'audit.read': 'Read the audit log',
   'audit.page': 'Turn the page of the audit log',
+  'work.retry': 'Try a job again that was given up',
   'work.given-up': 'Give up a job that kept failing',
 } satisfies Record<Action, string> & Record<string, string>;
 

@@ -85,6 +85,7 @@ export const permissions = {
   'calendar.subscribe': { may: everybody },
   'calendar.subscribe-team': { may: administrators },
   'audit.read': { may: administrators },
+  'work.retry': { may: administrators },
 } as const satisfies Record<string, Rule>;
 export type Action = keyof typeof permissions;
 

@@ -123,6 +123,7 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
       value: (stage) => `${stage.case.id} review`,
     },
     'audit.page': nothing('audit.read', '{}'),
+    'work.retry': nothing('work.retry', newId('work')),
   },
   forms: {
     'access.request': {

@@ -127,6 +127,8 @@ describe('the terminal', () => {
       'local secrets-manager',
       'local postgres',
       'audit list',
+      'jobs dead',
+      'jobs retry',
       'hr send',
     ]) {
       expect(help.said).toContain(`keysteward ${each}`);

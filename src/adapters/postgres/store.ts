@@ -8,6 +8,7 @@ import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
 import { appendAudit, auditReads } from './audit.ts';
 import { calendarRows, reminderRows } from './calendars.ts';
 import { caseRows, writableCases } from './cases.ts';
+import { again, deadWork } from './dead-work.ts';
 import { digestRows } from './digests.ts';
 import { consumerRows, grantRows, incidentRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
 import type { Session } from './rows.ts';
@@ -65,6 +66,7 @@ function viewOf(session: Session, now: Instant): View {
     calendars: calendarRows(session),
     reminders: reminderRows(session),
     audit: auditReads(session),
+    work: deadWork(session),
     cards: { of: (kind, subject) => cardsOf(session, kind, subject) },
   };
 }
@@ -135,7 +137,7 @@ function txOf(
     digests: digestRows(session),
     calendars: calendarRows(session),
     reminders: reminderRows(session),
-    jobs: { add: addJob },
+    jobs: { add: addJob, again: (workId) => again(session, workId) },
     cards: {
       ...view.cards,
       async show(kind, subject, audience: Audience, options = {}) {
