@@ -61,6 +61,7 @@ import type { Person } from './people/model.ts';
 import { peopleInSlack } from './people/slack.ts';
 import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
+import { evidenceInSlack } from './rotation/evidence-slack.ts';
 import { findDue } from './rotation/find-due.ts';
 import { pageForRotation } from './rotation/page.ts';
 import { endPause } from './rotation/pause.ts';
@@ -131,6 +132,7 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
   accessInSlack(door, ports);
   inventoryInSlack(door, ports);
   rotationInSlack(door, ports);
+  evidenceInSlack(door, ports);
   peopleInSlack(door, ports);
   remindersInSlack(door, ports);
   digestInSlack(door, ports);

@@ -120,6 +120,7 @@ const words = {
   'digest.summarise': 'Send the summary of all keys',
   'digest.refresh': 'Bring a digest up to date',
   'runbooks.show': 'Look up the steps for a key',
+  'rotation.evidence': 'Look at the evidence of a rotation',
   'calendar.subscribe': "Have a calendar of one's keys",
   'calendar.subscribe-team': 'Have a calendar of all keys',
   'calendar.address': 'Ask for the address of a calendar',

@@ -278,6 +278,9 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
     ...(rotates && may('inventory.schedule') ? [button('inventory.schedule', 'Schedule…', key.id)] : []),
     // What we make ourselves nobody has to make by hand.
     ...(may('rotation.start') && key.issuer !== 'self-made' ? [button('runbooks.show', 'Steps', key.id)] : []),
+    ...(rotation && !running && may('rotation.evidence')
+      ? [button('rotation.evidence', 'Evidence', rotation.id, { describe: 'Evidence of its last rotation' })]
+      : []),
     ...(may('inventory.snooze') ? [button('inventory.snooze', 'Snooze…', key.id)] : []),
     ...(pausedNow(key, now)
       ? may('rotation.resume')

@@ -68,6 +68,7 @@ export const permissions = {
   'rotation.start': { may: answering },
   'rotation.retry': { may: answering },
   'rotation.roll-back': { may: answering },
+  'rotation.evidence': { may: staff },
   'rotation.pause': { may: answering },
   'rotation.resume': { may: answering },
   /** Also whoever asked for the rotation. */

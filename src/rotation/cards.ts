@@ -24,7 +24,7 @@ import { pagesNow, whyNotPage } from './pages-model.ts';
 import type { Finding } from './preflight-model.ts';
 import { holdInWords, holdsInWords, openingFor, waitsFor } from './windows-model.ts';
 
-const stepWords: Record<Step, string> = {
+export const stepWords: Record<Step, string> = {
   generate: 'Make a new value and store it',
   test: 'Test it',
   promote: 'Hand it out',
@@ -35,7 +35,7 @@ const stepWords: Record<Step, string> = {
   restore: 'Hand out the old value again',
   discard: 'Throw the new value away',
 };
-const causeWords: Record<RotationCause, string> = {
+export const causeWords: Record<RotationCause, string> = {
   due: 'It was due by its risk',
   planned: 'It was planned for now',
   expiry: 'Its provider is about to end it',
@@ -43,7 +43,7 @@ const causeWords: Record<RotationCause, string> = {
   incident: 'Part of an incident: the value may be known to others',
   leaver: 'Somebody who could read it has left',
 };
-const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> = {
+export const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> = {
   running: [md`:arrows_counterclockwise:`, 'Rotating'],
   done: [md`:white_check_mark:`, 'Rotated'],
   failed: [md`:warning:`, 'Rotation failed'],
@@ -310,6 +310,7 @@ function buttonsOf({ rotation, newer, key, now }: Story) {
       }),
     );
   }
+  if (rotation.status !== 'running') buttons.push(button('rotation.evidence', 'Evidence', rotation.id));
   return buttons.length > 0 ? [block.buttons(...buttons)] : [];
 }
 

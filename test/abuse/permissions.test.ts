@@ -81,6 +81,7 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'access.approve-shorter': ofRequest('access.decide'),
     'access.deny': ofRequest('access.decide'),
     'access.end': { by: 'access.end', about: 'key', value: ({ grant }) => grant.id },
+    'rotation.evidence': ofRotation('rotation.evidence'),
     'runbooks.show': ofKey('runbooks.show'),
     'calendar.address': nothing('calendar.subscribe', 'own'),
     'calendar.close': nothing('calendar.subscribe', 'own'),
