@@ -42,7 +42,7 @@ export function calendarInSlack(slack: SlackDoor, ports: Ports): void {
       ? md`Not in use.`
       : !may
         ? md`:no_entry_sign: This is for administrators, so its address gives nothing any more.`
-        : md`Its address was made ${when(feed.madeAt)}, and ${feed.fetchedAt ? md`was last fetched on ${when(feed.fetchedAt, 'date')}` : md`has not been fetched yet`}. It was shown once; a new one ends it.`;
+        : md`Its address was made ${when(feed.madeAt)}. ${feed.fetchedAt ? md`Last fetched: ${when(feed.fetchedAt, 'date')}.` : md`It has not been fetched yet.`} It was shown once; a new one ends it.`;
     const buttons = [
       ...(may && !feed
         ? [button(`calendar.address:${scope}`, 'Get the address', scope, { describe: `Get the address of ${name}` })]

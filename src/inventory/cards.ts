@@ -307,7 +307,7 @@ function outlook({ key, now }: Story, policy: Policy): Mrkdwn {
   if (snooze) return md`It is left alone until ${when(new Date(snooze.until), 'date')}. Every access ends by itself.`;
   return key.issuer !== 'person' && key.storage === 'secrets-manager'
     ? md`If nobody does anything, Keysteward rotates it ${when(nextStartOf(key, policy, now)?.at ?? starts, 'date')} and every access ends by itself.`
-    : md`Only a person can rotate it; its owner is reminded from ${when(key.nextRotationAt, 'date')} on. Every access ends by itself.`;
+    : md`Only a person can rotate it; its owner is reminded before ${when(key.nextRotationAt, 'date')}, when it is due. Every access ends by itself.`;
 }
 
 /** What owners are told of their keys, in messages of their own. */

@@ -54,7 +54,7 @@ describe('what is ahead, through the whole house', { timeout: 90_000 }, () => {
     expect(await titlesAt(first)).toContain(`Rotate ${key.name}`);
 
     await me.type('/keys calendar');
-    expect(JSON.stringify((await me.modal()).view.blocks)).toContain('was last fetched on');
+    expect(JSON.stringify((await me.modal()).view.blocks)).toContain('Last fetched');
     await me.press('calendar.address', { value: 'own' });
     const second = await addressShown();
     expect(second).not.toBe(first);
