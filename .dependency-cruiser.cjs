@@ -1,8 +1,8 @@
 // Who may import whom: the table in docs/architecture.md. Everything points inward; each SDK has one home.
 const areas =
   'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit|digest|calendar|runbooks';
-const doorFile = '(slack|http|cli|cards|home|modals|[a-z]+-(slack|http|cards|modals))\\.ts';
-const modelFile = '(model|[a-z]+-model)\\.ts';
+const doorFile = '(slack|http|cli|cards|home|modals|pages|[a-z]+-(slack|http|cards|modals))\\.ts';
+const modelFile = '(model|[a-z-]+-model)\\.ts';
 const rule = (name, from, allowed) => ({
   name,
   severity: 'error',
@@ -31,9 +31,10 @@ module.exports = {
       `^src/(${areas})/${modelFile}$`,
     ]),
     rule('blocks', '^src/blocks\\.ts$', ['^src/kernel\\.ts$']),
+    rule('html', '^src/html\\.ts$', ['^$']),
     rule('jobs', '^src/jobs\\.ts$', ['^src/kernel\\.ts$']),
     rule('ports-and-doors', '^src/(ports|doors)\\.ts$', [
-      '^src/(kernel|jobs|policy|blocks|ports)\\.ts$',
+      '^src/(kernel|jobs|policy|blocks|html|ports)\\.ts$',
       `^src/(${areas})/${modelFile}$`,
     ]),
     {
@@ -45,7 +46,7 @@ module.exports = {
         pathNot: [
           '^src/(kernel|policy|ports|jobs)\\.ts$',
           `^src/(${areas})/${modelFile}$`,
-          '^src/$1/(?![a-z-]*(slack|http|cli|cards|home|modals)\\.ts$)[^/]+$',
+          '^src/$1/(?![a-z-]*(slack|http|cli|cards|home|modals|pages)\\.ts$)[^/]+$',
         ],
       },
     },
@@ -55,7 +56,11 @@ module.exports = {
       from: { path: `^src/(${areas})/${doorFile}$` },
       to: {
         path: '^src/',
-        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$', `^src/(${areas})/${modelFile}$`, '^src/$1/'],
+        pathNot: [
+          '^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$',
+          `^src/(${areas})/${modelFile}$`,
+          '^src/$1/',
+        ],
       },
     },
     {
@@ -65,7 +70,7 @@ module.exports = {
       to: {
         path: '^src/',
         pathNot: [
-          '^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$',
+          '^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$',
           `^src/(${areas})/${modelFile}$`,
           '^src/adapters/$1',
         ],
@@ -77,7 +82,11 @@ module.exports = {
       from: { path: '^src/local/([^/]+)' },
       to: {
         path: '^src/',
-        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks)\\.ts$', `^src/(${areas})/${modelFile}$`, '^src/local/'],
+        pathNot: [
+          '^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$',
+          `^src/(${areas})/${modelFile}$`,
+          '^src/local/',
+        ],
       },
     },
     rule('main-imports-the-command-line', '^src/main\\.ts$', ['^src/command-line\\.ts$']),
@@ -92,6 +101,10 @@ module.exports = {
     sdk('webhooks', '^node_modules/standardwebhooks/', ['^src/adapters/webhooks/']),
     sdk('calendars', '^node_modules/ical-generator/', ['^src/calendar/calendar-document\\.ts$']),
     sdk('rates', '^node_modules/rate-limiter-flexible/', ['^src/adapters/http/']),
+    sdk('sign-in', '^node_modules/(openid-client|oauth4webapi|jose)/', [
+      '^src/adapters/sign-in\\.ts$',
+      '^src/local/slack/',
+    ]),
     sdk('metrics', '^node_modules/prom-client/', ['^src/adapters/http/']),
   ],
   options: {

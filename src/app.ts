@@ -21,6 +21,7 @@ import { workLedger } from './adapters/postgres/work.ts';
 import { issuers } from './adapters/providers/index.ts';
 import { shippedRunbooks } from './adapters/runbooks.ts';
 import { secretsManager } from './adapters/secrets-manager.ts';
+import { slackSignIn } from './adapters/sign-in.ts';
 import { cardSync } from './adapters/slack/cards.ts';
 import { unreachableChannels } from './adapters/slack/channels.ts';
 import { type SlackClients, slackClients, slackError } from './adapters/slack/clients.ts';
@@ -63,6 +64,7 @@ import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
 import { evidenceInSlack } from './rotation/evidence-slack.ts';
 import { findDue } from './rotation/find-due.ts';
+import { rotationOverHttp } from './rotation/http.ts';
 import { pageForRotation } from './rotation/page.ts';
 import { endPause } from './rotation/pause.ts';
 import { reconcileRotations } from './rotation/reconcile.ts';
@@ -81,6 +83,8 @@ export interface Settings {
     apiUrl?: string;
     mode: { kind: 'http'; signingSecret: string } | { kind: 'socket'; appToken: string };
     commandName?: string;
+    /** For Sign in with Slack, which the pages for people need. */
+    client?: { id: string; secret: string };
   };
   aws: { region?: string; endpoint?: string; credentials?: { accessKeyId: string; secretAccessKey: string } };
   hrWebhookSecrets: string[];
@@ -146,6 +150,7 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
 export function openHttp(door: HttpDoor, ports: Ports, settings: Pick<Settings, 'hrWebhookSecrets'>): void {
   offboardingOverHttp(door, ports, standardWebhooks(settings.hrWebhookSecrets));
   calendarOverHttp(door, ports);
+  rotationOverHttp(door, ports);
 }
 
 /** Every area's commands of the terminal; `use` lends them the store, `running` says how a running program is spoken to. */
@@ -182,6 +187,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
     const secrets = secretsManager(settings.aws);
     closing.push(() => secrets.close());
     let listening = settings.port;
+    const { client, apiUrl = 'https://slack.com/api/' } = settings.slack;
     const ports: Ports = {
       store,
       policy,
@@ -194,6 +200,11 @@ export async function startProgram(settings: Settings): Promise<Program> {
       runbooks: shippedRunbooks(),
       pace: postgresPace(store.pool),
       address: (path) => `${(settings.publicUrl ?? `http://127.0.0.1:${listening}`).replace(/\/+$/, '')}${path}`,
+      signIn: slackSignIn(
+        client
+          ? { issuer: new URL(apiUrl).origin, clientId: client.id, clientSecret: client.secret, teamId: me.teamId }
+          : null,
+      ),
     };
     const admins = settings.administrators;
     const ledger = workLedger(store.pool, policy);

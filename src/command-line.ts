@@ -194,12 +194,19 @@ function settingsOf(
       ? { kind: 'http', signingSecret: config.SLACK_SIGNING_SECRET }
       : { kind: 'socket', appToken: config.SLACK_APP_TOKEN! };
   const apiUrl = slack?.apiUrl ?? config.SLACK_API_URL;
+  const { SLACK_CLIENT_ID: id, SLACK_CLIENT_SECRET: secret } = config;
+  const client = slack?.client ?? (id && secret ? { id, secret } : undefined);
   const endpoint = standIns.aws?.endpoint ?? config.AWS_ENDPOINT_URL_SECRETS_MANAGER;
   return {
     roles,
     databaseUrl: standIns.databaseUrl,
     queueHome: queueHomeOf(config, standIns.databaseUrl),
-    slack: { botToken: slack?.botToken ?? config.SLACK_BOT_TOKEN!, mode, ...(apiUrl ? { apiUrl } : {}) },
+    slack: {
+      botToken: slack?.botToken ?? config.SLACK_BOT_TOKEN!,
+      mode,
+      ...(apiUrl ? { apiUrl } : {}),
+      ...(client ? { client } : {}),
+    },
     aws: {
       ...((standIns.aws?.region ?? config.AWS_REGION) ? { region: standIns.aws?.region ?? config.AWS_REGION! } : {}),
       ...(endpoint ? { endpoint } : {}),

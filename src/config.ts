@@ -38,6 +38,11 @@ export const variables = {
   SLACK_BOT_TOKEN: startsWith('xoxb-', "the bot user's OAuth token"),
   SLACK_SIGNING_SECRET: optional,
   SLACK_APP_TOKEN: startsWith('xapp-', 'an app-level token'),
+  SLACK_CLIENT_ID: optional.refine(
+    (value) => value === undefined || /^\d+\.\d+$/.test(value),
+    'expected the Client ID of the app, two numbers with a point between them',
+  ),
+  SLACK_CLIENT_SECRET: optional,
   SLACK_API_URL: url(['http:', 'https:'], 'an address such as https://slack.com/api/'),
   AWS_REGION: optional,
   AWS_ENDPOINT_URL_SECRETS_MANAGER: url(
@@ -46,7 +51,9 @@ export const variables = {
   ),
   PORT: whole(0, 65_535, 3000),
   HOST: optional.default('127.0.0.1'),
-  PUBLIC_URL: url(['http:', 'https:'], 'an address such as https://keysteward.example.com'),
+  PUBLIC_URL: url(['http:', 'https:'], 'an address such as https://keysteward.example.com').transform((value) =>
+    value?.replace(/\/+$/, ''),
+  ),
   DATA_DIR: optional.default('.keysteward'),
   POLICY_FILE: optional.default('policy.yml'),
   ADMIN_SLACK_USERS: optional
@@ -82,6 +89,7 @@ const secretVariables = new Set<string>([
   'SLACK_BOT_TOKEN',
   'SLACK_SIGNING_SECRET',
   'SLACK_APP_TOKEN',
+  'SLACK_CLIENT_SECRET',
   'HR_WEBHOOK_SECRETS',
   'PAGERDUTY_ROUTING_KEY',
 ]);
@@ -117,6 +125,12 @@ export function configFrom(env: Record<string, string | undefined>): Config {
     lines.push(
       'SLACK_SIGNING_SECRET or SLACK_APP_TOKEN: one is needed beside SLACK_BOT_TOKEN, for HTTP mode or for Socket Mode',
     );
+  }
+  if (Boolean(config.SLACK_CLIENT_ID) !== Boolean(config.SLACK_CLIENT_SECRET)) {
+    lines.push('SLACK_CLIENT_ID and SLACK_CLIENT_SECRET: for Sign in with Slack both are needed, and one is missing');
+  }
+  if (config.NODE_ENV === 'production' && config.PUBLIC_URL?.startsWith('http:')) {
+    lines.push('PUBLIC_URL: found an http: address, expected https: new values of keys are handed in there');
   }
   if (!config.SLACK_BOT_TOKEN && (config.SLACK_SIGNING_SECRET || config.SLACK_APP_TOKEN))
     lines.push('SLACK_BOT_TOKEN: missing, although another Slack variable is set');

@@ -1,6 +1,7 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
 import type { z } from 'zod';
 import type { Message, Mrkdwn, option } from './blocks.ts';
+import type { Secret } from './kernel.ts';
 import type { Action, Person } from './people/model.ts';
 import type { Audience, View } from './ports.ts';
 
@@ -90,18 +91,28 @@ export interface WebhookAsk {
 }
 /** What a browser or a calendar asks for. */
 export interface PageAsk {
+  method: 'GET' | 'POST';
   /** What stands in the path for each `:name`. */
   params: Record<string, string>;
   query: URLSearchParams;
   headers: Record<string, string>;
-  /** As it arrived, its size bounded; empty in a GET. */
+  /** As it arrived, its size bounded; empty in a GET, and where the page has `secrets`. */
   rawBody: string;
+  /** The fields of a form, but for its secrets. Each once: the first counts. */
+  fields: Record<string, string>;
+  secrets: Record<string, Secret>;
+}
+export interface PageSpec {
+  /** Fields of the form whose values go from the body straight into `Secret`. */
+  secrets?: readonly string[];
 }
 export interface PageAnswer {
   status: number;
   /** Beside what every page says: kept nowhere, shown in no frame, sends no referrer, loads and runs nothing. */
   headers?: Record<string, string | string[]>;
   body?: string;
+  /** What went wrong on our side: logged, never shown. */
+  trouble?: unknown;
 }
 
 export interface HttpDoor {
@@ -110,7 +121,7 @@ export interface HttpDoor {
    * What stands for a `:name` may be a secret: it is never logged. An answer whose `etag` the asker has already goes
    * back as 304.
    */
-  page(method: 'GET' | 'POST', path: string, run: (ask: PageAsk) => Promise<PageAnswer>): void;
+  page(method: 'GET' | 'POST', path: string, run: (ask: PageAsk) => Promise<PageAnswer>, spec?: PageSpec): void;
   /** `POST /webhooks/<name>`. The answer's status goes back as it is. */
   webhook(name: string, run: (ask: WebhookAsk) => Promise<{ status: number; body: Record<string, unknown> }>): void;
 }

@@ -8,6 +8,7 @@ export const idPrefixes = {
   request: 'req',
   grant: 'grt',
   rotation: 'rot',
+  handIn: 'hnd',
   incident: 'inc',
   consumer: 'con',
   case: 'cas',

@@ -311,6 +311,21 @@ export const policySchema = z.strictObject({
       windows: z.array(windowSchema).default([]),
       /** Freezes: the same does not happen while one lasts. Emergencies keep to neither. */
       freezes: z.array(freezeSchema).default([]),
+      /** Keys that only a person can make at their service, or end there. */
+      byHand: z
+        .strictObject({
+          /** How long there is for it, unless the provider ends the key before; in minutes in an emergency. */
+          dueDays: days.default(7),
+          urgentDueMinutes: minutes.default(60),
+          /** Hours after which somebody is reminded, in their working time; one number per reminder, later ones once a day. */
+          nudgeHours: z.array(z.number().positive()).default([8, 24, 48]),
+          /** Hours after which administrators are asked too. */
+          escalateHours: z.number().positive().default(72),
+          /** The same in an emergency, at any time of the day. */
+          urgentNudgeMinutes: z.array(minutes).default([10, 20]),
+          urgentEscalateMinutes: minutes.default(30),
+        })
+        .prefault({}),
     })
     .prefault({}),
   consumers: z

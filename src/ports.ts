@@ -11,6 +11,7 @@ import type { Actor, Id, Instant, newId, Refusal, Secret } from './kernel.ts';
 import type { Case, HrMessage } from './offboarding/model.ts';
 import type { Person } from './people/model.ts';
 import type { Policy } from './policy.ts';
+import type { HandIn } from './rotation/hand-in-model.ts';
 import type { Rotation } from './rotation/model.ts';
 import type { Need } from './rotation/pace-model.ts';
 import type { Runbook } from './runbooks/model.ts';
@@ -28,6 +29,7 @@ export interface Ports {
   pace: Pace;
   address: Address;
   runbooks: Runbooks;
+  signIn: SignIn;
 }
 
 /** The steps for people that come with the product, by the name of their service. */
@@ -145,12 +147,16 @@ export interface RotationReads extends Rows<Rotation> {
   ofCause(causeId: string): Promise<Rotation[]>;
   /** Running, untouched since and with nothing that would take them further; `trouble` is what the last job died of, if it died. */
   stalled(since: Instant, limit: number): Promise<{ rotation: Rotation; trouble: string | null }[]>;
-  /** Keys that are due, can be rotated without a person, are not snoozed, are not being rotated and have not failed since. */
+  /** Keys that are due, are in the store, are not snoozed, are not being rotated and have not failed since. */
   dueKeys(
     failedSince: Instant,
     after: string | null,
     limit: number,
   ): Promise<{ ids: Id<'key'>[]; next: string | null }>;
+}
+export interface HandInReads extends Rows<HandIn> {
+  /** Links of this rotation that nobody has used yet, ended or not by their time. */
+  openOf(rotationId: string): Promise<HandIn[]>;
 }
 export interface CaseReads extends Rows<Case> {
   /** The newest; the only one that may be unfinished. */
@@ -220,6 +226,7 @@ export interface View {
   requests: RequestReads;
   grants: GrantReads;
   rotations: RotationReads;
+  handIns: HandInReads;
   cases: CaseReads;
   incidents: IncidentReads;
   digests: DigestReads;
@@ -239,6 +246,7 @@ export interface Tx extends View {
   requests: Writable<RequestReads, AccessRequest>;
   grants: Writable<GrantReads, Grant>;
   rotations: Writable<RotationReads, Rotation>;
+  handIns: Writable<HandInReads, HandIn>;
   cases: Writable<CaseReads, Case> & {
     /** Keeps a message of the HR system; false when one with this id was kept before. Waits for whoever is keeping it right now. */
     hear(message: HrMessage): Promise<boolean>;
@@ -409,8 +417,12 @@ export interface Issuer {
   lastUsed(key: ApiKey, providerKeyId: string): Promise<Instant | null>;
 }
 export interface Issuers {
+  /** `person` is one of them: somebody who does by hand what no API does. */
   of(name: string): Issuer | null;
+  /** Those that a key can be given to, beside a person. */
   names(): string[];
+  /** Why this can hardly be a whole new value, in words that hold nothing of it, or null. `known` are values that it must not be; the first is what it replaces. */
+  whyImplausible(value: Secret, known: Secret[]): string | null;
 }
 
 export interface Pager {
@@ -421,6 +433,19 @@ export interface Pager {
     summary: string;
     details: Record<string, string>;
   }): Promise<boolean>;
+}
+
+/** Proof, for a page in a browser, of who somebody is in Slack. */
+export interface SignIn {
+  /** The sentence that says what has to be set before anybody can sign in, or null. */
+  whyNot: string | null;
+  /** Where to send the browser. It comes back to `returnTo` with `state`; nonce and verifier are kept for `finish`. */
+  begin(returnTo: string, state: string): Promise<{ url: string; nonce: string; verifier: string | null }>;
+  /** Who came back, a member of our workspace; or why nobody can be believed. `returnedTo` is the whole address that the browser came to. */
+  finish(
+    returnedTo: string,
+    begun: { state: string; nonce: string; verifier: string | null },
+  ): Promise<{ slackId: string } | { refused: string }>;
 }
 
 /** Webhooks signed by the Standard Webhooks scheme, in both directions. */

@@ -18,25 +18,38 @@ interface LocalSecrets {
   appToken: string;
   signingSecret: string;
   hrWebhookSecret: string;
+  clientId: string;
+  clientSecret: string;
 }
 
 function localSecrets(dataDir: string): LocalSecrets {
   const file = path.join(dataDir, 'local-secrets.json');
-  if (fs.existsSync(file)) return JSON.parse(fs.readFileSync(file, 'utf8')) as LocalSecrets;
   const random = (bytes: number) => randomBytes(bytes).toString('hex');
-  const made = {
+  const known = fs.existsSync(file) ? (JSON.parse(fs.readFileSync(file, 'utf8')) as Partial<LocalSecrets>) : {};
+  const secrets: LocalSecrets = {
     botToken: `xoxb-local-${random(12)}`,
     appToken: `xapp-local-${random(12)}`,
     signingSecret: random(16),
     hrWebhookSecret: `whsec_${randomBytes(32).toString('base64')}`,
+    clientId: '100000000000.200000000000',
+    clientSecret: random(16),
+    ...known,
   };
-  fs.writeFileSync(file, JSON.stringify(made, null, 2), { mode: 0o600 });
-  return made;
+  // What an earlier edition has made lacks what came since.
+  if (Object.keys(known).length < Object.keys(secrets).length)
+    fs.writeFileSync(file, JSON.stringify(secrets, null, 2), { mode: 0o600 });
+  return secrets;
 }
 
 export interface StandIns {
   databaseUrl: string;
-  slack: { botToken: string; apiUrl: string; signingSecret: string; url: string } | null;
+  slack: {
+    botToken: string;
+    apiUrl: string;
+    signingSecret: string;
+    url: string;
+    client: { id: string; secret: string };
+  } | null;
   aws: { region: string; endpoint: string; credentials: { accessKeyId: string; secretAccessKey: string } } | null;
   hrWebhookSecrets: string[];
   /** Slack ids of those who administrate the local workspace; nobody where the real Slack is used. */
@@ -81,6 +94,7 @@ export async function startStandIns(config: Config, botUrl: string, say: (line: 
     }
     let slack: StandIns['slack'] = null;
     if (secrets) {
+      const client = { id: secrets.clientId, secret: secrets.clientSecret };
       const server = await startLocalSlack({
         port: config.PORT + 1,
         workspace: seedWorkspace,
@@ -89,6 +103,7 @@ export async function startStandIns(config: Config, botUrl: string, say: (line: 
           appToken: secrets.appToken,
           signingSecret: secrets.signingSecret,
           requestUrl: `${botUrl}/slack/events`,
+          client: { ...client, redirectUris: [signedInAt(config.PUBLIC_URL ?? botUrl)] },
         }),
         stateFile: path.join(dataDir, 'slack.json'),
       });
@@ -98,6 +113,7 @@ export async function startStandIns(config: Config, botUrl: string, say: (line: 
         apiUrl: `${server.url}/api/`,
         signingSecret: secrets.signingSecret,
         url: server.url,
+        client,
       };
       say(`Slack            local workspace, port ${server.port} (SLACK_BOT_TOKEN is not set)`);
     }
@@ -134,6 +150,9 @@ export async function startStandIns(config: Config, botUrl: string, say: (line: 
 const hrSecretsOf = (config: Config, secrets: LocalSecrets) =>
   config.HR_WEBHOOK_SECRETS.length > 0 ? config.HR_WEBHOOK_SECRETS : [secrets.hrWebhookSecret];
 
+/** Where people come back to from Sign in with Slack. */
+const signedInAt = (address: string) => `${address}/hand-in/signed-in`;
+
 /** The secrets that a command beside a running program signs with. */
 export function hrSecretsForCommands(config: Config): string[] {
   if (config.HR_WEBHOOK_SECRETS.length > 0) return config.HR_WEBHOOK_SECRETS;
@@ -159,11 +178,18 @@ export async function startLocalSlackAlone(
   const dataDir = path.resolve(config.DATA_DIR);
   fs.mkdirSync(dataDir, { recursive: true });
   const secrets = localSecrets(dataDir);
-  const { botToken, appToken, signingSecret } = secrets;
+  const { botToken, appToken, signingSecret, clientId, clientSecret } = secrets;
+  const publicUrl = config.PUBLIC_URL ?? `http://127.0.0.1:${config.PORT}`;
   const server = await startLocalSlack({
     port,
     workspace: seedWorkspace,
-    app: appFromManifest(manifestFile, { botToken, appToken, signingSecret, ...(requestUrl ? { requestUrl } : {}) }),
+    app: appFromManifest(manifestFile, {
+      botToken,
+      appToken,
+      signingSecret,
+      client: { id: clientId, secret: clientSecret, redirectUris: [signedInAt(publicUrl)] },
+      ...(requestUrl ? { requestUrl } : {}),
+    }),
   });
   return {
     lines: [
@@ -172,6 +198,8 @@ export async function startLocalSlackAlone(
       `SLACK_BOT_TOKEN=${botToken}`,
       `SLACK_APP_TOKEN=${appToken}`,
       `SLACK_SIGNING_SECRET=${signingSecret}`,
+      `SLACK_CLIENT_ID=${clientId}`,
+      `SLACK_CLIENT_SECRET=${clientSecret}`,
     ],
     stop: () => server.close(),
   };

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { DateTime } from 'luxon';
 import type { Grant } from '../access/model.ts';
-import { type ApiKey, rotatesItself, snoozedNow, startsAt } from '../inventory/model.ts';
+import { type ApiKey, rotatesHere, snoozedNow, startsAt } from '../inventory/model.ts';
 import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import { zoneOf } from '../people/hours-model.ts';
 import { type Action, type Person, whyNot } from '../people/model.ts';
@@ -72,7 +72,8 @@ export interface KeyFacts {
 }
 
 /** A key whose next value only a person can make. `ableIssuer`: whoever makes its values is connected and makes them by itself. */
-export const needsPerson = (key: ApiKey, ableIssuer: boolean): boolean => !rotatesItself(key) || !ableIssuer;
+export const needsPerson = (key: ApiKey, ableIssuer: boolean): boolean =>
+  !rotatesHere(key) || key.issuer === 'person' || !ableIssuer;
 
 /** When a key is next rotated: a day where a person does it, the moment where Keysteward starts it. Null for a retired key. */
 export function rotationEntry(facts: KeyFacts, zone: string, policy: Policy, now: Instant): CalendarEntry | null {

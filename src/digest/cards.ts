@@ -1,11 +1,12 @@
 import type { KnownBlock } from '@slack/types';
 import { block, button, join, type Message, type Mrkdwn, md, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
-import { type ApiKey, daysOverdue, type Risk, risks, rotatesItself } from '../inventory/model.ts';
+import { type ApiKey, daysOverdue, type Risk, risks, rotatesHere } from '../inventory/model.ts';
 import { after, day } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
+import { waitsNow } from '../rotation/waits-model.ts';
 import { holdsInWords, nextStartOf } from '../rotation/windows-model.ts';
 import { type Counts, howLate, type Standing, sorted } from './model.ts';
 
@@ -63,10 +64,12 @@ async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<Known
   const holders = new Set((await view.grants.liveOfKey(key.id)).map((each) => each.personId)).size;
   const [last] = running ? [] : await view.rotations.ofKey(key.id, 1);
   const failed = last && (last.status === 'failed' || last.status === 'rolled-back') ? last : null;
-  const able = rotatesItself(key);
+  const able = rotatesHere(key);
   const start = nextStartOf(key, policy, view.now);
   const state = running
-    ? md`:arrows_counterclockwise: Being rotated now.`
+    ? waitsNow(running)
+      ? md`:raised_hand: Its rotation waits for a person; a message of its own says what to do.`
+      : md`:arrows_counterclockwise: Being rotated now.`
     : key.plannedAt
       ? md`:calendar: Planned for ${when(key.plannedAt)}; it starts then by itself.`
       : failed
@@ -74,7 +77,9 @@ async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<Known
         : able && start && start.holds.length > 0
           ? md`:hourglass: It waits for ${typed(holdsInWords(start.holds), 300)}${start.at ? md` and starts ${when(start.at)}` : md``}.`
           : able
-            ? md`Keysteward rotates it by itself ${late ? md`within minutes` : md`then`}.`
+            ? key.issuer === 'person'
+              ? md`Keysteward asks for a new value ${late ? md`within minutes` : md`then`}: a person has to make it at ${typed(key.service, 60)}.`
+              : md`Keysteward rotates it by itself ${late ? md`within minutes` : md`then`}.`
             : md`Only a person can rotate it: make a new key at ${typed(key.service, 60)}, store it, retire the old one. *Steps* says how.`;
   const depend =
     holders === 0

@@ -17,7 +17,7 @@ import {
   daysOverdue,
   isUnmade,
   pausedNow,
-  rotatesItself,
+  rotatesHere,
   snoozedNow,
   startsAt,
   storages,
@@ -50,7 +50,7 @@ function heldBack(key: ApiKey, now: Instant): Mrkdwn {
 
 /** When the schedule will start, where that waits for a window or for the end of a freeze. */
 export function waitLine(key: ApiKey, policy: Policy, now: Instant): Mrkdwn {
-  const start = key.status === 'active' && rotatesItself(key) ? nextStartOf(key, policy, now) : null;
+  const start = key.status === 'active' && rotatesHere(key) ? nextStartOf(key, policy, now) : null;
   // Its pause is said already.
   if (!start || start.holds.length === 0 || start.holds.every(({ kind }) => kind === 'pause')) return md``;
   if (!start.at)
@@ -305,7 +305,10 @@ function outlook({ key, now }: Story, policy: Policy): Mrkdwn {
   if (!starts || !key.nextRotationAt) return md``;
   const snooze = snoozedNow(key, now);
   if (snooze) return md`It is left alone until ${when(new Date(snooze.until), 'date')}. Every access ends by itself.`;
-  return key.issuer !== 'person' && key.storage === 'secrets-manager'
+  if (key.issuer === 'person' && key.storage === 'secrets-manager') {
+    return md`${when(nextStartOf(key, policy, now)?.at ?? starts, 'date')} its owner is asked to make a new key and to hand it in. Every access ends by itself.`;
+  }
+  return key.storage === 'secrets-manager'
     ? md`If nobody does anything, Keysteward rotates it ${when(nextStartOf(key, policy, now)?.at ?? starts, 'date')} and every access ends by itself.`
     : md`Only a person can rotate it; its owner is reminded before ${when(key.nextRotationAt, 'date')}, when it is due. Every access ends by itself.`;
 }

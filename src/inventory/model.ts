@@ -257,9 +257,9 @@ export function pausedNow(key: Pick<ApiKey, 'pause'>, now: Instant): Pause | nul
   return key.pause && !key.pause.endedAt && new Date(key.pause.until) > now ? key.pause : null;
 }
 
-/** Whether Keysteward can replace the value without a person. */
-export function rotatesItself(key: Pick<ApiKey, 'storage' | 'secretId' | 'issuer'>): boolean {
-  return key.storage === 'secrets-manager' && key.secretId !== null && key.issuer !== 'person';
+/** Whether a rotation of this key runs here, by itself or with a person who makes the new value. */
+export function rotatesHere(key: Pick<ApiKey, 'storage' | 'secretId'>): boolean {
+  return key.storage === 'secrets-manager' && key.secretId !== null;
 }
 
 /** How often a key was snoozed since its last rotation. */
@@ -308,7 +308,7 @@ export function whyNotSchedule(
   now: Instant,
 ): Refusal | null {
   if (key.status !== 'active') return new Refusal('conflict', `${key.name} is retired.`);
-  if (!rotatesItself(key)) {
+  if (!rotatesHere(key)) {
     return new Refusal('conflict', 'A person has to rotate this key, so there is nothing that could start by itself.');
   }
   if (at <= now) return new Refusal('invalid', 'Choose a time that lies in the future, or rotate it now.', 'at');

@@ -71,6 +71,11 @@ export const permissions = {
   'rotation.evidence': { may: staff },
   'rotation.pause': { may: answering },
   'rotation.resume': { may: answering },
+  /** What only a person can do for a rotation: whoever makes a key knows it, so it is theirs who answer for it. */
+  'rotation.take': { may: answering },
+  'rotation.hand-back': { may: answering },
+  'rotation.hand-in': { may: answering },
+  'rotation.confirm-deleted': { may: answering },
   /** Also whoever asked for the rotation. */
   'rotation.page': { may: answering },
   'offboarding.open': { may: administrators },

@@ -1,7 +1,7 @@
 import type { Button, KnownBlock } from '@slack/types';
 import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
-import { type ApiKey, pausedNow } from '../inventory/model.ts';
+import { pausedNow } from '../inventory/model.ts';
 import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
@@ -21,7 +21,9 @@ import {
   whyNotRollBack,
 } from './model.ts';
 import { pagesNow, whyNotPage } from './pages-model.ts';
+import { type PersonStory, personMessage } from './person-cards.ts';
 import type { Finding } from './preflight-model.ts';
+import { waitsNow } from './waits-model.ts';
 import { holdInWords, holdsInWords, openingFor, waitsFor } from './windows-model.ts';
 
 export const stepWords: Record<Step, string> = {
@@ -51,11 +53,8 @@ export const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> =
   superseded: [md`:rotating_light:`, 'Taken over'],
 };
 
-interface Story {
-  rotation: Rotation;
-  key: ApiKey;
+interface Story extends PersonStory {
   asker: Person | null;
-  owner: Person | null;
   newer: Rotation | null;
   /** Who asked for pages. */
   pagers: Map<string, Person>;
@@ -71,6 +70,8 @@ async function storyOf(view: View, rotationId: string): Promise<Story> {
     key,
     asker: rotation.askedBy ? await view.people.find(rotation.askedBy) : null,
     owner: await view.people.find(key.ownerId),
+    taker: rotation.taken ? await view.people.find(rotation.taken.by) : null,
+    doer: rotation.waits?.done ? await view.people.find(rotation.waits.done.by) : null,
     newer: latest && latest.id !== rotation.id ? latest : null,
     pagers: await peopleOf(
       view,
@@ -86,8 +87,9 @@ async function peopleOf(view: View, ids: string[]): Promise<Map<string, Person>>
 
 /** The card of a rotation, and the message that wakes those who have to act on a failed one. */
 export function rotationCards(slack: SlackDoor, policy: Policy): void {
-  slack.card('rotation', async (view, subject, _audience, variant) => {
+  slack.card('rotation', async (view, subject, audience, variant) => {
     const story = await storyOf(view, subject);
+    if (variant === 'person') return personMessage(story, audience, policy);
     return variant === 'failed' ? failedMessage(story) : rotationMessage(story, policy);
   });
   slack.card('rotation.paused', pausedMessage);
@@ -171,7 +173,13 @@ function why({ rotation, asker }: Story): Mrkdwn {
 }
 
 /** What happens next, and when; where it waits, for what. */
-function next({ rotation, key, now }: Story, policy: Policy): Mrkdwn {
+function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
+  const waits = waitsNow(rotation);
+  if (waits) {
+    const what = waits.task === 'hand-in' ? md`make a new key` : md`delete the old key`;
+    const who = taker ? mention(taker.slackId) : md`a person`;
+    return md`${who} has to ${what} at ${typed(key.service, 60)}, by ${when(new Date(waits.dueAt))}`;
+  }
   const step = typed(stepWords[rotation.step]);
   const opening = waitsFor(rotation, key, policy, now);
   if (opening?.at) return md`${step}, ${when(opening.at)}: it waits for ${typed(holdsInWords(opening.holds), 300)}`;
@@ -218,7 +226,9 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
     case 'running':
       return rotation.step === 'grace'
         ? md`Whoever keeps a copy of the old value has to fetch the new one until then. Something broke? Roll back.`
-        : md`Nothing for you to do.${rotation.step === 'generate' && rotation.continuesAt ? md` Roll back calls it off before it begins.` : md``}`;
+        : waitsNow(rotation)
+          ? md`It waits for a person, who has a message of their own with what to do. Once it is done, it goes on by itself.`
+          : md`Nothing for you to do.${rotation.step === 'generate' && rotation.continuesAt ? md` Roll back calls it off before it begins.` : md``}`;
     case 'done':
       return md`Nothing for you to do.${due}`;
     case 'failed':

@@ -3,6 +3,7 @@ import { type Actor, failpoint, type Id, type Instant, Later, Refusal } from '..
 import type { Issuer, Ports, Tx } from '../ports.ts';
 import { openRecord, type Rotation } from './model.ts';
 import { begun, keyRotated, keySwitched } from './moves-model.ts';
+import { madeByHand } from './waits-model.ts';
 
 export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy' | 'pace'>;
 
@@ -35,7 +36,7 @@ export async function begin(run: Run, version?: string): Promise<Run> {
   if (openRecord(seen)) return run;
   const change = { actor: stepActor, action: 'rotation.begin', subject: seen.id, keyId: seen.keyId };
   const rotation = await ports.store.change(change, async (tx) => {
-    const next = begun((await locked(tx, seen)).rotation, tx.now, version);
+    const next = begun((await locked(tx, seen)).rotation, tx.now, version, madeByHand(run.issuer.can));
     await tx.rotations.save(next);
     await tx.cards.touch(next.id);
     tx.note({ step: next.step, attempt: next.attempt, ...(version ? { version } : {}) });

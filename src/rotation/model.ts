@@ -62,6 +62,30 @@ export interface RotationPage {
   outcome: 'paged' | 'no pager' | 'refused' | null;
 }
 
+/** What no program can do for this key: make the new one at its service and hand it in; delete the old one there. */
+export const tasks = ['hand-in', 'delete'] as const;
+export type Task = (typeof tasks)[number];
+
+/** A step that a person has to do. */
+export interface Waits {
+  task: Task;
+  /** The attempt that it is about. */
+  attempt: number;
+  since: string;
+  dueAt: string;
+  /** Reminders sent so far. */
+  nudges: number;
+  /** When administrators were asked too. */
+  escalatedAt: string | null;
+  done: { by: Id<'person'>; at: string } | null;
+}
+
+/** Who has taken on what waits for a person. */
+export interface Taken {
+  by: Id<'person'>;
+  at: string;
+}
+
 export interface Rotation {
   id: Id<'rotation'>;
   keyId: Id<'key'>;
@@ -100,6 +124,9 @@ export interface Rotation {
   supersededBy: Id<'rotation'> | null;
   /** Oldest first. */
   pages: RotationPage[];
+  /** The last step that waited for a person, whether or not it still does. */
+  waits: Waits | null;
+  taken: Taken | null;
   startedAt: Instant;
   /** Nothing happens before this instant. */
   continuesAt: Instant | null;
@@ -116,12 +143,6 @@ export function whyNotRotate(
   now: Instant,
 ): Refusal | null {
   if (key.status !== 'active') return new Refusal('conflict', `${key.name} is retired.`);
-  if (key.issuer === 'person') {
-    return new Refusal(
-      'conflict',
-      `${key.service} has to be rotated by a person: make a new key there, store it in Secrets Manager, then retire the old one.`,
-    );
-  }
   if (key.storage !== 'secrets-manager' || !key.secretId) {
     return new Refusal('conflict', `${key.name} is not in Secrets Manager, so Keysteward cannot replace its value.`);
   }
@@ -140,18 +161,12 @@ export function whyNotRotate(
 /** Why this issuer cannot make a new value for this key, or null. `issuer` is null where nobody is configured by that name. */
 export function whyNotIssue(
   key: Pick<ApiKey, 'name' | 'issuer' | 'secretId'>,
-  issuer: { can: { create: boolean }; credential: string | null } | null,
+  issuer: { credential: string | null } | null,
 ): Refusal | null {
   if (!issuer) {
     return new Refusal(
       'conflict',
       `Keysteward does not know how to make a new value at ${key.issuer}: it is not connected. Name its kind and its credential under providers.${key.issuer} in policy.yml, or have the key rotated by a person.`,
-    );
-  }
-  if (!issuer.can.create) {
-    return new Refusal(
-      'conflict',
-      `${key.issuer} makes no keys for programs. Have the key rotated by a person: set "New values" to "A person".`,
     );
   }
   if (issuer.credential && key.secretId && sameSecret(issuer.credential, key.secretId)) {

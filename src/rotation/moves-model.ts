@@ -53,6 +53,8 @@ export function started(
     failure: null,
     supersededBy: null,
     pages: [],
+    waits: null,
+    taken: null,
     startedAt: now,
     continuesAt: null,
     touchedAt: now,
@@ -60,8 +62,8 @@ export function started(
   };
 }
 
-/** The intent to take the step that it is in; `version` is what it is about to store. */
-export function begun(rotation: Rotation, now: Instant, version?: string): Rotation {
+/** The intent to take the step that it is in; `version` is what it is about to store, and made under a label unless by hand. */
+export function begun(rotation: Rotation, now: Instant, version?: string, byHand = false): Rotation {
   if (openRecord(rotation)) return rotation;
   const record: StepRecord = {
     step: rotation.step,
@@ -75,7 +77,7 @@ export function begun(rotation: Rotation, now: Instant, version?: string): Rotat
     ...rotation,
     record: [...rotation.record, record],
     tried: version ? unique([...rotation.tried, version]) : rotation.tried,
-    labels: version ? unique([...rotation.labels, labelOf(rotation)]) : rotation.labels,
+    labels: version && !byHand ? unique([...rotation.labels, labelOf(rotation)]) : rotation.labels,
     touchedAt: now,
   };
 }

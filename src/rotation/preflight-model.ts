@@ -5,6 +5,7 @@ import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import { holderOf, type Stages } from './labels-model.ts';
 import { type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
+import { endedByHand, madeByHand } from './waits-model.ts';
 import { holdInWords, holdsInWords, momentInWords, openingFor, whyNotHeld } from './windows-model.ts';
 
 /** One thing that is known before anything is touched: that it is in order, what it will mean, or that it is missing. */
@@ -146,13 +147,17 @@ function whenItStarts(key: ApiKey, policy: Policy, now: Instant): Finding[] {
 /** How the new value comes to be and what becomes of the old one. */
 function whatChanges({ key, issuer }: Inside, policy: Policy): Finding[] {
   const { graceMinutes } = policy.rotation;
-  const made = issuer!.credential === null ? 'Keysteward makes the new value' : `${issuer!.name} makes the new value`;
+  const { can, credential, name } = issuer!;
+  const made = madeByHand(can)
+    ? `A person makes the new key at ${key.service} and hands it in on a page; a message to the owner says how`
+    : `${credential === null ? 'Keysteward' : name} makes the new value`;
   const dies = graceMinutes > 0 ? `works for ${graceMinutes} minutes after the switch` : 'stops working at the switch';
   return [
     ok(`${made}; the old one ${dies}.`),
-    ...(issuer!.can.test
+    ...(endedByHand(can) ? [warning('The old one has to be deleted there by a person too, who is asked for it.')] : []),
+    ...(can.test
       ? []
-      : [warning(`${issuer!.name} offers no way to try the new value before it is handed out.`)]),
+      : [warning(`${credential ? name : key.service} offers no way to try the new value before it is handed out.`)]),
     ...(key.plannedAt && key.plannedAt > new Date(0)
       ? [warning(`It was planned for ${momentInWords(key.plannedAt, policy)}; this takes its place.`)]
       : []),

@@ -6,6 +6,8 @@ import { conditionIn, labelsToDiscard, labelsToRetire, switchOver } from './labe
 import { aliveAgain, mayReviveAgain, partDone, passed, stopped } from './moves-model.ts';
 import { awaitTurn } from './pace.ts';
 import { moved, movedAway } from './test.ts';
+import { waitForPerson } from './wait.ts';
+import { doneByHand, endedByHand } from './waits-model.ts';
 
 /** The time in which those who still hold the old value can move on. */
 export async function endGrace(run: Run): Promise<void> {
@@ -31,15 +33,22 @@ export async function retireOld(seen: Run): Promise<void> {
       moved(over),
     );
   }
+  if (endedByHand(run.issuer.can) && !doneByHand(rotation, 'delete')) return waitForPerson(run, 'delete');
   if (!(await allEndedAtProvider(run, dying(rotation)))) return;
   const [target] = labelsToRetire(found.versions, rotation);
   if (!target) {
-    const evidence = `${endedInWords(run)}no label leads to version ${short(rotation.oldVersion)}`;
+    const evidence = `${await deletedInWords(run)}${endedInWords(run)}no label leads to version ${short(rotation.oldVersion)}`;
     return journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
       facts: { old: rotation.oldVersion, cleanup: rotation.cleanup },
     });
   }
   await takeOff(run, target);
+}
+
+async function deletedInWords({ ports, rotation, key }: Run): Promise<string> {
+  const done = doneByHand(rotation, 'delete');
+  const person = done && (await ports.store.read((view) => view.people.find(done.by)));
+  return person ? `deleted at ${key.service}, says ${person.name}; ` : '';
 }
 
 /** The way back, last part: nothing leads to what was tried. */

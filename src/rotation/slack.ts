@@ -7,14 +7,18 @@ import { type Id, isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { findingBlocks, rotationCards } from './cards.ts';
+import { confirmDeleted } from './confirm-deleted.ts';
 import { pausesInSlack } from './modals.ts';
 import { whyNotRotate } from './model.ts';
+import { openHandIn } from './open-hand-in.ts';
 import { askForPage } from './page.ts';
+import { handInBlocks } from './person-cards.ts';
 import { preflight } from './preflight.ts';
 import { whyNotGo } from './preflight-model.ts';
 import { retryRotation } from './retry.ts';
 import { rollBackRotation } from './roll-back.ts';
 import { startRotation, whyNotTouch } from './start.ts';
+import { handBack, takeOn } from './take.ts';
 
 const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
 const StartForm = z.object({
@@ -192,6 +196,23 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   slack.action('rotation.retry', {}, async ({ person, value }) => {
     await retryRotation(ports, person, rotationOf(value));
     return done;
+  });
+  slack.action('rotation.take', {}, async ({ person, value }) => {
+    await takeOn(ports, person, rotationOf(value));
+    return done;
+  });
+  slack.action('rotation.hand-back', {}, async ({ person, value }) => {
+    await handBack(ports, person, rotationOf(value));
+    return done;
+  });
+  slack.action('rotation.confirm-deleted', {}, async ({ person, value }) => {
+    await confirmDeleted(ports, person, rotationOf(value));
+    return done;
+  });
+  slack.action('rotation.hand-in', { opens: 'Hand in the new key' }, async ({ person, value }) => {
+    const { url, link } = await openHandIn(ports, person, rotationOf(value));
+    const key = await store.read(async (view) => view.keys.get((await view.rotations.get(link.rotationId)).keyId));
+    return { open: page('Hand in the new key', handInBlocks(key, url, link.endsAt)) };
   });
   slack.action('rotation.roll-back', {}, async ({ person, value }) => {
     await rollBackRotation(ports, person, rotationOf(value));

@@ -1,6 +1,6 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { type Id, Later, Refusal, refuseIf } from '../kernel.ts';
-import { type Person, whyNot } from '../people/model.ts';
+import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
@@ -70,13 +70,7 @@ async function lookedBefore(
 /** Why this person may not do this to a key's rotation; a key that they may not even see does not exist for them. */
 export function whyNotTouch(
   person: Person,
-  action:
-    | 'rotation.start'
-    | 'rotation.retry'
-    | 'rotation.roll-back'
-    | 'rotation.page'
-    | 'rotation.pause'
-    | 'rotation.resume',
+  action: Extract<Action, `rotation.${string}`>,
   key: ApiKey,
 ): Refusal | null {
   const refusal = whyNot(person, action, key);

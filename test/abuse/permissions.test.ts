@@ -115,6 +115,10 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'rotation.page': ofRotation('rotation.page'),
     'rotation.pause': ofKey('rotation.pause'),
     'rotation.resume': ofKey('rotation.resume'),
+    'rotation.take': ofRotation('rotation.take'),
+    'rotation.hand-back': ofRotation('rotation.hand-back'),
+    'rotation.hand-in': ofRotation('rotation.hand-in'),
+    'rotation.confirm-deleted': ofRotation('rotation.confirm-deleted'),
     'offboarding.confirm': ofCase('offboarding.open'),
     'offboarding.call-off': ofCase('offboarding.open'),
     'offboarding.close': ofCase('offboarding.close'),
@@ -351,6 +355,7 @@ async function factsAround(stage: Stage): Promise<string> {
     'access_grant',
     'consumer',
     'rotation',
+    'hand_in',
     'incident',
     'offboarding_case',
   ];

@@ -150,7 +150,8 @@ describe("an owner's digest", () => {
       { purpose: 'Later', risk: 'low', nextRotationAt: ahead(3.5) },
       { purpose: 'Late', risk: 'high', nextRotationAt: ago(17.5) },
       { purpose: 'Far', nextRotationAt: ahead(90) },
-      { purpose: 'Manual', issuer: 'person', nextRotationAt: ago(2.5) },
+      { purpose: 'Manual', storage: 'environment-file', secretId: null, nextRotationAt: ago(2.5) },
+      { purpose: 'Handed in', issuer: 'person', nextRotationAt: ago(2) },
     );
     const holder = aPerson();
     await given(database.store, { people: [holder] });
@@ -168,11 +169,12 @@ describe("an owner's digest", () => {
     expect(order.every((each) => each > 0)).toBe(true);
     expect([...order].sort((a, b) => a - b)).toEqual(order);
     expect(said).not.toContain('Far');
-    expect(said).toContain('2 overdue, 1 due within 30 days.');
+    expect(said).toContain('3 overdue, 1 due within 30 days.');
     expect(said).toContain('17 days overdue');
     expect(said).toContain('High risk: a value that leaks unnoticed should stop working within 30 days.');
     expect(said).toContain('1 person has access to it now.');
     expect(said).toContain('Only a person can rotate it');
+    expect(said).toContain('Keysteward asks for a new value within minutes: a person has to make it at OpenAI.');
     expect(said).toContain('You get this because you own these keys.');
     expect(said).toContain('stays overdue');
   });
@@ -181,7 +183,7 @@ describe("an owner's digest", () => {
     const { person, keys } = await owner(
       {},
       { purpose: 'Own', nextRotationAt: ago(9) },
-      { purpose: 'Hand', issuer: 'person', nextRotationAt: ago(8) },
+      { purpose: 'Hand', storage: 'elsewhere', secretId: null, issuer: 'person', nextRotationAt: ago(8) },
       { purpose: 'Busy', nextRotationAt: ago(7) },
     );
     const why = { cause: 'asked', causeId: null, askedBy: null, reason: null, emergency: false } as const;
@@ -483,8 +485,8 @@ describe('scheduling a rotation', () => {
     await plan(admin, overdue.key, 3);
   });
 
-  it('is refused for a key that a person has to rotate', async () => {
-    const { person, key } = await owner({}, { issuer: 'person' });
+  it('is refused for a key that is not rotated here', async () => {
+    const { person, key } = await owner({}, { storage: 'password-manager', secretId: null });
     await expect(scheduleRotation(ports(), person.id, { keyId: key.id, at: ahead(1) })).rejects.toMatchObject({
       code: 'conflict',
     });

@@ -135,9 +135,9 @@ describe('a reported leak', { timeout: 90_000 }, () => {
     expect((await stage.incident(incident!.id)).status).toBe('contained');
   });
 
-  it('of a key that only a person can replace stays open, says what to do and whom to call, and starts no rotation', async () => {
+  it('of a key that Keysteward cannot replace stays open, says what to do and whom to call, and starts no rotation', async () => {
     for (const facts of [
-      { issuer: 'person', lastFour: 'a1b2' },
+      { storage: 'environment-file', secretId: null, issuer: 'person', lastFour: 'a1b2' } as const,
       { storage: 'password-manager', secretId: null } as const,
       { issuer: 'nobody-knows' },
     ]) {
@@ -163,11 +163,11 @@ describe('a reported leak', { timeout: 90_000 }, () => {
   it('never looks like success when its rotation is refused after all, and does not ask for it again and again', async () => {
     const { key } = await stage.key();
     const { id } = await stage.declare(stage.dev, { keyId: key.id });
-    await given(stage.database.store, { keys: [{ ...key, issuer: 'person' }] });
+    await given(stage.database.store, { keys: [{ ...key, issuer: 'nobody-knows' }] });
     await stage.work();
     await stage.work();
     const incident = await stage.incident(id);
-    expect(incident).toMatchObject({ status: 'open', byHand: expect.stringContaining('by a person') });
+    expect(incident).toMatchObject({ status: 'open', byHand: expect.stringContaining('does not know how') });
     expect(openLines(incident, 'immediately')).toEqual(['S8.1-1', 'S8.1-2', 'S8.1-3']);
     expect(await card(id)).toContain('*The old value still works.*');
     const starts = (await stage.trail(key.id)).filter((each) => each.action === 'rotation.start');

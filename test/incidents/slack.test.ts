@@ -165,7 +165,7 @@ describe('the card', { timeout: 60_000 }, () => {
   });
 
   it('has no dead buttons, and shows each viewer only what they may press', async () => {
-    const { key } = await stage.key({ issuer: 'person' });
+    const { key } = await stage.key({ issuer: 'person', storage: 'elsewhere', secretId: null });
     const { id } = await stage.declare(stage.contractor, { keyId: key.id });
     const joined = aPerson({ tier: 'contractor' });
     await given(stage.database.store, { people: [joined] });

@@ -199,7 +199,7 @@ describe('a case', () => {
 
   it('leaves what only a person can rotate to a person, who says what they did', async () => {
     const person = await somebody();
-    const key = await office.key({ issuer: 'person' });
+    const key = await office.key({ issuer: 'person', storage: 'password-manager', secretId: null });
     await office.grant(person, key);
     const { id } = await offboard(person);
     const tick = () =>

@@ -38,7 +38,7 @@ describe('the schedule', () => {
     await stage.work();
   });
 
-  it('leaves alone what is not due, snoozed, retired, stored elsewhere, for a person to rotate, or failed a moment ago', async () => {
+  it('leaves alone what is not due, snoozed, retired, stored elsewhere, or failed a moment ago', async () => {
     const due = { nextRotationAt: days(-1) };
     const snooze = { until: days(3).toISOString(), reason: 'release freeze', by: stage.owner.id };
     const quiet = [
@@ -46,7 +46,6 @@ describe('the schedule', () => {
       await stage.key({ ...due, snooze }),
       await stage.key({ ...due, status: 'retired' }),
       await stage.key({ ...due, storage: 'password-manager' }),
-      await stage.key({ ...due, issuer: 'person' }),
     ];
     const failed = await stage.key(due);
     await stage.bot.deleteSecret({ SecretId: failed.key.secretId!, ForceDeleteWithoutRecovery: true });
@@ -61,6 +60,17 @@ describe('the schedule', () => {
     );
     expect(await findDue(stage.ports)).toBe(1);
     await stage.work();
+  });
+
+  it('asks a person for the new value of a due key that only a person can make, once', async () => {
+    const { key } = await stage.key({ nextRotationAt: days(-1), issuer: 'person' });
+    expect(await findDue(stage.ports)).toBe(1);
+    await stage.work();
+    const [rotation] = await rotationsOf(key);
+    expect(rotation).toMatchObject({ status: 'running', step: 'generate', cause: 'due', waits: { task: 'hand-in' } });
+    const asked = await stage.database.store.read((view) => view.cards.of('rotation:person', rotation!.id));
+    expect(asked.map((each) => each.personId)).toEqual([stage.owner.id]);
+    expect(await findDue(stage.ports)).toBe(0);
   });
 
   it('takes up a snoozed key when the snooze is over', async () => {

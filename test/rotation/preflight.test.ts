@@ -174,7 +174,7 @@ const stage = useStage();
 const portsWith = (list: Issuer['list'], keyLimit = 2): Ports => {
   const real = stage.ports.issuers.of('self-made')!;
   const limited: Issuer = { ...real, name: 'acme', can: { ...real.can, list: true, keyLimit }, list };
-  return { ...stage.ports, issuers: { of: () => limited, names: () => ['acme'] } };
+  return { ...stage.ports, issuers: { ...stage.ports.issuers, of: () => limited, names: () => ['acme'] } };
 };
 const oneKey = { providerKeyId: 'k', label: null, active: true };
 

@@ -150,12 +150,10 @@ describe('nobody rotates', () => {
   });
 
   test('what cannot be rotated, or not now: the sentence says why', async () => {
-    const byHand = (await stage.key({ issuer: 'person' })).key;
     const unknown = (await stage.key({ issuer: 'nobody-knows' })).key;
     const retired = (await stage.key({ status: 'retired' })).key;
     const elsewhere = (await stage.key({ storage: 'password-manager' })).key;
     const fresh = (await stage.key({ lastRotatedAt: new Date() })).key;
-    await expect(ask(byHand.id)).rejects.toThrow(/by a person/);
     await expect(ask(unknown.id)).rejects.toThrow(/does not know how/);
     await expect(ask(retired.id)).rejects.toThrow(/is retired/);
     await expect(ask(elsewhere.id)).rejects.toThrow(/not in Secrets Manager/);
@@ -207,7 +205,7 @@ describe('a rotation that cannot go on says so and keeps the old value', () => {
         return { verdict: 'refused' as const, evidence: 'the service does not take it' };
       },
     };
-    const ports: Ports = { ...stage.ports, issuers: { of: () => refusing, names: () => [] } };
+    const ports: Ports = { ...stage.ports, issuers: { ...stage.ports.issuers, of: () => refusing } };
     const { id } = await startRotation(ports, stage.owner, { keyId: key.id, ...asked });
     await stage.work({ ports });
     const failed = await stage.rotation(id);
@@ -412,8 +410,8 @@ describe('a cause', () => {
     expect(caused.map((each) => each.status)).toEqual(['done']);
   });
 
-  test('is refused for good where no machine can rotate', async () => {
-    const { key } = await stage.key({ issuer: 'person' });
+  test('is refused for good where Keysteward cannot rotate', async () => {
+    const { key } = await stage.key({ issuer: 'nobody-knows' });
     const ask = { keyId: key.id, cause: 'incident' as const, causeId: 'inc_2', emergency: true };
     await expect(startForCause(stage.ports, ask)).rejects.toBeInstanceOf(Refusal);
     await sleep(0);

@@ -3,6 +3,7 @@ import { postgresLeases } from '../../src/adapters/postgres/leases.ts';
 import { postgresPace } from '../../src/adapters/postgres/pace.ts';
 import { issuers } from '../../src/adapters/providers/index.ts';
 import { shippedRunbooks } from '../../src/adapters/runbooks.ts';
+import { slackSignIn } from '../../src/adapters/sign-in.ts';
 import { consumerHooks } from '../../src/adapters/webhooks/hooks.ts';
 import { defaultPolicy, type Policy } from '../../src/policy.ts';
 import type { DirectoryEntry, Pager, Ports } from '../../src/ports.ts';
@@ -34,6 +35,7 @@ export function usePorts(policy: Policy = defaultPolicy): TestPorts {
       pace: postgresPace(store.pool),
       address: (path) => `https://keys.example.com${path}`,
       hooks: consumerHooks(),
+      signIn: slackSignIn(null),
       pager: {
         async page(alert) {
           test.pages.push(alert);

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { RateLimiterMemory } from 'rate-limiter-flexible';
-import type { HttpDoor, PageAnswer, PageAsk } from '../../doors.ts';
+import type { HttpDoor, PageAnswer, PageAsk, PageSpec } from '../../doors.ts';
+import { Secret } from '../../kernel.ts';
 import { bodyOf, headersOf } from './asked.ts';
 
 const maxBodyBytes = 64_000;
@@ -9,7 +10,7 @@ const maxBodyBytes = 64_000;
  * In this process, in a minute: one address, such as one calendar, and one caller, over all addresses. Behind a proxy
  * everybody is one caller, so that one is generous: it keeps a flood from the database, not somebody from guessing.
  */
-const perMinute = { address: 30, caller: 600 };
+const usualPerMinute = { address: 30, caller: 600 };
 
 /** What every page says, unless it says otherwise. */
 const careful = {
@@ -25,6 +26,7 @@ interface Page {
   path: string;
   pieces: string[];
   run: (ask: PageAsk) => Promise<PageAnswer>;
+  spec: PageSpec;
 }
 
 export interface Pages {
@@ -36,7 +38,7 @@ export interface Pages {
 }
 
 /** Pages that people, and their calendars, ask for. */
-export function pages(): Pages {
+export function pages(onTrouble: (page: string, error: unknown) => void, perMinute = usualPerMinute): Pages {
   const known: Page[] = [];
   const limits = {
     address: new RateLimiterMemory({ points: perMinute.address, duration: 60 }),
@@ -60,7 +62,7 @@ export function pages(): Pages {
   }
 
   return {
-    add: (method, path, run) => void known.push({ method, path, pieces: path.split('/'), run }),
+    add: (method, path, run, spec = {}) => void known.push({ method, path, pieces: path.split('/'), run, spec }),
     nameOf: (path) => at(path)[0]?.path ?? null,
     async answered(path, request, response) {
       const there = at(path);
@@ -88,17 +90,32 @@ export function pages(): Pages {
       }
       const headers = headersOf(request);
       const answer = await page.run({
+        method: page.method,
         params: paramsOf(page.pieces, path)!,
         query: new URLSearchParams(request.url?.split('?')[1] ?? ''),
         headers,
-        rawBody,
+        rawBody: page.spec.secrets ? '' : rawBody,
+        ...formIn(rawBody, headers['content-type'] ?? '', page.spec.secrets ?? []),
       });
+      if (answer.trouble) onTrouble(`${page.method} ${page.path}`, answer.trouble);
       const { 'content-type': _type, ...kept } = answer.headers ?? {};
       if (isKnown(answer, headers['if-none-match'])) send(response, { status: 304, headers: kept });
       else send(response, answer);
       return true;
     },
   };
+}
+
+/** The fields of a form; what is secret goes straight into `Secret`, and no other copy of it is kept. */
+function formIn(body: string, type: string, hidden: readonly string[]): Pick<PageAsk, 'fields' | 'secrets'> {
+  const fields: Record<string, string> = {};
+  const secrets: Record<string, Secret> = {};
+  if (!/^application\/x-www-form-urlencoded\b/i.test(type)) return { fields, secrets };
+  for (const [name, value] of new URLSearchParams(body)) {
+    if (hidden.includes(name)) secrets[name] ??= new Secret(value);
+    else if (!Object.hasOwn(fields, name)) Object.defineProperty(fields, name, { value, enumerable: true });
+  }
+  return { fields, secrets };
 }
 
 /** What stands for each `:name`, or null when the path is another. */

@@ -13,6 +13,8 @@ export interface HttpParts {
   ready: () => Promise<Record<string, { ok: boolean; required: boolean; detail?: string }>>;
   metrics: Registry;
   log: (level: 'warn' | 'error', message: string) => void;
+  /** How often pages are given out, to one address and to one caller; for tests. */
+  perMinute?: { address: number; caller: number };
 }
 
 export interface HttpServer {
@@ -26,7 +28,9 @@ export interface HttpServer {
 /** The program's own server: health, metrics, webhooks and pages, with Slack mounted beside them. */
 export function httpServer(parts: HttpParts): HttpServer {
   const webhooks = new Map<string, (ask: WebhookAsk) => Promise<{ status: number; body: Record<string, unknown> }>>();
-  const shown = pages();
+  const failed = (where: string, error: unknown) =>
+    parts.log('error', `${where} failed: ${error instanceof Error ? error.message : String(error)}`);
+  const shown = pages(failed, parts.perMinute);
   let draining = false;
 
   const json = (response: ServerResponse, status: number, body: unknown) => {
@@ -65,11 +69,7 @@ export function httpServer(parts: HttpParts): HttpServer {
     const path = (request.url ?? '/').split('?')[0]!;
     if (parts.slack && path.startsWith('/slack/')) return parts.slack(request, response);
     own(path, request, response).catch((error: unknown) => {
-      const where = shown.nameOf(path) ?? path;
-      parts.log(
-        'error',
-        `${request.method} ${where} failed: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      failed(`${request.method} ${shown.nameOf(path) ?? path}`, error);
       if (!response.headersSent)
         json(response, 500, { error: 'something went wrong on our side; nothing was finished, try again' });
     });

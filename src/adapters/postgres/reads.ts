@@ -7,6 +7,7 @@ import type { Person } from '../../people/model.ts';
 import type {
   ConsumerReads,
   GrantReads,
+  HandInReads,
   IncidentReads,
   KeyFilter,
   KeyReads,
@@ -14,9 +15,10 @@ import type {
   RequestReads,
   RotationReads,
 } from '../../ports.ts';
+import type { HandIn } from '../../rotation/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
 import { rowsOf, type Session, type TableRows } from './rows.ts';
-import { consumers, grants, incidents, keys, people, requests, rotations } from './schema.ts';
+import { consumers, grants, handIns, incidents, keys, people, requests, rotations } from './schema.ts';
 
 function keyConditions(filter: KeyFilter): SQL[] {
   return [
@@ -233,7 +235,7 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
         .select({ id: keys.id, startsAt })
         .from(keys)
         .where(
-          sql`status = 'active' and storage = 'secrets-manager' and secret_id is not null and issuer <> 'person'
+          sql`status = 'active' and storage = 'secrets-manager' and secret_id is not null
               and ${startsAt} <= now()
               and (planned_at is not null or snooze is null or (snooze ->> 'until')::timestamptz <= now())
               ${after ? sql`and (${startsAt}, ${keys.id}) > (${at}::timestamptz, ${id})` : sql``}
@@ -248,6 +250,18 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
         next: found.length === limit && last ? `${last.startsAt.toISOString()}~${last.id}` : null,
       };
     },
+  };
+}
+
+export function handInRows(session: Session): TableRows<HandIn> & HandInReads {
+  const rows = rowsOf<HandIn>(session, handIns, 'link');
+  return {
+    ...rows,
+    openOf: (rotationId) =>
+      rows.where(
+        and(eq(handIns.status, 'open'), eq(handIns.rotationId, rotationId as Rotation['id'])),
+        sql`${handIns.madeAt}, ${handIns.id}`,
+      ),
   };
 }
 

@@ -8,6 +8,7 @@ import type { Consumer } from '../../inventory/consumer-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
+import type { HandIn } from '../../rotation/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
 
 /** Tables as the SQL in migrations/ makes them; a test compares the two. Property names are those of the models. */
@@ -203,10 +204,30 @@ export const rotations = pgTable('rotation', {
   failure: text('failure'),
   supersededBy: id<Rotation['id']>('superseded_by'),
   pages: jsonb('pages').$type<Rotation['pages']>().notNull().default([]),
+  waits: jsonb('waits').$type<Rotation['waits']>(),
+  taken: jsonb('taken').$type<Rotation['taken']>(),
   startedAt: instant('started_at').notNull(),
   continuesAt: instant('continues_at'),
   touchedAt: instant('touched_at').notNull(),
   endedAt: instant('ended_at'),
+});
+
+export const handIns = pgTable('hand_in', {
+  id: id<HandIn['id']>('id').primaryKey(),
+  rotationId: id<HandIn['rotationId']>('rotation_id').notNull(),
+  attempt: integer('attempt').notNull(),
+  personId: id<HandIn['personId']>('person_id').notNull(),
+  tokenHash: text('token_hash').notNull(),
+  madeAt: instant('made_at').notNull(),
+  endsAt: instant('ends_at').notNull(),
+  status: id<HandIn['status']>('status').notNull(),
+  guesses: integer('guesses').notNull(),
+  tries: integer('tries').notNull(),
+  sessionHash: text('session_hash'),
+  signIn: jsonb('sign_in').$type<HandIn['signIn']>(),
+  signedInAt: instant('signed_in_at'),
+  problem: text('problem'),
+  closedAt: instant('closed_at'),
 });
 
 export const cases = pgTable('offboarding_case', {

@@ -10,7 +10,16 @@ import { calendarRows, reminderRows } from './calendars.ts';
 import { caseRows, writableCases } from './cases.ts';
 import { again, deadWork } from './dead-work.ts';
 import { digestRows } from './digests.ts';
-import { consumerRows, grantRows, incidentRows, keyRows, personRows, requestRows, rotationRows } from './reads.ts';
+import {
+  consumerRows,
+  grantRows,
+  handInRows,
+  incidentRows,
+  keyRows,
+  personRows,
+  requestRows,
+  rotationRows,
+} from './reads.ts';
 import type { Session } from './rows.ts';
 import { cards, work } from './schema.ts';
 
@@ -60,6 +69,7 @@ function viewOf(session: Session, now: Instant): View {
     requests: requestRows(session),
     grants: grantRows(session),
     rotations: rotationRows(session),
+    handIns: handInRows(session),
     cases: caseRows(session),
     incidents: incidentRows(session),
     digests: digestRows(session),
@@ -132,6 +142,7 @@ function txOf(
     requests: requestRows(session),
     grants: grantRows(session),
     rotations: rotationRows(session),
+    handIns: handInRows(session),
     cases: writableCases(session),
     incidents: incidentRows(session),
     digests: digestRows(session),

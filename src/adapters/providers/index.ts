@@ -11,6 +11,7 @@ import { gitlab } from './gitlab.ts';
 import { mistral } from './mistral.ts';
 import { openai } from './openai.ts';
 import { openaiAdmin } from './openai-admin.ts';
+import { person, whyImplausible } from './person.ts';
 import { selfMade } from './self-made.ts';
 import { sendgrid } from './sendgrid.ts';
 import { slots, template } from './template.ts';
@@ -57,5 +58,9 @@ export function issuers(secrets: Secrets, providers: Policy['providers'] = {}, s
   const means: Means = { secrets, ...(send ? { send } : {}) };
   const connected = Object.entries(providers).map(([name, settings]) => issuerFrom(name, settings, means));
   const all = new Map<string, Issuer>([selfMade(secrets), ...connected].map((issuer) => [issuer.name, issuer]));
-  return { of: (name) => all.get(name) ?? null, names: () => [...all.keys()] };
+  return {
+    of: (name) => (name === person.name ? person : (all.get(name) ?? null)),
+    names: () => [...all.keys()],
+    whyImplausible,
+  };
 }

@@ -12,10 +12,19 @@ export interface LocalApp {
   signingSecret: string;
   /** Where events go, such as http://127.0.0.1:3000/slack/events; without it the app connects by Socket Mode. */
   requestUrl?: string;
+  /** For Sign in with Slack; without it nobody can. */
+  client?: LocalClient;
   scopes: string[];
   events: string[];
   commands: { command: string; description: string; usageHint: string; shouldEscape: boolean }[];
   shortcuts: { callbackId: string; name: string; description: string; type: 'global' | 'message' }[];
+}
+
+export interface LocalClient {
+  id: string;
+  secret: string;
+  /** Where people may be sent back to. */
+  redirectUris: string[];
 }
 
 interface Manifest {
@@ -32,7 +41,7 @@ interface Manifest {
 /** Installs an app from its manifest. Throws when the file has no name for it. */
 export function appFromManifest(
   manifestFile: string,
-  secrets: { botToken: string; appToken: string; signingSecret: string; requestUrl?: string },
+  secrets: Pick<LocalApp, 'botToken' | 'appToken' | 'signingSecret' | 'requestUrl' | 'client'>,
 ): LocalApp {
   const manifest = parse(fs.readFileSync(manifestFile, 'utf8')) as Manifest;
   const name = manifest.features?.bot_user?.display_name ?? manifest.display_information?.name;

@@ -5,6 +5,7 @@ import { answerResponseUrl } from './answers.ts';
 import type { LocalApp } from './app.ts';
 import { answerControl, type Control, controlled } from './control.ts';
 import { sendJson, TooLarge } from './http.ts';
+import { type Identity, openIdentity } from './identity.ts';
 import { answerPageApi, answerPageFile } from './page-api.ts';
 import { openSockets } from './socket.ts';
 import { answerWebApi } from './web-api.ts';
@@ -84,8 +85,9 @@ export async function startLocalSlack(options: LocalSlackOptions): Promise<Local
     },
   });
 
+  const identity = openIdentity(world);
   const server = http.createServer((request, response) => {
-    answer(world, control, request, response).catch((error: unknown) => {
+    answer(world, control, identity, request, response).catch((error: unknown) => {
       if (error instanceof TooLarge) return sendJson(response, { ok: false, error: 'request_too_large' }, 413);
       const message = error instanceof Error ? error.message : String(error);
       sendJson(response, { ok: false, error: 'internal_error', message }, 500);
@@ -149,14 +151,16 @@ function placeOnPage(url: URL, [channel = '', message = '']: string[]): string {
 async function answer(
   world: World,
   control: Control,
+  identity: Identity,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
   const url = new URL(request.url ?? '/', world.url);
   const [, area = '', ...rest] = url.pathname.split('/');
-  // A link to the page may be followed from anywhere.
-  const isPage = area === '' || area === 'page' || area === 'archives';
+  // A link to the page may be followed from anywhere, and people are sent here to sign in.
+  const isPage = ['', 'page', 'archives', 'openid'].includes(area) && !(area === 'openid' && request.method === 'POST');
   if (isPage ? !isForUs(request) : !isOurs(request)) return sendJson(response, { ok: false, error: 'forbidden' }, 403);
+  if (await identity.answered(url, request, response)) return;
   switch (area) {
     case 'api':
       return answerWebApi(world, rest.join('/'), request, response);

@@ -9,6 +9,9 @@ export function keepAddress(at) {
   history.replaceState(null, '', `/?${wanted}`);
   try {
     localStorage.setItem('local-slack-as', world.as);
+    // Where one signs in with the local Slack, the server has to know.
+    // biome-ignore lint/suspicious/noDocumentCookie: a name, for this machine alone
+    document.cookie = `local-slack-as=${world.as}; path=/openid; samesite=lax`;
     localStorage.setItem(`local-slack-at ${world.as}`, at ?? '');
   } catch {
     // The address alone remembers.
