@@ -74,10 +74,11 @@ async function entriesFor(
     grants.map((each) => each.id),
   );
   const ofKeys = keys.flatMap((key) => {
+    const issuer = issuers.of(key.issuer);
     const facts = {
       key,
       owner: owners.get(key.ownerId) ?? null,
-      byHand: needsPerson(key, whyNotIssue(key, issuers.of(key.issuer)) === null),
+      byHand: needsPerson(key, whyNotIssue(key, issuer) === null && issuer?.can.create === true),
       runbook: companyRunbook(key.service, policy, runbooks.names()),
       changedAt: changedAt.get(key.id) ?? key.addedAt,
     };

@@ -117,6 +117,7 @@ function buttonsFor({ rotation, key }: PersonStory, waits: Waits, audience: Audi
     ...(free ? [button('rotation.take', 'Take it', id, { describe: `Take on ${key.name}` })] : []),
     ...(free || mine ? [act] : []),
     ...(mine ? [button('rotation.hand-back', 'Hand back', id)] : []),
+    button('runbooks.show', 'Steps', key.id, { describe: `Steps for ${key.name}` }),
     ...(!free && !mine ? [button('rotation.take', 'Take over', id, { describe: 'For administrators' })] : []),
   ];
 }

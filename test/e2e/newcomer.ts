@@ -16,7 +16,7 @@ export interface Newcomer {
   folder: string;
   /** Runs the program until it has said all that it says at its start. */
   start(): Promise<Running>;
-  browse(): Promise<void>;
+  browse(options?: { keepPictures?: boolean }): Promise<void>;
   /** The page as this person sees it, at a channel or, without one, where it opens by itself. */
   as(slackId: string, at?: string): Promise<Page>;
   newPage(): Promise<Page>;
@@ -95,8 +95,8 @@ export function newcomer(policy: object): Newcomer {
       };
       return running;
     },
-    async browse() {
-      fs.rmSync(screenshots, { recursive: true, force: true });
+    async browse({ keepPictures = false } = {}) {
+      if (!keepPictures) fs.rmSync(screenshots, { recursive: true, force: true });
       browser = await chromium.launch({
         executablePath: chromiumPath!,
         args: ['--no-sandbox', '--disable-dev-shm-usage', '--disable-gpu'],
