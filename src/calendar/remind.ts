@@ -37,7 +37,8 @@ type Facts = Pick<View, 'keys' | 'people' | 'reminders' | 'rotations' | 'now'>;
 
 async function owedOf({ issuers, policy }: RemindPorts, facts: Facts, keyId: Id<'key'>): Promise<number | null> {
   const key = await facts.keys.get(keyId);
-  if (!needsPerson(key, whyNotIssue(key, issuers.of(key.issuer)) === null)) return null;
+  const issuer = issuers.of(key.issuer);
+  if (!needsPerson(key, whyNotIssue(key, issuer) === null && issuer?.can.create === true)) return null;
   const owner = await facts.people.find(key.ownerId);
   if (owner?.status !== 'active' || (await facts.rotations.runningOf(keyId))) return null;
   return reminderOwed(key, owner, await facts.reminders.find(keyId), policy, facts.now);
