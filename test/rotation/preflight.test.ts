@@ -97,9 +97,22 @@ describe('the preflight of a rotation', () => {
     expect(found({ inside: { issuer: null } })).toMatchObject([
       { level: 'blocking', sentence: expect.stringContaining('not connected') },
     ]);
-    for (const facts of [{ status: 'retired' as const }, { issuer: 'person' }, { storage: 'elsewhere' as const }]) {
+    for (const facts of [{ status: 'retired' as const }, { storage: 'elsewhere' as const }]) {
       expect(found({ inside: { key: { ...key, ...facts } } })).toHaveLength(1);
     }
+  });
+
+  test('says what a person has to do where no program makes keys, or ends them', () => {
+    const can = { create: false, test: true, revoke: true, confirmDead: true, keyLimit: null };
+    const said = (issuerFacts: Inside['issuer']) =>
+      found({ inside: { issuer: issuerFacts } }).map((each) => `${each.level}: ${each.sentence}`);
+    const hands = 'A person makes the new key at OpenAI and hands it in on a page; a message to the owner says how';
+    expect(said({ name: 'anthropic', credential: 'c', can })).toContain(
+      `ok: ${hands}; the old one stops working at the switch.`,
+    );
+    const alone = said({ name: 'person', credential: null, can: { ...can, test: false, revoke: false } });
+    expect(alone).toContain('warning: The old one has to be deleted there by a person too, who is asked for it.');
+    expect(alone).toContain('warning: OpenAI offers no way to try the new value before it is handed out.');
   });
 
   test('is stopped by a freeze, a pause and a rotation of a moment ago, but not in an emergency', () => {
