@@ -100,6 +100,7 @@ module.exports = {
     sdk('ssh', '^node_modules/ssh2/', ['^src/adapters/providers/github-deploy-key\\.ts$']),
     sdk('webhooks', '^node_modules/standardwebhooks/', ['^src/adapters/webhooks/']),
     sdk('calendars', '^node_modules/ical-generator/', ['^src/calendar/calendar-document\\.ts$']),
+    sdk('addresses', '^node_modules/ipaddr\\.js/', ['^src/adapters/webhooks/']),
     sdk('rates', '^node_modules/rate-limiter-flexible/', ['^src/adapters/http/']),
     sdk('sign-in', '^node_modules/(openid-client|oauth4webapi|jose)/', [
       '^src/adapters/sign-in\\.ts$',

@@ -62,15 +62,18 @@ import type { Person } from './people/model.ts';
 import { peopleInSlack } from './people/slack.ts';
 import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
+import { deploymentOverHttp } from './rotation/deploy-http.ts';
 import { evidenceInSlack } from './rotation/evidence-slack.ts';
 import { findDue } from './rotation/find-due.ts';
 import { rotationOverHttp } from './rotation/http.ts';
 import { pageForRotation } from './rotation/page.ts';
 import { endPause } from './rotation/pause.ts';
 import { reconcileRotations } from './rotation/reconcile.ts';
+import { remindMovers } from './rotation/remind.ts';
 import { rotationInSlack } from './rotation/slack.ts';
 import { startForCause } from './rotation/start.ts';
 import { takeStep } from './rotation/step.ts';
+import { tellConsumer } from './rotation/tell.ts';
 import { runbooksInSlack } from './runbooks/slack.ts';
 
 /** Everything that the program has to be told; where it came from (environment, stand-ins, a test) does not matter here. */
@@ -149,6 +152,7 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
 /** Every area's webhooks and pages. */
 export function openHttp(door: HttpDoor, ports: Ports, settings: Pick<Settings, 'hrWebhookSecrets'>): void {
   offboardingOverHttp(door, ports, standardWebhooks(settings.hrWebhookSecrets));
+  deploymentOverHttp(door, ports);
   calendarOverHttp(door, ports);
   rotationOverHttp(door, ports);
 }
@@ -193,7 +197,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
       policy,
       secrets,
       issuers: issuers(secrets, policy.providers),
-      hooks: consumerHooks(),
+      hooks: consumerHooks(policy.consumers.privateHosts),
       pager: pagerDuty(settings.pager),
       directory: slackDirectory(clients, me.teamId),
       leases: postgresLeases(store.pool),
@@ -425,6 +429,8 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
     'rotation.step': (job) => takeStep(ports, job),
     'rotation.step-now': (job) => takeStep(ports, job),
     'rotation.end-pause': (job) => endPause(ports, job),
+    'rotation.tell': (job) => tellConsumer(ports, job),
+    'rotation.remind': (job) => remindMovers(ports, job),
     'rotation.page': (job) => pageForRotation(ports, job),
     'rotation.reconcile': () => reconcileRotations(ports),
     'incidents.page': (job) => pageForIncident(ports, job),

@@ -70,6 +70,11 @@ export const jobs = {
     attempts: 12,
   }),
   'rotation.end-pause': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 10 }),
+  'rotation.tell': job(z.strictObject({ rotationId: id<'rotation'>(), consumerId: id<'consumer'>() }), {
+    lane: 'normal',
+    attempts: 20,
+  }),
+  'rotation.remind': job(z.strictObject({ rotationId: id<'rotation'>() }), { lane: 'normal', attempts: 10 }),
   'rotation.page': job(z.strictObject({ rotationId: id<'rotation'>() }), { lane: 'urgent', attempts: 12 }),
   'rotation.reconcile': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
   'offboarding.person-deactivated': job(z.strictObject({ personId: id<'person'>() }), { lane: 'urgent', attempts: 20 }),

@@ -307,6 +307,23 @@ export const policySchema = z.strictObject({
        * region together; a quarter of what is set here is kept for emergencies.
        */
       writesPerSecond: z.number().min(1).max(1_000).default(48),
+      /** When the old value may go: once everybody who is recorded is on the new one, or its provider sees no more use of it. */
+      evidence: z
+        .strictObject({
+          /** Who reads the store itself has the new value after so long. */
+          cacheMinutes: minutes.default(60),
+          /** No use of the old key at its provider for so long, all of it after the switch, is evidence too. */
+          quietHours: z.number().int().positive().default(24),
+          /** How often it is looked again. */
+          lookEveryMinutes: minutes.default(240),
+          /** Whoever has to move something is reminded so often, in their working hours. */
+          remindHours: z.number().int().positive().default(24),
+          /** Its owner and the security channel are told after so many days without evidence. */
+          escalateAfterDays: days.default(3),
+          /** Then it stops and asks; nothing is ever retired by a timer alone. */
+          maxGraceDays: days.default(14),
+        })
+        .prefault({}),
       /** Maintenance windows: only within one of them a rotation begins, hands out and retires; any time, where a key has none. */
       windows: z.array(windowSchema).default([]),
       /** Freezes: the same does not happen while one lasts. Emergencies keep to neither. */

@@ -473,10 +473,19 @@ export interface Directory {
   everybody(): AsyncIterable<DirectoryEntry[]>;
 }
 
+/** What a webhook said: it is deployed, it is not, it will say so later; or why it could not be asked. */
+export type HookAnswer =
+  | { said: 'deployed' | 'failed' | 'accepted' | 'gone'; status: number }
+  | { trouble: string; status: number | null };
+
 /** What Keysteward tells the webhooks of those who use a key. */
 export interface Hooks {
   /** A new signing secret, as Standard Webhooks writes it. */
   freshSecret(): Secret;
+  /** Sends a signed message, once. What comes back is bounded and never shown. Only where `whyNotTell` and the address that the name leads to allow it. */
+  post(url: string, secret: Secret, message: { id: string; at: Instant; body: string }): Promise<HookAnswer>;
+  /** The id of a message that one of them sent, or why it is not believed. */
+  verify(secret: Secret, headers: Record<string, string>, rawBody: string): { id: string } | { refused: string };
 }
 
 // ————— Work: jobs as Postgres knows them. The queue carries ids only and may be lost at any time —————

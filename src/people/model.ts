@@ -76,6 +76,9 @@ export const permissions = {
   'rotation.hand-back': { may: answering },
   'rotation.hand-in': { may: answering },
   'rotation.confirm-deleted': { may: answering },
+  /** For those who were asked to move something; they themselves may without being in this table. */
+  'rotation.confirm-move': { may: answering },
+  'rotation.retire-now': { may: answering },
   /** Also whoever asked for the rotation. */
   'rotation.page': { may: answering },
   'offboarding.open': { may: administrators },

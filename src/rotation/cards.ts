@@ -6,6 +6,7 @@ import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
+import { deployButtons, deploymentBlocks, moveMessage, waitingMessage } from './deploy-cards.ts';
 import {
   backSteps,
   conditionInWords,
@@ -30,6 +31,7 @@ export const stepWords: Record<Step, string> = {
   generate: 'Make a new value and store it',
   test: 'Test it',
   promote: 'Hand it out',
+  deploy: 'Tell those who use it',
   verify: 'Verify what is handed out',
   grace: 'Grace for the old value',
   retire: 'Retire the old value',
@@ -56,8 +58,8 @@ export const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> =
 interface Story extends PersonStory {
   asker: Person | null;
   newer: Rotation | null;
-  /** Who asked for pages. */
-  pagers: Map<string, Person>;
+  /** Who asked for pages, and who moves what. */
+  people: Map<string, Person>;
   now: Instant;
 }
 
@@ -73,10 +75,10 @@ async function storyOf(view: View, rotationId: string): Promise<Story> {
     taker: rotation.taken ? await view.people.find(rotation.taken.by) : null,
     doer: rotation.waits?.done ? await view.people.find(rotation.waits.done.by) : null,
     newer: latest && latest.id !== rotation.id ? latest : null,
-    pagers: await peopleOf(
-      view,
-      rotation.pages.flatMap(({ by }) => by ?? []),
-    ),
+    people: await peopleOf(view, [
+      ...rotation.pages.flatMap(({ by }) => by ?? []),
+      ...rotation.deployments.flatMap(({ personId, claimedBy }) => [personId ?? [], claimedBy ?? []].flat()),
+    ]),
     now: view.now,
   };
 }
@@ -90,6 +92,8 @@ export function rotationCards(slack: SlackDoor, policy: Policy): void {
   slack.card('rotation', async (view, subject, audience, variant) => {
     const story = await storyOf(view, subject);
     if (variant === 'person') return personMessage(story, audience, policy);
+    if (variant === 'move') return moveMessage(story, 'person' in audience ? audience.person : '', policy);
+    if (variant === 'waiting') return waitingMessage(story, policy);
     return variant === 'failed' ? failedMessage(story) : rotationMessage(story, policy);
   });
   slack.card('rotation.paused', pausedMessage);
@@ -146,6 +150,7 @@ function rotationMessage(story: Story, policy: Policy): Message {
         '\n',
       ),
     ),
+    ...deploymentBlocks(story),
     ...buttonsOf(story),
     block.small(outlook(story, policy), code(rotation.id)),
   ]);
@@ -186,7 +191,11 @@ function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
   if (opening)
     return md`${step}: it waits for ${typed(holdInWords(opening.holds[0]!))}, and the policy leaves no time after it`;
   if (!rotation.continuesAt || rotation.continuesAt <= now) return md`${step}, within a minute`;
-  if (rotation.step === 'grace') return md`The old value is retired ${when(rotation.continuesAt)}`;
+  if (rotation.step === 'grace') {
+    return rotation.deployments.length > 0
+      ? md`Whether the old value can be retired is looked at ${when(rotation.continuesAt)}`
+      : md`The old value is retired ${when(rotation.continuesAt)}`;
+  }
   return md`${step}, ${when(rotation.continuesAt)}`;
 }
 
@@ -207,9 +216,9 @@ function values({ oldLastFour, newLastFour }: Rotation): Mrkdwn {
 }
 
 /** Who was woken for the failure that it stands at, and when; or why nobody was. */
-function paged({ rotation, pagers }: Story): Mrkdwn {
+function paged({ rotation, people }: Story): Mrkdwn {
   const lines = pagesNow(rotation).map(({ by, askedAt, at, outcome }) => {
-    const who = by ? md` for ${mention(pagers.get(by)?.slackId ?? by)}` : md``;
+    const who = by ? md` for ${mention(people.get(by)?.slackId ?? by)}` : md``;
     const then = when(new Date(at ?? askedAt));
     if (outcome === null) return md`Paging on-call${who}, since ${then}`;
     if (outcome === 'paged') return md`On-call was paged${who} ${then}`;
@@ -225,7 +234,9 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
   switch (rotation.status) {
     case 'running':
       return rotation.step === 'grace'
-        ? md`Whoever keeps a copy of the old value has to fetch the new one until then. Something broke? Roll back.`
+        ? rotation.deployments.length > 0
+          ? md`The old value is retired when everybody who is recorded is on the new one. Something broke? Roll back.`
+          : md`Nobody is recorded who uses this key, so nobody was asked: whoever keeps a copy of the old value has to fetch the new one until then. Something broke? Roll back.`
         : waitsNow(rotation)
           ? md`It waits for a person, who has a message of their own with what to do. Once it is done, it goes on by itself.`
           : md`Nothing for you to do.${rotation.step === 'generate' && rotation.continuesAt ? md` Roll back calls it off before it begins.` : md``}`;
@@ -285,8 +296,9 @@ function mark(rotation: Rotation, step: Step, record: StepRecord | null): Mrkdwn
 }
 
 /** Only what would be done if it was pressed now. */
-function buttonsOf({ rotation, newer, key, now }: Story) {
-  const buttons: Button[] = [];
+function buttonsOf(story: Story) {
+  const { rotation, newer, key, now } = story;
+  const buttons: Button[] = deployButtons(story);
   if (!whyNotRetry(rotation, newer)) {
     buttons.push(
       button('rotation.retry', 'Retry', rotation.id, { style: 'primary', describe: 'Retry from the failed step' }),

@@ -40,6 +40,17 @@ async function withNames(run: Run, versions: string[]): Promise<Run | null> {
   return known;
 }
 
+/** Learns what the provider calls the old value, where nobody has told and it says; its use can be looked up then. */
+export async function withOldNamed(run: Run): Promise<Run> {
+  const version = run.rotation.oldVersion;
+  if (!version || issuedOf(run.rotation, version)) return run;
+  const value = await valueAt(run, version);
+  const providerKeyId = value ? await run.issuer.identify(run.key, value) : null;
+  if (!providerKeyId) return run;
+  const entry = { version, providerKeyId, expiresAt: null };
+  return noteDown(run, 'rotation.identify', { version, providerKeyId }, (each) => named(each, entry));
+}
+
 async function allGone(run: Run, versions: string[]): Promise<boolean> {
   const { rotation, key, issuer } = run;
   const [next] = idsToEnd(rotation, versions);

@@ -51,6 +51,8 @@ export interface Outcome {
   facts?: Record<string, unknown>;
   /** Which value is current from now on, where that changed. */
   current?: { version: string; lastFour: string | null };
+  /** What else is written in the same transaction. */
+  also?: (tx: Tx, next: Rotation, key: ApiKey) => Promise<void>;
   /** The audit action, when it is not the step's. */
   action?: string;
 }
@@ -81,6 +83,7 @@ export async function journal(
     if (next.status === 'done') after = keyRotated(after, next, ports.policy, tx.now);
     if (after !== key) await tx.keys.save(after);
     await tx.rotations.save(next);
+    await outcome.also?.(tx, next, after);
     await follow(tx, ports, next, after);
   });
   failpoint(`rotation.${seen.step}:journaled`);
@@ -109,6 +112,16 @@ export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rot
   await tx.cards.touch(key.id);
   if (rotation.status !== 'running') await tx.cards.touch(key.ownerId);
   if (rotation.causeId) await tx.cards.touch(rotation.causeId);
+}
+
+/** Pulls the next look of a rotation forward to when it says now; a job that waits longer is the same job. */
+export async function lookAtOnce(tx: Tx, rotation: Rotation): Promise<void> {
+  if (rotation.status !== 'running' || rotation.step !== 'grace' || !rotation.continuesAt) return;
+  await tx.jobs.add(
+    'rotation.step',
+    { rotationId: rotation.id, fence: rotation.fence },
+    { once: `${rotation.id}-${rotation.fence}`, at: rotation.continuesAt },
+  );
 }
 
 /** Throws when this run is late, before something outside is made that nobody would look for any more. */

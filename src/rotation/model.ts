@@ -1,9 +1,10 @@
+import type { ConsumerKind } from '../inventory/consumer-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 
 /** SOP 5.3 in the order in which a rotation goes through it. Each step is one job and safe to repeat. */
-export const steps = ['generate', 'test', 'promote', 'verify', 'grace', 'retire', 'confirm'] as const;
+export const steps = ['generate', 'test', 'promote', 'deploy', 'verify', 'grace', 'retire', 'confirm'] as const;
 
 /** The way back: hand out the old value again, then take the labels off what was tried. */
 export const backSteps = ['restore', 'discard'] as const;
@@ -86,6 +87,39 @@ export interface Taken {
   at: string;
 }
 
+/** What one consumer of the key has been told, and what it has said (SOP 5.3, steps 4 and 5). */
+export interface Deployment {
+  consumerId: Id<'consumer'>;
+  name: string;
+  kind: ConsumerKind;
+  /** Who was asked to move it. */
+  personId: Id<'person'> | null;
+  /** Who has taken it on. */
+  claimedBy: Id<'person'> | null;
+  /** `restored` is told when the old value is handed out again. */
+  news: 'rotated' | 'restored';
+  /** Raised with each news, so that a receiver can tell a repetition from something new. */
+  round: number;
+  /** Messages sent of this round; a webhook that does not answer gets more. */
+  tries: number;
+  /** When it, or whoever moves it, has been reached. */
+  toldAt: string | null;
+  /** What stands in the way. */
+  trouble: string | null;
+  confirmedAt: string | null;
+  /** Who said so, where a person did. */
+  confirmedBy: Id<'person'> | null;
+  /** What shows that it is on the value that is handed out. */
+  evidence: string | null;
+}
+
+/** Why the old value lives longer than its grace. */
+export interface Extension {
+  since: string;
+  why: string;
+  escalatedAt: string | null;
+}
+
 export interface Rotation {
   id: Id<'rotation'>;
   keyId: Id<'key'>;
@@ -117,6 +151,12 @@ export interface Rotation {
   labels: string[];
   /** Which version is which key at the provider, as far as that is known. */
   issued: Issued[];
+  /** Who uses the key, as recorded when it was told; empty where nobody is recorded. */
+  deployments: Deployment[];
+  /** Set while evidence is lacking that the old value can go. */
+  extension: Extension | null;
+  /** Who had the old value retired without it. */
+  forced: { by: Id<'person'>; reason: string; at: string } | null;
   /** On the way back: how it ends, or null when another attempt follows. */
   ending: { status: 'failed' | 'rolled-back'; why: string } | null;
   record: StepRecord[];

@@ -48,6 +48,9 @@ export function started(
     cleanup: superseded ? unique([superseded.oldVersion, ...superseded.tried, ...superseded.cleanup]) : [],
     labels: superseded?.labels ?? [],
     issued: superseded?.issued ?? issuedAlready(key),
+    deployments: [],
+    extension: null,
+    forced: null,
     ending: null,
     record: [],
     failure: null,
@@ -82,7 +85,7 @@ export function begun(rotation: Rotation, now: Instant, version?: string, byHand
   };
 }
 
-function closed(rotation: Rotation, verdict: StepRecord['verdict'], evidence: string, now: Instant): Rotation {
+export function closed(rotation: Rotation, verdict: StepRecord['verdict'], evidence: string, now: Instant): Rotation {
   const open = begun(rotation, now);
   const last = open.record.at(-1)!;
   return {
@@ -103,15 +106,19 @@ export function passed(rotation: Rotation, evidence: string, policy: Policy, now
     case 'test':
       return { ...done, step: 'promote', newVersion: rotation.tried.at(-1) ?? null };
     case 'promote':
-      return { ...done, step: 'verify', condition: 'both' };
+      return { ...done, step: 'deploy', condition: 'both' };
+    case 'deploy':
+      return { ...done, step: 'verify' };
     case 'verify': {
       const grace: Rotation = { ...done, step: 'grace' };
       if (rotation.emergency) return ungraced(grace, 'no grace in an emergency', now);
-      if (policy.rotation.graceMinutes === 0) return ungraced(grace, 'no grace by policy', now);
+      // Whoever is recorded is waited for also where a mere grace is not wanted.
+      if (policy.rotation.graceMinutes === 0 && rotation.deployments.length === 0)
+        return ungraced(grace, 'no grace by policy', now);
       return { ...begun(grace, now), continuesAt: after(now, policy.rotation.graceMinutes * minute) };
     }
     case 'grace':
-      return { ...done, step: 'retire' };
+      return { ...done, step: 'retire', extension: null };
     case 'retire':
       return { ...done, step: 'confirm' };
     case 'confirm':
@@ -220,6 +227,7 @@ export function retried(rotation: Rotation, policy: Policy, now: Instant): Rotat
     ending:
       rotation.step === 'restore' ? { status: 'failed', why: rotation.failure ?? 'the new value did not work' } : null,
     failure: null,
+    extension: null,
     fence: rotation.fence + 1,
     touchedAt: now,
     endedAt: null,

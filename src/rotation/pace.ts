@@ -14,6 +14,7 @@ export const needs: Record<Step, Asks> = {
   generate: { writes: 1, calls: 2 },
   test: { calls: 1 },
   promote: { writes: 1 },
+  deploy: {},
   verify: { calls: 1 },
   grace: {},
   retire: { calls: 1 },

@@ -1,9 +1,14 @@
-import { failpoint } from '../kernel.ts';
+import { failpoint, type Instant } from '../kernel.ts';
+import type { Policy } from '../policy.ts';
+import type { Tx } from '../ports.ts';
+import { spread } from './deploy.ts';
+import { toldAnew } from './deploy-model.ts';
 import { begin, journal, type Run, settle, short } from './journal.ts';
 import { conditionIn, holderOf, switchOver } from './labels-model.ts';
+import type { Rotation } from './model.ts';
 import { givenUp, passed, stopped } from './moves-model.ts';
 
-/** Steps 3 and 4 of SOP 5.3: from now on the store hands out the new value. The old one stays readable as AWSPREVIOUS. */
+/** Step 3 of SOP 5.3: from now on the store hands out the new value. The old one stays readable as AWSPREVIOUS. */
 export async function promoteValue(seen: Run): Promise<void> {
   const run = await begin(seen);
   const { ports, rotation, secretId } = run;
@@ -44,13 +49,19 @@ export async function restoreValue(seen: Run): Promise<void> {
   const run = await begin(seen);
   const { ports, rotation, secretId } = run;
   const old = rotation.oldVersion!;
+  // Whoever was told of the new value is told that it is no longer handed out.
+  const also = (tx: Tx, next: Rotation) => spread(tx, ports, next);
   const found = await ports.secrets.describe(secretId);
   if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
   const holder = holderOf(found.versions, 'AWSCURRENT');
   const current = { version: old, lastFour: rotation.oldLastFour };
   if (holder === old) {
     const evidence = `AWSCURRENT is on version ${short(old)}`;
-    return journal(run, (each, now) => passed(each, evidence, ports.policy, now), { current, facts: { version: old } });
+    return journal(run, (each, now) => restored(each, evidence, ports.policy, now), {
+      current,
+      facts: { version: old },
+      also,
+    });
   }
   if (!holder || !rotation.tried.includes(holder)) {
     settle(run, 'AWSCURRENT is not where it was');
@@ -67,8 +78,12 @@ export async function restoreValue(seen: Run): Promise<void> {
     throw new Error(`Secrets Manager does not make version ${short(old)} current again`);
   }
   const evidence = `AWSCURRENT moved back from version ${short(holder)} to ${short(old)}`;
-  await journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
+  await journal(run, (each, now) => restored(each, evidence, ports.policy, now), {
     current,
     facts: { from: holder, version: old },
+    also,
   });
 }
+
+const restored = (rotation: Rotation, evidence: string, policy: Policy, now: Instant) =>
+  passed(toldAnew(rotation, 'restored'), evidence, policy, now);

@@ -1,4 +1,4 @@
-import { failpoint, Later } from '../kernel.ts';
+import { failpoint } from '../kernel.ts';
 import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
 import { discarded, dying } from './issued-model.ts';
 import { begin, journal, type Run, settle, short } from './journal.ts';
@@ -8,14 +8,6 @@ import { awaitTurn } from './pace.ts';
 import { moved, movedAway } from './test.ts';
 import { waitForPerson } from './wait.ts';
 import { doneByHand, endedByHand } from './waits-model.ts';
-
-/** The time in which those who still hold the old value can move on. */
-export async function endGrace(run: Run): Promise<void> {
-  const { rotation, ports, now } = run;
-  const left = (rotation.continuesAt?.getTime() ?? 0) - now.getTime();
-  if (left > 0) throw new Later('the old value still has its grace', left);
-  await journal(run, (each, at) => passed(each, 'its time is over', ports.policy, at));
-}
 
 /** Step 6 of SOP 5.3: takes the labels off the old version, one at a time. From here there is no way back. */
 export async function retireOld(seen: Run): Promise<void> {

@@ -8,6 +8,7 @@ import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { findingBlocks, rotationCards } from './cards.ts';
 import { confirmDeleted } from './confirm-deleted.ts';
+import { deploymentInSlack } from './deploy-slack.ts';
 import { pausesInSlack } from './modals.ts';
 import { whyNotRotate } from './model.ts';
 import { openHandIn } from './open-hand-in.ts';
@@ -37,6 +38,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
   rotationCards(slack, policy);
   pausesInSlack(slack, ports);
+  deploymentInSlack(slack, ports);
 
   /** What would happen, before anything does; or why it cannot. */
   async function startModal(person: Person, words: string): Promise<SlackView> {

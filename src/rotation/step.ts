@@ -1,12 +1,14 @@
 import type { Id } from '../kernel.ts';
+import { tellConsumers } from './deploy.ts';
 import { generateValue } from './generate.ts';
+import { endGrace } from './grace.ts';
 import { holdBack } from './hold.ts';
 import { journal, type RotationPorts, type Run } from './journal.ts';
 import type { Step } from './model.ts';
 import { stopped } from './moves-model.ts';
 import { awaitTurn, needs, respectingLimits } from './pace.ts';
 import { promoteValue, restoreValue } from './promote.ts';
-import { confirmDead, discardNew, endGrace, retireOld } from './retire.ts';
+import { confirmDead, discardNew, retireOld } from './retire.ts';
 import { testValue, verifyValue } from './test.ts';
 import { waitsFor } from './windows-model.ts';
 
@@ -14,6 +16,7 @@ const take: Record<Step, (run: Run) => Promise<void>> = {
   generate: generateValue,
   test: testValue,
   promote: promoteValue,
+  deploy: tellConsumers,
   verify: verifyValue,
   grace: endGrace,
   retire: retireOld,

@@ -14,6 +14,7 @@ import { newId } from '../../src/kernel.ts';
 import { type Case, opened as openedCase } from '../../src/offboarding/model.ts';
 import { type Action, type Person, permissions, tiers, whyNot } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
+import { listed } from '../../src/rotation/deploy-model.ts';
 import type { Rotation } from '../../src/rotation/model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
 import { aKey, aPerson } from '../support/company.ts';
@@ -50,6 +51,11 @@ const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOS
 const ofKey = (by: Action): Guard => ({ by, about: 'key', value: ({ key }) => key.id });
 const ofRequest = (by: Action): Guard => ({ by, about: 'key', value: ({ request }) => request.id });
 const ofRotation = (by: Action): Guard => ({ by, about: 'key', value: ({ rotation }) => rotation.id });
+const ofMove = (by: Action): Guard => ({
+  by,
+  about: 'key',
+  value: ({ rotation, consumer }) => `${rotation.id} ${consumer.id}`,
+});
 const ofConsumer = (by: Action): Guard => ({ by, about: 'key', value: ({ consumer }) => consumer.id });
 const ofIncident = (by: Action): Guard => ({ by, about: 'key', value: ({ incident }) => incident.id });
 const incidentForm = (by: Action, fields: Record<string, Record<string, unknown>>): Guard => ({
@@ -110,6 +116,9 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'incidents.close': { ...ofIncident('incidents.close'), about: 'nothing' },
     'incidents.timeline': ofIncident('incidents.work'),
     'rotation.start': ofKey('rotation.start'),
+    'rotation.confirm-move': ofMove('rotation.confirm-move'),
+    'rotation.claim-move': ofMove('rotation.confirm-move'),
+    'rotation.retire-now': ofRotation('rotation.retire-now'),
     'rotation.retry': ofRotation('rotation.retry'),
     'rotation.roll-back': ofRotation('rotation.roll-back'),
     'rotation.page': ofRotation('rotation.page'),
@@ -223,6 +232,12 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
       ...incidentForm('incidents.close', { lesson: text('Nothing was to be learned') }),
       about: 'nothing',
     },
+    'rotation.retire-now': {
+      by: 'rotation.retire-now',
+      about: 'key',
+      context: ({ rotation }) => ({ rotationId: rotation.id }),
+      fields: () => ({ reason: text('Nobody uses the old one any more') }),
+    },
     'rotation.start': {
       by: 'rotation.start',
       about: 'key',
@@ -330,7 +345,7 @@ async function stageFor(tier: Person['tier'], relation: 'owner' | 'other', envir
       const consumer = recorded(newId('consumer'), key.id, entry, owner.id, tx.now);
       await tx.consumers.save(consumer);
       const why = { cause: 'asked', causeId: null, askedBy: owner.id, reason: 'time', emergency: false } as const;
-      const rotation = started(newId('rotation'), key, why, null, defaultPolicy, tx.now);
+      const rotation = listed(started(newId('rotation'), key, why, null, defaultPolicy, tx.now), [consumer]);
       await tx.rotations.save({ ...rotation, status: 'failed', failure: 'It did not work.', endedAt: tx.now });
       const report = { keyId: key.id, which: null, reach: 'unknown', how: 'exposed', what: '', seen: null } as const;
       const deadlines = deadlinesOf('P1', tx.now, defaultPolicy);

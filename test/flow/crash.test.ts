@@ -1,8 +1,11 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { decideRequest } from '../../src/access/decide.ts';
 import { endGrant } from '../../src/access/end.ts';
 import { requestAccess } from '../../src/access/request.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
+import { addConsumer } from '../../src/inventory/record-consumer.ts';
 import { steps } from '../../src/rotation/model.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { aKey, given } from '../support/company.ts';
@@ -11,7 +14,7 @@ import { type House, openHouse, until } from '../support/house.ts';
 import { type Child, environmentOf, startChild } from '../support/process.ts';
 
 const database = useDatabase();
-const policy = { rotation: { graceMinutes: 0, settleSeconds: 2 } };
+const policy = { rotation: { graceMinutes: 0, settleSeconds: 2 }, consumers: { privateHosts: ['127.0.0.1'] } };
 let house: House;
 let env: Record<string, string>;
 const workers: Child[] = [];
@@ -53,12 +56,28 @@ async function dieAt(failpoint: string): Promise<void> {
   await database.store.pool.query('update card set held_until = now() where held_until is not null');
 }
 
+/** A deployment system that counts what it was told, by the message's id. */
+const deployer = { url: '', told: new Map<string, number>() };
+const server = createServer((request, response) => {
+  const id = String(request.headers['webhook-id']);
+  deployer.told.set(id, (deployer.told.get(id) ?? 0) + 1);
+  request.resume().on('end', () => response.writeHead(200).end('{"status":"deployed"}'));
+});
+beforeAll(async () => {
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  deployer.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+});
+afterAll(() => void server.close());
+
 let number = 0;
 async function freshKey(): Promise<{ key: ApiKey; ownerId: ApiKey['ownerId'] }> {
   const owner = (await house.program.store.read((view) => view.people.bySlackId('U0OLIVIA')))!;
   const key = aKey(owner, { purpose: `Crash ${++number}` });
   await house.bot.createSecret({ Name: key.secretId!, SecretString: `old-value-${number}` });
   await given(house.program.store, { keys: [key] });
+  const hook = { name: 'The deployer', kind: 'webhook' as const, url: deployer.url, personId: null };
+  const { ports } = house.program;
+  await addConsumer({ ...ports, policy: { ...ports.policy, ...policy } as never }, owner.id, key.id, hook);
   return { key, ownerId: owner.id };
 }
 // Every place in a rotation where a worker can die: around each intent, each outside call and each outcome.
@@ -66,10 +85,16 @@ const places = [...steps].flatMap((step) => {
   const around = [`rotation.${step}:begun`, `rotation.${step}:journaling`, `rotation.${step}:journaled`];
   const effects =
     step === 'generate' || step === 'promote' ? [`rotation.${step}:before`, `rotation.${step}:after`] : [];
-  // With no grace by policy that step is passed without a job of its own; the emergency path has none either.
-  return step === 'grace' ? [] : [...around.slice(0, 1), ...effects, ...around.slice(1)];
+  // The grace begins with the end of the step before it.
+  return [...around.slice(step === 'grace' ? 1 : 0, 1), ...effects, ...around.slice(1)];
 });
 // Retiring takes AWSPREVIOUS off, one label a job.
+// Each key has a system that is told by webhook.
+places.push(
+  ...['begun', 'before', 'after', 'journaled'].map((each) => `rotation.tell:${each}`),
+  'inventory.make-signing-secret:before',
+  'inventory.make-signing-secret:after',
+);
 places.push('rotation.retire:before', 'rotation.retire:after', 'work.rotation.step:claimed', 'work.rotation.step:did');
 
 interface Told {
@@ -135,6 +160,11 @@ describe('a worker killed with SIGKILL in the middle of a rotation', () => {
         [id],
       );
       expect(rows[0]!.n).toBe(1);
+      // Told of this value under one id; again only where a worker died before it could write down the answer.
+      const told = [...deployer.told].filter(([message]) => message.startsWith(`msg_${id}_`));
+      expect(told).toHaveLength(1);
+      expect(told[0]![1]).toBeGreaterThanOrEqual(place === 'rotation.tell:after' ? 2 : 1);
+      expect(rotation.deployments).toMatchObject([{ name: 'The deployer', confirmedAt: expect.any(String) }]);
     },
   );
 });

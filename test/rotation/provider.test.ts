@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { afterAll, describe, expect, test } from 'vitest';
 import { issuers } from '../../src/adapters/providers/index.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
+import { addConsumer } from '../../src/inventory/record-consumer.ts';
 import { policySchema } from '../../src/policy.ts';
 import type { Issuer, Ports, Secrets } from '../../src/ports.ts';
 import { findDue } from '../../src/rotation/find-due.ts';
@@ -287,6 +288,78 @@ describe('a rotation at a provider', () => {
       }
     },
   );
+});
+
+describe('the old key of a provider that says when it was last used', () => {
+  async function waiting() {
+    const here = await scene('openai');
+    await addConsumer(here.ports, stage.owner.id, here.key.id, {
+      name: 'the sheet',
+      kind: 'person',
+      url: null,
+      personId: stage.owner.id,
+    });
+    await addConsumer(here.ports, stage.owner.id, here.key.id, {
+      name: 'checkout',
+      kind: 'reads-store',
+      url: null,
+      personId: null,
+    });
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'running', step: 'grace', condition: 'both' });
+    const keyOfValue = (value: string) => here.fake.world.keys.find((each) => each.value === value)!;
+    const used = async (value: string, hoursAgo: number) => {
+      keyOfValue(value).usedAt = Math.floor(Date.now() / 1000) - hoursAgo * 3600;
+    };
+    const look = async () => {
+      await stage.skipTime(id);
+      await stage.work({ ports: here.ports, until: (each) => each.step !== 'grace' || each.status !== 'running' });
+      return stage.rotation(id);
+    };
+    const switchedHoursAgo = (hours: number) =>
+      stage.database.store.pool.query(
+        `update rotation set record = (select jsonb_agg(each || jsonb_build_object('endedAt',
+           to_char((each ->> 'endedAt')::timestamptz at time zone 'utc' - $2 * interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
+           from jsonb_array_elements(record) each where each ->> 'endedAt' is not null)
+           || (select jsonb_agg(each) from jsonb_array_elements(record) each where each ->> 'endedAt' is null) where id = $1`,
+        [id, hours],
+      );
+    return { here, id, used, look, switchedHoursAgo };
+  }
+
+  test('lives on while it is used, and goes when it has been quiet for the whole window since the switch', async () => {
+    const { here, id, used, look, switchedHoursAgo } = await waiting();
+    // Quiet for long, but not since the switch.
+    await used(here.old, 300);
+    expect(await look()).toMatchObject({ step: 'grace', status: 'running' });
+    await switchedHoursAgo(30);
+    await used(here.old, 2);
+    const waits = await look();
+    expect(waits.extension!.why).toMatch(/nobody has said that the sheet .*; openai last saw the old key used/);
+    expect(here.fake.world.live()).toContain(here.old);
+    await used(here.old, 25);
+    expect(await look()).toMatchObject({ step: 'retire' });
+    await stage.work({ ports: here.ports });
+    const done = await stage.rotation(id);
+    expect(done).toMatchObject({ status: 'done', condition: 'new' });
+    expect(done.record.find((each) => each.step === 'grace')!.evidence).toMatch(
+      /^openai has seen no use of the old key since \d{4}-/,
+    );
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
+  test('shows that a reader of the store is on the new one: its use, and not a cache that should have run out', async () => {
+    const { here, id, used, look, switchedHoursAgo } = await waiting();
+    await switchedHoursAgo(3);
+    const checkout = (rotation: Rotation) => rotation.deployments.find((each) => each.name === 'checkout')!;
+    expect(checkout(await look()).confirmedAt).toBeNull();
+    await used(await here.current(), 1);
+    expect(checkout(await look()).evidence).toMatch(/has run out, and openai saw the new key used/);
+    await rollBackRotation(here.ports, stage.owner, id);
+    await stage.work({ ports: here.ports });
+    expect(here.fake.world.live()).toEqual([here.old]);
+  });
 });
 
 describe('no rotation', () => {

@@ -67,6 +67,7 @@ describe('a rotation', () => {
       'generate old',
       'test old',
       'promote old',
+      'deploy both',
       'verify both',
       'retire both',
       'confirm both',

@@ -34,8 +34,8 @@ export function usePorts(policy: Policy = defaultPolicy): TestPorts {
       runbooks: shippedRunbooks(),
       pace: postgresPace(store.pool),
       address: (path) => `https://keys.example.com${path}`,
-      hooks: consumerHooks(),
       signIn: slackSignIn(null),
+      hooks: consumerHooks(policy.consumers.privateHosts),
       pager: {
         async page(alert) {
           test.pages.push(alert);

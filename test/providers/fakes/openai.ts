@@ -13,7 +13,7 @@ const shown = (key: FakeKey) => ({
   name: key.name,
   redacted_value: `${key.value.slice(0, 7)}...${key.value.slice(-4)}`,
   created_at: 1_790_000_000,
-  last_used_at: null,
+  last_used_at: key.usedAt ?? null,
   owner_project_access: 'active',
   owner: key.account
     ? { type: 'service_account', service_account: { id: key.account, name: key.name } }

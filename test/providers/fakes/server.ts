@@ -24,6 +24,8 @@ export interface FakeKey {
   value: string;
   account: string;
   ended: boolean;
+  /** Seconds since 1970; null or absent when nobody has used it. */
+  usedAt?: number | null;
   /** How many more tries of its value are answered as before it was made, or before it was ended. */
   lag: number;
 }
