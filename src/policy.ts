@@ -192,6 +192,13 @@ const providerSchema = z.discriminatedUnion('kind', [
   }),
   // It needs no credential: GitHub revokes a token for whoever shows it.
   z.strictObject(each('github-token', 'https://api.github.com', 60)).omit({ credential: true }),
+  // It needs no credential: AWS rotates, and Keysteward's role asks it to.
+  z.strictObject({
+    kind: z.literal('aws-managed'),
+    callsPerMinute: z.number().int().min(1).default(240),
+    /** After so long a rotation that AWS has not finished counts as failed. */
+    waitMinutes: minutes.max(24 * 60).default(30),
+  }),
   z.strictObject({
     ...each('http', null, 30),
     ...described,

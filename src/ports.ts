@@ -347,6 +347,8 @@ export interface Secrets {
   ): Promise<{ versionId: string; value: Secret; lastFour: string | null } | null>;
   /** Moves a stage from exactly the version that is believed to hold it; null as `to` takes it away. False, and nothing moved, when that version does not hold it. */
   move(secretId: string, stage: string, from: string | null, to: string | null): Promise<boolean>;
+  /** Has AWS rotate a secret that it rotates itself; the token becomes the new version's id. Idempotent by token. `busy` while an earlier rotation is not over. */
+  rotate(secretId: string, token: string): Promise<'started' | 'busy' | { refused: string }>;
   random(recipe: { length: number; exclude: string; punctuation: boolean }): Promise<Secret>;
   policy(secretId: string): Promise<string | null>;
   /** Replaces the whole policy; null deletes it. Public policies are blocked. */
@@ -358,6 +360,8 @@ export interface Secrets {
 /** What an issuer can do by API; what it cannot is done by a person. */
 export interface IssuerAbilities {
   create: boolean;
+  /** The store has the value replaced by itself: it is asked to, and watched. */
+  rotatesItself?: boolean;
   test: boolean;
   /** Stop a key so that it can be started again. */
   disable: boolean;

@@ -165,6 +165,26 @@ export function secretsManager(options: SecretsManagerOptions = {}): Secrets & {
         { InvalidParameterException: () => false },
       ),
 
+    rotate: (secretId, token) =>
+      call<'started' | 'busy' | { refused: string }>(
+        'RotateSecret',
+        secretId,
+        async ({ sdk, client }, abortSignal) => {
+          const command = new sdk.RotateSecretCommand({ SecretId: secretId, ClientRequestToken: token });
+          await client.send(command, { abortSignal });
+          return 'started';
+        },
+        {
+          // AWS says this also where no rotation is configured; then there is none to be busy with.
+          InvalidRequestException: () => 'busy',
+          AccessDeniedException: () => ({
+            refused:
+              "AWS does not let this secret be rotated: Keysteward's role lacks secretsmanager:RotateSecret, or Secrets Manager may not call the rotation function.",
+          }),
+          ResourceNotFoundException: () => ({ refused: 'The secret does not exist in Secrets Manager.' }),
+        },
+      ),
+
     random: (recipe) =>
       call('GetRandomPassword', null, async ({ sdk, client }, abortSignal) => {
         const made = await client.send(

@@ -4,6 +4,7 @@ import { after, day, type Instant } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { KeyFilter, Ports, View } from '../ports.ts';
 import { whyNotIssue } from '../rotation/model.ts';
+import { madeByHand } from '../rotation/waits-model.ts';
 import { companyRunbook } from '../runbooks/model.ts';
 import {
   accessEntry,
@@ -78,7 +79,7 @@ async function entriesFor(
     const facts = {
       key,
       owner: owners.get(key.ownerId) ?? null,
-      byHand: needsPerson(key, whyNotIssue(key, issuer) === null && issuer?.can.create === true),
+      byHand: needsPerson(key, whyNotIssue(key, issuer) === null && issuer !== null && !madeByHand(issuer.can)),
       runbook: companyRunbook(key.service, policy, runbooks.names()),
       changedAt: changedAt.get(key.id) ?? key.addedAt,
     };

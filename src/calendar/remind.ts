@@ -1,6 +1,7 @@
 import { type Actor, after, day, type Id, Refusal } from '../kernel.ts';
 import type { Ports, View } from '../ports.ts';
 import { whyNotIssue } from '../rotation/model.ts';
+import { madeByHand } from '../rotation/waits-model.ts';
 import { needsPerson } from './model.ts';
 import { reminderOwed, saidByDigest } from './reminder-model.ts';
 
@@ -38,7 +39,7 @@ type Facts = Pick<View, 'keys' | 'people' | 'reminders' | 'rotations' | 'now'>;
 async function owedOf({ issuers, policy }: RemindPorts, facts: Facts, keyId: Id<'key'>): Promise<number | null> {
   const key = await facts.keys.get(keyId);
   const issuer = issuers.of(key.issuer);
-  if (!needsPerson(key, whyNotIssue(key, issuer) === null && issuer?.can.create === true)) return null;
+  if (!needsPerson(key, whyNotIssue(key, issuer) === null && issuer !== null && !madeByHand(issuer.can))) return null;
   const owner = await facts.people.find(key.ownerId);
   if (owner?.status !== 'active' || (await facts.rotations.runningOf(keyId))) return null;
   return reminderOwed(key, owner, await facts.reminders.find(keyId), policy, facts.now);

@@ -60,10 +60,19 @@ export function whyNotIssuer(
   secret: Pick<FoundSecret, 'rotationEnabled'>,
 ): Refusal | null {
   if (issuer === 'person') return null;
-  if (!issuers.of(issuer)) return new Refusal('invalid', `Keysteward cannot make values at ${issuer}.`, 'issuer');
-  if (!secret.rotationEnabled) return null;
-  const why = 'AWS rotates this secret itself, and two that rotate one secret break it. Switch that off, or choose';
-  return new Refusal('invalid', `${why} "A person".`, 'issuer');
+  const found = issuers.of(issuer);
+  if (!found) return new Refusal('invalid', `Keysteward cannot make values at ${issuer}.`, 'issuer');
+  const byAws = Boolean(found.can.rotatesItself);
+  if (byAws === secret.rotationEnabled) return null;
+  const why = byAws
+    ? 'AWS does not rotate this secret. Set up its rotation in Secrets Manager first.'
+    : `AWS rotates this secret itself, and two that rotate one secret break it. Switch that off, or choose ${rotatedByAws({ issuers })}.`;
+  return new Refusal('invalid', why, 'issuer');
+}
+
+function rotatedByAws({ issuers }: Pick<Ports, 'issuers'>): string {
+  const names = issuers.names().filter((name) => issuers.of(name)?.can.rotatesItself);
+  return [...names, 'A person'].map((name) => `"${name}"`).join(' or ');
 }
 
 /** The service as the inventory spells it already, so that OpenAI and openai are listed together. */

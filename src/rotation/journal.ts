@@ -155,10 +155,15 @@ export async function noteDown(
  * What should be there does not show yet: reads lag behind writes, at the store and at a provider. Comes back in a
  * second, as a job; once the time is over, by default the policy's, it returns, and what is seen counts.
  */
-export function settle(run: Run, why: string, seconds = run.ports.policy.rotation.settleSeconds): void {
+export function settle(
+  run: Run,
+  why: string,
+  seconds = run.ports.policy.rotation.settleSeconds,
+  everyMs = 1_000,
+): void {
   const open = openRecord(run.rotation);
   const since = open ? run.now.getTime() - Date.parse(open.startedAt) : 0;
-  if (since < seconds * 1000) throw new Later(why, 1_000);
+  if (since < seconds * 1000) throw new Later(why, everyMs);
 }
 
 /** Enough of a version id for people to tell versions apart. */

@@ -279,6 +279,9 @@ export function whyNotRollBack(rotation: Rotation, newer: Rotation | null): Refu
 /** What works now, and what is being done about it, in one sentence or two. */
 export function conditionInWords(rotation: Rotation): string {
   const known = conditions[rotation.condition];
+  if (rotation.status === 'done' && rotation.condition === 'both') {
+    return 'The new value works and is handed out. What became of the old one is up to the rotation that AWS runs.';
+  }
   const open = openRecord(rotation);
   if (rotation.status === 'superseded') return 'An emergency rotation has taken over; its card says what works.';
   if (rotation.step === 'promote' && open) {

@@ -40,22 +40,35 @@ export interface Inside {
 interface IssuerFacts {
   name: string;
   credential: string | null;
-  can: { create: boolean; test: boolean; revoke: boolean; confirmDead: boolean; keyLimit: number | null };
+  can: {
+    create: boolean;
+    rotatesItself?: boolean;
+    test: boolean;
+    revoke: boolean;
+    confirmDead: boolean;
+    keyLimit: number | null;
+  };
 }
 
 const ok = (sentence: string): Finding => ({ level: 'ok', sentence, whatToDo: '' });
 const warning = (sentence: string, whatToDo = ''): Finding => ({ level: 'warning', sentence, whatToDo });
 const blocking = (sentence: string, whatToDo: string): Finding => ({ level: 'blocking', sentence, whatToDo });
 
-/** Why this secret cannot take a new version from us, in words and with what to do, or null. */
-export function whyNotStage(found: Exclude<Outside['secret'], 'unknown'>): [sentence: string, whatToDo: string] | null {
+/** Why this secret cannot take a new version from us, or from AWS where AWS is to make it, in words and with what to do, or null. */
+export function whyNotStage(
+  found: Exclude<Outside['secret'], 'unknown'>,
+  byAws = false,
+): [sentence: string, whatToDo: string] | null {
   if (!found) {
     return ['The secret does not exist in Secrets Manager.', 'Correct its name in the inventory, or create it.'];
   }
   if (found.deletedAt) {
     return ['The secret is scheduled for deletion in Secrets Manager.', 'Restore it, or retire the key.'];
   }
-  if (found.rotationEnabled) {
+  if (byAws && !found.rotationEnabled) {
+    return ['AWS does not rotate this secret.', 'Set up its rotation in Secrets Manager, and switch it on.'];
+  }
+  if (!byAws && found.rotationEnabled) {
     return ['AWS rotates this secret itself.', 'Two that rotate one secret break it: switch off one of them.'];
   }
   if (!holderOf(found.versions, 'AWSCURRENT')) {
@@ -75,12 +88,17 @@ export function missingOutside(
       warning('Secrets Manager did not say whether the secret is in order.', 'It is looked at again at the start.'),
     );
   } else {
-    const why = whyNotStage(outside.secret);
+    const byAws = issuer?.can.rotatesItself ?? false;
+    const why = whyNotStage(outside.secret, byAws);
     if (why) found.push(blocking(...why));
     const pending = !why && outside.secret ? holderOf(outside.secret.versions, 'AWSPENDING') : null;
     const current = outside.secret ? holderOf(outside.secret.versions, 'AWSCURRENT') : null;
     if (pending && pending !== current) {
-      found.push(warning('Somebody has left an unfinished new value behind.', 'It is replaced; nobody was handed it.'));
+      found.push(
+        byAws
+          ? warning('AWS has not finished an earlier rotation of it.', 'The new one begins when that is over.')
+          : warning('Somebody has left an unfinished new value behind.', 'It is replaced; nobody was handed it.'),
+      );
     }
   }
   if (!issuer) return found;
@@ -112,7 +130,8 @@ export function missingOutside(
 /** Whether the last rotation has left a key at the provider that can go to make room. */
 function leftBehind(key: ApiKey, previous: Rotation | null): boolean {
   const left = (previous?.issued ?? []).filter((each) => !each.ended && each.providerKeyId !== key.providerKeyId);
-  return previous?.status === 'failed' && left.length > 0;
+  // One that runs is overtaken.
+  return (previous?.status === 'failed' || previous?.status === 'running') && left.length > 0;
 }
 
 /** Everything that is known before this key is rotated: what is missing, what will break, who is told, what updates itself. */
@@ -148,9 +167,12 @@ function whenItStarts(key: ApiKey, policy: Policy, now: Instant): Finding[] {
 function whatChanges({ key, issuer }: Inside, policy: Policy): Finding[] {
   const { graceMinutes } = policy.rotation;
   const { can, credential, name } = issuer!;
+  if (can.rotatesItself) {
+    return [ok('AWS makes the new value and tries it; what becomes of the old one is up to its rotation function.')];
+  }
   const made = madeByHand(can)
     ? `A person makes the new key at ${key.service} and hands it in on a page; a message to the owner says how`
-    : `${credential === null ? 'Keysteward' : name} makes the new value`;
+    : `${key.issuer === 'self-made' ? 'Keysteward' : name} makes the new value`;
   const dies = graceMinutes > 0 ? `works for ${graceMinutes} minutes after the switch` : 'stops working at the switch';
   return [
     ok(`${made}; the old one ${dies}.`),

@@ -4,7 +4,8 @@ import { generateValue } from './generate.ts';
 import { endGrace } from './grace.ts';
 import { holdBack } from './hold.ts';
 import { journal, type RotationPorts, type Run } from './journal.ts';
-import type { Step } from './model.ts';
+import { managedSteps } from './managed.ts';
+import { openRecord, type Step } from './model.ts';
 import { stopped } from './moves-model.ts';
 import { awaitTurn, needs, respectingLimits } from './pace.ts';
 import { promoteValue, restoreValue } from './promote.ts';
@@ -50,6 +51,8 @@ export async function takeStep(
   }
   const opening = waitsFor(rotation, key, ports.policy, seen.now);
   if (opening) return holdBack(run, opening);
-  await awaitTurn(run, needs[rotation.step]);
-  await respectingLimits(run, take[rotation.step]);
+  const managed = issuer.can.rotatesItself ? managedSteps[rotation.step] : undefined;
+  // A rotation that AWS runs is looked at again and again, and asked for once.
+  if (!managed || !openRecord(rotation)) await awaitTurn(run, needs[rotation.step]);
+  await respectingLimits(run, managed ?? take[rotation.step]);
 }

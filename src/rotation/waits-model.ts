@@ -6,9 +6,11 @@ import type { Policy } from '../policy.ts';
 import type { Rotation, Step, Task, Waits } from './model.ts';
 
 /** Whether a person makes the new values of a key, because no API does. */
-export const madeByHand = ({ create }: { create: boolean }) => !create;
+export const madeByHand = ({ create, rotatesItself = false }: { create: boolean; rotatesItself?: boolean }) =>
+  !create && !rotatesItself;
 /** Whether a person has to end the old ones too. What we make ourselves ends in the store. */
-export const endedByHand = ({ create, revoke }: { create: boolean; revoke: boolean }) => !create && !revoke;
+export const endedByHand = ({ revoke, ...can }: { create: boolean; rotatesItself?: boolean; revoke: boolean }) =>
+  madeByHand(can) && !revoke;
 
 const stepOf: Record<Task, Step> = { 'hand-in': 'generate', delete: 'retire' };
 

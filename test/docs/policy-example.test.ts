@@ -40,6 +40,7 @@ describe('policy.example.yml', () => {
       'mail',
       'gitlab',
       'aws-deployer',
+      'aws-rotation',
       'shop-deploy-key',
       'github-tokens',
       'acme',

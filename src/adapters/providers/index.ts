@@ -2,6 +2,7 @@ import type { Policy } from '../../policy.ts';
 import type { Issuer, Issuers, Secrets } from '../../ports.ts';
 import { anthropic } from './anthropic.ts';
 import { awsIam } from './aws-iam.ts';
+import { awsManaged } from './aws-managed.ts';
 import type { Means } from './call.ts';
 import { cloudflare } from './cloudflare.ts';
 import { datadog } from './datadog.ts';
@@ -46,6 +47,8 @@ export function issuerFrom(name: string, settings: Settings, means: Means): Issu
       return githubDeployKey(name, settings, means);
     case 'github-token':
       return githubToken(name, settings, means);
+    case 'aws-managed':
+      return awsManaged(name, settings);
     case 'http':
       return template(name, settings, means);
     case 'http-slots':

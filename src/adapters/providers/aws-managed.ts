@@ -1,0 +1,40 @@
+import type { ProviderSettings } from '../../policy.ts';
+import type { Issuer } from '../../ports.ts';
+
+/**
+ * Secrets that AWS rotates itself, by a rotation function or as managed external secrets of a partner. Keysteward has it
+ * done and watches; it never puts a value there, takes no label away, and knows nothing of what the value opens.
+ * https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets.html
+ */
+export function awsManaged(name: string, settings: ProviderSettings<'aws-managed'>): Issuer {
+  return {
+    name,
+    can: {
+      create: false,
+      rotatesItself: true,
+      test: true,
+      disable: false,
+      revoke: false,
+      confirmDead: false,
+      list: false,
+      lastUsed: false,
+      overlap: 'two',
+      keyLimit: null,
+      propagationSeconds: settings.waitMinutes * 60,
+    },
+    credential: null,
+    create: async () => ({ refused: `${name} is rotated by AWS, which makes the value.` }),
+    find: async () => [],
+    identify: async () => null,
+    list: async () => [],
+    lastUsed: async () => null,
+    revoke: async () => {},
+    confirmDead: async () => ({ verdict: 'unclear', evidence: 'only the rotation function knows what became of it' }),
+    async test(_key, value, old) {
+      if (old && old.reveal() === value.reveal()) {
+        return { verdict: 'refused', evidence: 'the rotation function has left the value as it was' };
+      }
+      return { verdict: 'works', evidence: 'tested by the rotation function, and another value than before' };
+    },
+  };
+}
