@@ -63,6 +63,7 @@ import { peopleInSlack } from './people/slack.ts';
 import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
 import { deploymentOverHttp } from './rotation/deploy-http.ts';
+import { escalateOverdue } from './rotation/escalate.ts';
 import { evidenceInSlack } from './rotation/evidence-slack.ts';
 import { findDue } from './rotation/find-due.ts';
 import { rotationOverHttp } from './rotation/http.ts';
@@ -428,6 +429,7 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
     'rotation.find-due': async () => void (await findDue(ports)),
     'rotation.step': (job) => takeStep(ports, job),
     'rotation.step-now': (job) => takeStep(ports, job),
+    'rotation.escalate': async () => void (await escalateOverdue(ports)),
     'rotation.end-pause': (job) => endPause(ports, job),
     'rotation.tell': (job) => tellConsumer(ports, job),
     'rotation.remind': (job) => remindMovers(ports, job),

@@ -69,6 +69,7 @@ export const jobs = {
     lane: 'urgent',
     attempts: 12,
   }),
+  'rotation.escalate': job(nothing, { lane: 'normal', attempts: 3, cron: '27 * * * *' }),
   'rotation.end-pause': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 10 }),
   'rotation.tell': job(z.strictObject({ rotationId: id<'rotation'>(), consumerId: id<'consumer'>() }), {
     lane: 'normal',

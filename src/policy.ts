@@ -307,6 +307,14 @@ export const policySchema = z.strictObject({
       failedPauseHours: z.number().int().positive().default(24),
       /** How long the old version stays readable after the switch, in a rotation that is not an emergency. */
       graceMinutes: z.number().int().nonnegative().default(60),
+      /** Days after which an overdue key is brought before its owner, the security channel and the administrators; null for never. */
+      escalateOverdueDays: z
+        .strictObject({
+          owner: days.nullable().default(1),
+          security: days.nullable().default(3),
+          administrators: days.nullable().default(7),
+        })
+        .prefault({}),
       /** How long a rotation can be paused at most: by its owner, counted over all pauses since the last one, and by an administrator. */
       maxPauseDays: z.strictObject({ owner: days.default(14), administrator: days.default(90) }).prefault({}),
       /**

@@ -66,6 +66,8 @@ const words = {
   'rotation.pause': 'Pause the rotation of a key',
   'rotation.resume': 'Resume the rotation of a key',
   'rotation.end-pause': 'Let the pause of a key end',
+  'rotation.escalate': 'Tell of an overdue key',
+  'rotation.block': 'Note what keeps a due rotation from starting',
   'rotation.wait': 'Let a rotation wait for its time',
   'rotation.begin': 'Begin a step of a rotation',
   'rotation.generate': 'Make a new value and store it',

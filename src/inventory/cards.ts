@@ -135,6 +135,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
     ]),
     ...(key.tags.length > 0 ? [block.small(md`Tags: ${typed(key.tags.join(', '), 300)}`)] : []),
     ...rotationBlocks(story),
+    ...blockedBlocks(key, now),
     ...accessBlocks(story, viewer),
     ...(story.consumers ? consumerBlocks(story.consumers, story.people) : []),
     ...(history.length > 0 ? [block.text(md`*History*\n${historyLines(story)}`)] : []),
@@ -161,6 +162,15 @@ function rotationBlocks({ rotation }: Story): KnownBlock[] {
       ? md`:arrows_counterclockwise: *Rotating* since ${when(rotation.startedAt)}.`
       : md`:warning: *Its last rotation failed.* ${typed(rotation.failure ?? '', 300)}`;
   return [block.text(md`${head} ${typed(conditionInWords(rotation))}`)];
+}
+
+/** What the schedule found missing when it wanted to start. */
+function blockedBlocks(key: ApiKey, now: Instant): KnownBlock[] {
+  const due = startsAt(key);
+  if (!key.blocked || !due || due > now) return [];
+  return [
+    block.text(md`:no_entry_sign: *It is due and could not be started.* ${typed(key.blocked.missing.join(' '), 800)}`),
+  ];
 }
 
 const shownGrants = 8;

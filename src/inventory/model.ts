@@ -62,6 +62,10 @@ export interface ApiKeyFacts {
   recipe: Recipe | null;
 }
 
+/** Whom an overdue key is brought before, one after the other. */
+export const overdueStages = ['owner', 'security', 'administrators'] as const;
+export type OverdueStage = (typeof overdueStages)[number];
+
 /** Somebody has stopped the rotation of a key for a while. */
 export interface Pause {
   /** Of the first one since its last rotation. */
@@ -100,6 +104,10 @@ export interface ApiKey extends ApiKeyFacts {
   } | null;
   /** Its rotation stands still until then, reminders or not. Kept when it is over, so that one cannot follow the other for ever. */
   pause: Pause | null;
+  /** Who has been told that it is overdue, and since which due date. */
+  overdue: { dueAt: string; told: OverdueStage[] } | null;
+  /** It is due, and the schedule could not start because of this. */
+  blocked: { since: string; missing: string[] } | null;
   addedBy: Id<'person'>;
   addedAt: Instant;
 }
@@ -135,6 +143,8 @@ export function entered(
     plannedAt: null,
     snooze: null,
     pause: null,
+    overdue: null,
+    blocked: null,
     addedBy,
     addedAt: now,
   };
@@ -433,7 +443,8 @@ export function whyNotSoften(before: ApiKey, after: ApiKey, changer: Person, rea
 
 /** The facts as somebody saw them, as a short text: two people who edit at once do not overwrite each other. */
 export function editionOf(key: ApiKey): string {
-  const text = JSON.stringify({ ...key, plannedAt: null, snooze: null, pause: null, nextRotationAt: null });
+  const aside = { plannedAt: null, snooze: null, pause: null, overdue: null, blocked: null, nextRotationAt: null };
+  const text = JSON.stringify({ ...key, ...aside });
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return (hash >>> 0).toString(36);

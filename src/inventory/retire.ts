@@ -30,6 +30,8 @@ export function retireKey(
       plannedAt: null,
       snooze: null,
       pause: null,
+      overdue: null,
+      blocked: null,
     };
     await tx.keys.save(next);
     await tx.cards.touch(key.id);

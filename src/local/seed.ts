@@ -400,6 +400,8 @@ function keyOf(
     plannedAt: null,
     snooze: null,
     pause: null,
+    overdue: null,
+    blocked: null,
     addedBy: owner.id,
     addedAt: now,
   };

@@ -266,7 +266,16 @@ export function keyRotated(key: ApiKey, rotation: Rotation, policy: Policy, now:
   // The end that the provider had set before was the old value's.
   const end = issuedOf(rotation, rotation.newVersion)?.expiresAt;
   const expiresAt = end ? new Date(end) : null;
-  const fresh = { ...key, lastRotatedAt: now, expiresAt, plannedAt: null, snooze: null, pause: pauseAfter(key, now) };
+  const fresh = {
+    ...key,
+    lastRotatedAt: now,
+    expiresAt,
+    plannedAt: null,
+    snooze: null,
+    pause: pauseAfter(key, now),
+    overdue: null,
+    blocked: null,
+  };
   const risk = key.riskSet?.risk ?? computedRisk(fresh, policy, now).risk;
   return { ...fresh, risk, nextRotationAt: nextRotation({ ...fresh, risk }, policy, now) };
 }

@@ -12,6 +12,7 @@ import { deploymentInSlack } from './deploy-slack.ts';
 import { pausesInSlack } from './modals.ts';
 import { whyNotRotate } from './model.ts';
 import { openHandIn } from './open-hand-in.ts';
+import { overdueCards } from './overdue-cards.ts';
 import { askForPage } from './page.ts';
 import { handInBlocks } from './person-cards.ts';
 import { preflight } from './preflight.ts';
@@ -37,6 +38,7 @@ const StartForm = z.object({
 export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
   rotationCards(slack, policy);
+  overdueCards(slack, policy);
   pausesInSlack(slack, ports);
   deploymentInSlack(slack, ports);
 

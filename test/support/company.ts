@@ -51,6 +51,8 @@ export function aKey(owner: Pick<Person, 'id'>, facts: Partial<ApiKey> = {}): Ap
     plannedAt: null,
     snooze: null,
     pause: null,
+    overdue: null,
+    blocked: null,
     addedBy: owner.id,
     addedAt: new Date(),
     ...base,

@@ -123,6 +123,8 @@ export const keys = pgTable('api_key', {
   plannedAt: instant('planned_at'),
   snooze: jsonb('snooze').$type<ApiKey['snooze']>(),
   pause: jsonb('pause').$type<ApiKey['pause']>(),
+  overdue: jsonb('overdue').$type<ApiKey['overdue']>(),
+  blocked: jsonb('blocked').$type<ApiKey['blocked']>(),
   addedBy: id<ApiKey['addedBy']>('added_by').notNull(),
   addedAt: instant('added_at').notNull(),
 });
