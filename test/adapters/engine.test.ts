@@ -11,6 +11,7 @@ import { freePort } from '../../src/local/free-port.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import type { Work } from '../../src/ports.ts';
 import { useDatabase } from '../support/database.ts';
+import { wireTo } from '../support/proxy.ts';
 import { testRedisUrl } from '../support/redis.ts';
 
 const database = useDatabase();
@@ -222,6 +223,38 @@ describe('a job that is asked for again while it waits', () => {
     await ask();
     expect((await statuses()).reduce((sum, each) => sum + each.n, 0)).toBe(2);
   });
+});
+
+describe('the queue in Postgres', () => {
+  it('whose connection breaks off while it starts says so at once, and neither dies of it nor asks without a pause', async () => {
+    const loose: unknown[] = [];
+    const onLoose = (error: unknown) => void loose.push(error);
+    process.on('uncaughtException', onLoose);
+    const wire = await wireTo(database.url, 5432);
+    stops.push(() => wire.close());
+    const ended: string[] = [];
+    const heard: string[] = [];
+    for (const afterMs of [0, 3, 6, 12, 25, 50, 100]) {
+      const queues = openQueues({ databaseUrl: wire.url }, (error) => void heard.push(error.message));
+      const starting = queues
+        .work(async () => {}, { urgent: 1, normal: 1, bulk: 1 })
+        .then(
+          () => 'started',
+          (error: Error) => error.message,
+        );
+      await new Promise((resolve) => setTimeout(resolve, afterMs));
+      wire.cut();
+      wire.mend();
+      ended.push(await starting);
+      // Turns of the event loop that nobody else takes.
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await queues.close();
+    }
+    process.off('uncaughtException', onLoose);
+    expect(loose).toEqual([]);
+    expect(ended.join()).toMatch(/terminated/);
+    expect(heard.length).toBeLessThan(200);
+  }, 60_000);
 });
 
 describe('schedules', () => {

@@ -29,6 +29,7 @@ export interface Queues {
 interface RunningWorker {
   on(event: 'error', listener: (error: Error) => void): unknown;
   waitUntilReady(): Promise<unknown>;
+  run(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -88,6 +89,8 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
         })
       : null;
   pool?.on('error', onError);
+  // A connection that breaks off while BullMQ uses it says so to nobody else, and what nobody hears ends the process.
+  pool?.on('connect', (client) => void client.on('error', onError));
   pool?.setMaxListeners(0);
   // A queue fails at once when Redis is away (the work stays in Postgres); a worker waits for it.
   const forQueue: unknown =
@@ -143,6 +146,7 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
           // Postgres counts crashes; BullMQ must never give up by itself.
           {
             connection: forWorker,
+            autorun: kind === 'redis',
             concurrency: concurrency[lane],
             maxStalledCount: 1_000,
             ...impatience,
@@ -154,8 +158,11 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
         worker.on('error', onError);
         workers.push(worker);
       }
-      // Redis may be away; the workers connect when it comes.
-      if (kind === 'postgres') await Promise.all(workers.map((worker) => worker.waitUntilReady()));
+      // Redis may be away; the workers connect when it comes. Over Postgres a worker never gets over a first connection
+      // that broke off, and would ask without a pause; so none begins before all have theirs.
+      if (kind === 'redis') return;
+      await Promise.all(workers.map((worker) => worker.waitUntilReady()));
+      for (const worker of workers) worker.run().catch(onError);
     },
     async ping() {
       await within(answerMs, 'the queue', queueOf('urgent').getJobCounts('waiting'));
