@@ -3,7 +3,7 @@ import { allEndedAtProvider } from './end.ts';
 import { ended, issuedOf, labelOf, mayMakeRoom, named, unnamed } from './issued-model.ts';
 import { journal, noteDown, type Run, stillOurs } from './journal.ts';
 import type { Stages } from './labels-model.ts';
-import { partDone, stopped } from './moves-model.ts';
+import { givenUp, partDone } from './moves-model.ts';
 
 /**
  * What an earlier try of this attempt left at the provider, and nobody can use: its answer was lost, or the worker died
@@ -48,7 +48,8 @@ export async function makeValue(run: Run, token: string): Promise<{ run: Run; va
   const made = await issuer.create(key, labelOf(rotation));
   failpoint('rotation.generate:create-after');
   if ('refused' in made) {
-    await journal(run, (each, now) => stopped(each, made.refused, 'old', now));
+    // What it has taken over from another rotation is not left lying about.
+    await journal(run, (each, now) => givenUp(each, made.refused, 'old', now));
     return null;
   }
   const { value, providerKeyId, expiresAt } = made;

@@ -230,6 +230,26 @@ describe('a rotation at a provider', () => {
     expect(failed.failure).toMatch(/already has 8 keys here and allows 8/);
   });
 
+  test('that takes another over and is refused a new key leaves nothing of the other: no label and no key', async () => {
+    const here = await scene('acme');
+    await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'test' });
+    expect(Object.values(await stage.stages(here.key)).flat()).toContain('AWSPENDING');
+    for (let i = 0; i < 7; i++) here.fake.world.make(`other ${i}`, chance());
+    const id = await here.rotate(true);
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'old' });
+    expect(failed.failure).toMatch(/allows 8/);
+    expect(Object.values(await stage.stages(here.key)).flat()).not.toContain('AWSPENDING');
+    expect(here.fake.world.live()).toHaveLength(8);
+    expect(await here.current()).toBe(here.old);
+    here.fake.world.end(here.fake.world.keys.find((each) => each.name === 'other 0')!.id);
+    await retryRotation(here.ports, stage.owner, id);
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'retire' });
+    expect((await stage.rotation(id)).condition).toBe('both');
+  });
+
   test('that cannot tell the old key from others stops with both alive; revoked by hand, Retry goes on from there', async () => {
     const here = await scene('acme');
     const id = await here.rotate();
