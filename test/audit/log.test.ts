@@ -9,7 +9,8 @@ import { newId } from '../../src/kernel.ts';
 import { setTier } from '../../src/people/set.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
-import { useDatabase, whatIsWrongInTheLog } from '../support/database.ts';
+import { useDatabase } from '../support/database.ts';
+import { whatIsWrongInTheLog } from '../support/log.ts';
 
 const database = useDatabase();
 const ports = () => ({ store: database.store, policy: defaultPolicy });
