@@ -33,9 +33,14 @@ export async function promoteValue(seen: Run): Promise<void> {
   const did = await ports.secrets.move(secretId, 'AWSCURRENT', over.from, version);
   failpoint('rotation.promote:after');
   if (!did) {
-    settle(run, 'AWSCURRENT moved while it was looked at');
-    const why = `Secrets Manager does not make version ${short(version)} current; it may have been removed.`;
-    return journal(run, (each, now) => givenUp(each, why, conditionIn(found.versions, each), now));
+    // An earlier call may have switched over and its answer be lost, however long ago this step began.
+    const now = await ports.secrets.describe(secretId);
+    if (!now) throw new Error('the secret cannot be seen in Secrets Manager');
+    if (switchOver(now.versions, rotation).is !== 'done') {
+      settle(run, 'AWSCURRENT moved while it was looked at');
+      const why = `Secrets Manager does not make version ${short(version)} current; it may have been removed.`;
+      return journal(run, (each, at) => givenUp(each, why, conditionIn(now.versions, each), at));
+    }
   }
   const evidence = `AWSCURRENT moved from version ${short(over.from)} to ${short(version)}`;
   await journal(run, (each, now) => passed(each, evidence, ports.policy, now), {

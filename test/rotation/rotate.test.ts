@@ -285,6 +285,26 @@ describe('the outside world fails', () => {
     await through({ kind: 'lose-response', operation: 'UpdateSecretVersionStage', times: 8 });
   });
 
+  test('the answer to the switch is lost when the step began long ago', async () => {
+    const { key } = await stage.key();
+    const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });
+    await stage.work({ until: (each) => each.step === 'promote' });
+    const { control } = stage.aws.server;
+    control.inject({ kind: 'error', name: 'InternalServiceError', operation: 'UpdateSecretVersionStage', times: 20 });
+    await stage.work({ until: () => true });
+    control.clearFaults();
+    expect(await stage.rotation(id)).toMatchObject({ status: 'running', step: 'promote' });
+    await stage.database.store.pool.query(
+      `update rotation set record = jsonb_set(record, '{-1,startedAt}', '"2020-01-01T00:00:00.000Z"') where id = $1`,
+      [id],
+    );
+    control.inject({ kind: 'lose-response', operation: 'UpdateSecretVersionStage' });
+    await stage.work();
+    const done = await stage.rotation(id);
+    expect(done).toMatchObject({ status: 'done', condition: 'new', attempt: 1 });
+    expect(await stage.stages(key)).toEqual({ [done.newVersion!]: ['AWSCURRENT'] });
+  });
+
   test('calls are throttled, also for longer than the SDK tries', async () => {
     await through({ kind: 'throttle', times: 12 });
   });
