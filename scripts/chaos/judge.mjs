@@ -35,12 +35,16 @@ function valuesOf(key) {
   const last = key.rotations.at(-1);
   const { current, values } = key.secret;
   const heldBy = (version) => values[version] ?? (version === key.first.version ? key.first.value : null);
-  if (!last || last.condition === 'old' || last.condition === 'new') return { live: [current.value], unknown: [] };
+  if (!last || last.condition === 'new') return { live: [current.value], unknown: [] };
+  if (last.condition === 'old') return { live: [current.value], unknown: tookOver(key) ? Object.values(values) : [] };
   const old = heldBy(last.oldVersion);
   // From the moment at which the old one is being retired it may be alive or dead.
   const dying = last.record.some((each) => each.step === 'retire');
   return dying ? { live: [current.value], unknown: [old] } : { live: [current.value, old], unknown: [] };
 }
+
+/** The rotation that failed had taken over another, which may have switched over already: either value may be current. */
+const tookOver = ({ rotations }) => rotations.at(-1).status === 'failed' && rotations.at(-2)?.status === 'superseded';
 
 function storeIsTrue(key, say) {
   const { stages, current, values } = key.secret;
@@ -66,6 +70,7 @@ function storeIsTrue(key, say) {
     if (new Set(Object.values(values)).size !== Object.values(values).length) say('two versions hold one value');
   } else {
     const expected = last.condition === 'old' ? old : last.newVersion;
+    if (tookOver(key) && current.version === key.rotations.at(-2).newVersion) return;
     if (current.version !== expected)
       say(`says "${last.condition}", and ${short(current.version)} is current, not ${short(expected)}`);
   }
