@@ -277,10 +277,11 @@ async function later(consumer: Consumer, body: unknown, { secret }: { secret?: s
   deploymentOverHttp({ webhook: (_name, run) => void heard.push(run) }, stage.ports);
   const rawBody = JSON.stringify(body);
   const id = `msg_${randomUUID()}`;
+  const at = new Date();
   const headers = {
     'webhook-id': id,
-    'webhook-timestamp': String(Math.floor(Date.now() / 1000)),
-    'webhook-signature': new Webhook(secret ?? (await signingOf(consumer))).sign(id, new Date(), rawBody),
+    'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'webhook-signature': new Webhook(secret ?? (await signingOf(consumer))).sign(id, at, rawBody),
   };
   return heard[0]!({ headers, rawBody });
 }
