@@ -322,6 +322,8 @@ export const policySchema = z.strictObject({
        * region together; a quarter of what is set here is kept for emergencies.
        */
       writesPerSecond: z.number().min(1).max(1_000).default(48),
+      /** Where a provider can stop a key and start it again, the old one is stopped for so long before it is deleted; 0 for not at all. */
+      screamTestHours: z.number().int().nonnegative().default(24),
       /** When the old value may go: once everybody who is recorded is on the new one, or its provider sees no more use of it. */
       evidence: z
         .strictObject({

@@ -1,7 +1,7 @@
 import type { ApiKey, Environment } from '../inventory/model.ts';
 import { type Id, type Instant, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
-import { conditions, type Rotation, type RotationStatus, type Step } from '../rotation/model.ts';
+import { conditionInWords, type Rotation, type RotationStatus, type Step } from '../rotation/model.ts';
 
 /** SOP 8.2, worst first. */
 export const severities = ['P0', 'P1', 'P2', 'P3'] as const;
@@ -572,6 +572,6 @@ export function followed(incident: Incident, findings: Findings, now: Instant): 
   };
   const told = ended && containment.holders > 0 ? withEntry(next, null, `Access of ${people} has ended`, now) : next;
   if (!turned) return told;
-  const text = `Rotation ${rotation.id} is ${rotation.status}. ${conditions[rotation.condition]}`;
+  const text = `Rotation ${rotation.id} is ${rotation.status}. ${conditionInWords(rotation)}`;
   return withEntry(told, null, text, now);
 }

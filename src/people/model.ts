@@ -79,6 +79,8 @@ export const permissions = {
   /** For those who were asked to move something; they themselves may without being in this table. */
   'rotation.confirm-move': { may: answering },
   'rotation.retire-now': { may: answering },
+  /** Whoever's thing broke must not have to look for somebody first. */
+  'rotation.re-enable': { may: staff },
   /** Also whoever asked for the rotation. */
   'rotation.page': { may: answering },
   'offboarding.open': { may: administrators },

@@ -6,7 +6,7 @@ import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
-import { deployButtons, deploymentBlocks, moveMessage, waitingMessage } from './deploy-cards.ts';
+import { deployButtons, deploymentBlocks, moveMessage, reEnabledMessage, waitingMessage } from './deploy-cards.ts';
 import {
   backSteps,
   conditionInWords,
@@ -17,6 +17,7 @@ import {
   reached,
   type Step,
   type StepRecord,
+  screamSteps,
   steps,
   whyNotRetry,
   whyNotRollBack,
@@ -34,6 +35,9 @@ export const stepWords: Record<Step, string> = {
   deploy: 'Tell those who use it',
   verify: 'Verify what is handed out',
   grace: 'Grace for the old value',
+  disable: 'Disable the old value for a while',
+  watch: 'Watch whether something breaks',
+  enable: 'Enable the old value again',
   retire: 'Retire the old value',
   confirm: 'Confirm that the old value is dead',
   restore: 'Hand out the old value again',
@@ -93,6 +97,7 @@ export function rotationCards(slack: SlackDoor, policy: Policy): void {
     const story = await storyOf(view, subject);
     if (variant === 'person') return personMessage(story, audience, policy);
     if (variant === 'move') return moveMessage(story, 'person' in audience ? audience.person : '', policy);
+    if (variant?.startsWith('re-enabled')) return reEnabledMessage(story);
     if (variant === 'waiting') return waitingMessage(story, policy);
     return variant === 'failed' ? failedMessage(story) : rotationMessage(story, policy);
   });
@@ -196,6 +201,8 @@ function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
       ? md`Whether the old value can be retired is looked at ${when(rotation.continuesAt)}`
       : md`The old value is retired ${when(rotation.continuesAt)}`;
   }
+  if (rotation.step === 'watch')
+    return md`The old value is deleted ${when(rotation.continuesAt)}, unless somebody objects`;
   return md`${step}, ${when(rotation.continuesAt)}`;
 }
 
@@ -233,6 +240,9 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
   const due = key.nextRotationAt ? md` Due again ${when(key.nextRotationAt, 'date')}.` : md``;
   switch (rotation.status) {
     case 'running':
+      if (rotation.step === 'watch') {
+        return md`Something that worked yesterday does not work any more? Press Re-enable: nothing is lost yet. If nobody does, the old value is deleted.`;
+      }
       return rotation.step === 'grace'
         ? rotation.deployments.length > 0
           ? md`The old value is retired when everybody who is recorded is on the new one. Something broke? Roll back.`
@@ -253,15 +263,18 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
   }
 }
 
-/** Forward steps, and those of the way back once it was taken. */
+/** Forward steps; those of a test of disabling, and of the way back, once they were taken. */
 function shownSteps(rotation: Rotation): Step[] {
-  const back = backSteps.filter((step) => reached(rotation, step) || rotation.step === step);
-  if (back.length === 0) return [...steps];
+  const taken = (step: Step) => reached(rotation, step) || rotation.step === step;
+  const tested = screamSteps.filter(taken);
+  const forward = steps.flatMap((step): Step[] => (step === 'retire' ? [...tested, step] : [step]));
+  const back = backSteps.filter(taken);
+  if (back.length === 0) return forward;
   return [
-    ...steps.filter((step) => reached(rotation, step)),
+    ...forward.filter((step) => reached(rotation, step)),
     ...back,
     ...(rotation.ending === null && rotation.status === 'running'
-      ? steps.filter((step) => !reached(rotation, step))
+      ? forward.filter((step) => !reached(rotation, step))
       : []),
   ];
 }

@@ -5,6 +5,7 @@ import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import { graceEndsAt, isStale, lackOf, unconfirmed, whyNotConfirm, whyNotRetireNow } from './deploy-model.ts';
 import { compromised, conditionInWords, type Deployment, type Rotation, reached } from './model.ts';
+import { whyNotReEnable } from './scream-model.ts';
 
 /** What these cards tell: a rotation, and whoever has a part in its deployment. */
 export interface DeployStory {
@@ -58,10 +59,22 @@ export function deployButtons({ rotation, key, newer }: DeployStory): Button[] {
   const open = rotation.status === 'done' ? [] : unconfirmed(rotation);
   const sayable = open.filter((each) => !whyNotConfirm(rotation, each) && !isStale(rotation, each, key.currentVersion));
   return [
+    ...(whyNotReEnable(rotation, newer) ? [] : [reEnableButton(rotation)]),
     ...sayable.slice(0, 5).map((each, i) => confirmButton(rotation, each, i)),
     ...(whyNotRetireNow(rotation, newer) ? [] : [button('rotation.retire-now', 'Retire now…', rotation.id)]),
   ];
 }
+
+const reEnableButton = (rotation: Rotation) =>
+  button('rotation.re-enable', 'Something broke? Re-enable', rotation.id, {
+    style: 'danger',
+    describe: 'Enable the old key again',
+    confirm: {
+      title: 'Enable the old key again?',
+      text: 'Its grace goes on, everybody who uses it is asked anew, and its owner hears that you pressed this.',
+      yes: 'Re-enable',
+    },
+  });
 
 const confirmButton = (rotation: Rotation, { consumerId, name }: Deployment, i: number) =>
   button(`rotation.confirm-move:${i}`, `On the new key: ${name}`, `${rotation.id} ${consumerId}`, {
@@ -81,7 +94,15 @@ export function moveMessage(story: DeployStory, me: string, policy: Policy): Mes
     const head = restored
       ? md`:leftwards_arrow_with_hook: The rotation of ${name} was turned back: the old value is handed out again. What you have moved has to fetch it once more.`
       : md`Nothing is left for you to move to the new value of ${name}.`;
-    return message(`The rotation of ${key.name}`, [block.text(head), ...list]);
+    const undo = whyNotReEnable(rotation, story.newer)
+      ? []
+      : [
+          block.text(
+            md`The old key is disabled for a while before it is deleted${rotation.continuesAt ? md` ${when(rotation.continuesAt)}` : md``}. If something of yours broke, say so.`,
+          ),
+          block.buttons(reEnableButton(rotation)),
+        ];
+    return message(`The rotation of ${key.name}`, [block.text(head), ...list, ...undo]);
   }
   const dead = reached(rotation, 'retire') || rotation.status === 'done';
   const ends = graceEndsAt(rotation, policy);
@@ -116,6 +137,22 @@ function isFor({ people, key }: DeployStory, { claimedBy, personId }: Deployment
   if (claimedBy === me || personId === me) return true;
   const mover = people.get(claimedBy ?? personId ?? '');
   return me === key.ownerId && mover?.status !== 'active';
+}
+
+/** Tells the owner that something broke. */
+export function reEnabledMessage({ rotation, key }: DeployStory): Message {
+  const why = rotation.record.findLast(
+    (each) => (each.step === 'watch' || each.step === 'disable') && each.verdict === 'refused',
+  );
+  return message(`The old value of ${key.name} was enabled again`, [
+    block.text(
+      md`:leftwards_arrow_with_hook: *The old value of ${typed(key.name, 200)} was wanted back.* ${typed(why?.evidence ?? 'Something broke', 200)}. ${typed(conditionInWords(rotation))}`,
+    ),
+    block.small(
+      md`Find out what broke, and record it as a consumer on the key's card. The rotation goes on when everybody has confirmed anew, or when you press Retire now on its card.`,
+      code(rotation.id),
+    ),
+  ]);
 }
 
 /** Wakes those who answer for a key whose old value cannot go for want of evidence. */

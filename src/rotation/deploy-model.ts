@@ -1,7 +1,7 @@
 import type { Consumer } from '../inventory/consumer-model.ts';
 import { after, day, hour, type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
-import { compromised, type Deployment, type Rotation } from './model.ts';
+import { compromised, type Deployment, type Rotation, reached } from './model.ts';
 import { closed, stopped } from './moves-model.ts';
 
 /** Waits between the messages to a webhook that does not answer: Standard Webhooks' own, three days in all. */
@@ -123,7 +123,7 @@ export function whyNotConfirm(rotation: Rotation, deployment: Deployment | null)
 /** Why the old value cannot be retired at once, or null. `newer` is a later rotation of the same key. */
 export function whyNotRetireNow(rotation: Rotation, newer: Rotation | null): Refusal | null {
   if (newer) return new Refusal('conflict', 'A newer rotation of this key has started since. Look at that one.');
-  const waits = rotation.step === 'grace' && !rotation.ending;
+  const waits = (rotation.step === 'grace' || rotation.step === 'watch') && !rotation.ending;
   if (waits && (rotation.status === 'running' || rotation.status === 'failed')) return null;
   return new Refusal('conflict', 'This rotation does not wait for anybody, so there is nothing to cut short.');
 }
@@ -147,9 +147,11 @@ export function forcedNow(
   };
 }
 
-/** When the value that is handed out now was switched to. */
+/** From when on evidence counts: the switch to the value that is handed out now, or the end of a test that broke something. */
 export function switchedAt(rotation: Rotation): Instant | null {
-  const last = rotation.record.findLast((each) => each.step === 'promote' && each.verdict === 'done');
+  const last = rotation.record.findLast(
+    (each) => (each.step === 'promote' || each.step === 'enable') && each.verdict === 'done',
+  );
   return last?.endedAt ? new Date(last.endedAt) : null;
 }
 /** When the shortest grace is over. */
@@ -196,9 +198,10 @@ export function standing(
   now: Instant,
 ): { enough: string } | { lacking: string } {
   const { deployments } = rotation;
-  if (deployments.length === 0) return { enough: 'its time is over; nobody is recorded who uses it' };
+  const objected = reached(rotation, 'enable');
+  if (deployments.length === 0 && !objected) return { enough: 'its time is over; nobody is recorded who uses it' };
   const open = unconfirmed(rotation);
-  if (open.length === 0) {
+  if (open.length === 0 && deployments.length > 0) {
     const all = deployments.length === 1 ? deployments[0]!.name : `all ${deployments.length} consumers`;
     return { enough: `${all} ${deployments.length === 1 ? 'is' : 'are'} on the new value` };
   }
@@ -212,7 +215,8 @@ export function standing(
   }
   const seen =
     usage?.knowsOld && usage.oldUsedAt ? `; ${usage.provider} last saw the old key used ${at(usage.oldUsedAt)}` : '';
-  return { lacking: `${open.map(lackOf).join('; ')}${seen}` };
+  const lacking = objected ? ['something broke when the old value was disabled'] : [];
+  return { lacking: `${[...lacking, ...open.map(lackOf)].join('; ')}${seen}` };
 }
 
 /** What is not known of one consumer, in words. */

@@ -9,6 +9,7 @@ import type { Ports } from '../ports.ts';
 import { claimMove, confirmMove } from './confirm-deployed.ts';
 import { lackOf, unconfirmed, whyNotRetireNow } from './deploy-model.ts';
 import type { Rotation } from './model.ts';
+import { reEnableOld } from './re-enable.ts';
 import { retireNow } from './retire-now.ts';
 import { whyNotTouch } from './start.ts';
 
@@ -37,6 +38,12 @@ export function deploymentInSlack(slack: SlackDoor, ports: Ports): void {
   });
   slack.action('rotation.claim-move', {}, async ({ person, value }) => {
     await claimMove(ports, person, about(value));
+    return done;
+  });
+
+  slack.action('rotation.re-enable', {}, async ({ person, value }) => {
+    if (!isId('rotation', value)) throw new Refusal('not_found', 'This rotation does not exist, or not any more.');
+    await reEnableOld(ports, person, value);
     return done;
   });
 

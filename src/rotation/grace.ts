@@ -17,9 +17,10 @@ export async function endGrace(seen: Run): Promise<void> {
   if (left > 0) throw new Later('the old value still has its grace', left);
   // A rotation that an older program began has told nobody.
   const consumers = reached(seen.rotation, 'deploy') ? await consumersOf(seen) : [];
-  const run = consumers.length > 0 && seen.issuer.can.lastUsed ? await withOldNamed(seen) : seen;
+  const asks = consumers.length > 0 || reached(seen.rotation, 'enable');
+  const run = asks && seen.issuer.can.lastUsed ? await withOldNamed(seen) : seen;
   const { rotation } = run;
-  const usage = consumers.length > 0 ? await usageOf(run) : null;
+  const usage = asks ? await usageOf(run) : null;
   const { policy } = ports;
   const look = (each: typeof rotation, at: Date) => {
     const current = readersConfirmed(listed(each, consumers), usage, policy, at);

@@ -1,4 +1,4 @@
-import { type Condition, type Rotation, unique } from './model.ts';
+import { type Condition, type Issued, type Rotation, unique } from './model.ts';
 
 /** Stages of each version, as the store has them. */
 export type Stages = { id: string; stages: string[] }[];
@@ -9,10 +9,14 @@ export const holderOf = (stages: Stages, label: string) =>
 const labelled = (stages: Stages, version: string | null) =>
   stages.some((each) => each.id === version && each.stages.some((stage) => stage !== 'AWSPENDING'));
 
-/** What the store itself says works: a value that a label other than AWSPENDING leads to. */
-export function conditionIn(stages: Stages, rotation: Pick<Rotation, 'oldVersion' | 'newVersion'>): Condition {
+/** What the store itself says works: a value that a label other than AWSPENDING leads to, and that we have not disabled. */
+export function conditionIn(
+  stages: Stages,
+  rotation: Pick<Rotation, 'oldVersion' | 'newVersion'> & { issued?: Issued[] },
+): Condition {
   const current = holderOf(stages, 'AWSCURRENT');
-  const old = labelled(stages, rotation.oldVersion);
+  const stopped = rotation.issued?.some((each) => each.version === rotation.oldVersion && each.disabled && !each.ended);
+  const old = labelled(stages, rotation.oldVersion) && !stopped;
   if (current !== null && current === rotation.newVersion) return old ? 'both' : 'new';
   return old ? 'old' : 'none';
 }

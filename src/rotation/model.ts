@@ -9,7 +9,12 @@ export const steps = ['generate', 'test', 'promote', 'deploy', 'verify', 'grace'
 /** The way back: hand out the old value again, then take the labels off what was tried. */
 export const backSteps = ['restore', 'discard'] as const;
 
-export type Step = (typeof steps)[number] | (typeof backSteps)[number];
+/**
+ * Before the old value dies for good, where its provider can stop it and start it again: stopped, watched for a while, and
+ * started again if something broke.
+ */
+export const screamSteps = ['disable', 'watch', 'enable'] as const;
+export type Step = (typeof steps)[number] | (typeof backSteps)[number] | (typeof screamSteps)[number];
 
 export type RotationStatus = 'running' | 'done' | 'failed' | 'rolled-back' | 'superseded';
 
@@ -49,6 +54,8 @@ export interface Issued {
   expiresAt: string | null;
   /** We have ended it there. */
   ended: boolean;
+  /** We have stopped it there, and can start it again. Not said in rotations of older programs. */
+  disabled?: boolean;
 }
 
 /** Somebody was woken for a failed rotation, or should have been. */
@@ -267,6 +274,9 @@ export function whyNotRollBack(rotation: Rotation, newer: Rotation | null): Refu
   if (rotation.status === 'running' && rotation.ending) {
     return new Refusal('conflict', 'This rotation is already going back.');
   }
+  if ((screamSteps as readonly Step[]).includes(rotation.step)) {
+    return new Refusal('conflict', 'The old value is disabled. Re-enable it first; then there is a way back to it.');
+  }
   if (reached(rotation, 'retire')) {
     return new Refusal('conflict', 'The old value is being retired or dead already, so there is no way back to it.');
   }
@@ -290,12 +300,23 @@ export function conditionInWords(rotation: Rotation): string {
       : 'The old value works. Whether the new one, which works too, is already handed out could not be seen.';
   }
   if (rotation.step === 'restore' && open) return 'Both values work. The switch back to the old one is under way.';
+  const running = rotation.status === 'running';
+  if (rotation.step === 'disable' && open) {
+    return `The new value works. ${running ? 'The old one is being disabled, and can be enabled again.' : 'The old one may be disabled already.'}`;
+  }
+  if (rotation.step === 'watch') return 'The new value works. The old one is disabled, and can be enabled again.';
+  if (rotation.step === 'enable') {
+    return `The new value works. ${running ? 'The old one is being enabled again.' : 'The old one may still be disabled.'}`;
+  }
+  if (rotation.step === 'retire' && rotation.condition === 'new') {
+    return `The new value works. The old one is disabled, and ${running ? 'is being deleted' : 'not deleted yet'}.`;
+  }
   if (rotation.step === 'retire' && rotation.condition === 'both' && reached(rotation, 'retire')) {
     return rotation.status === 'running'
       ? 'The new value works. The old one is being retired.'
       : 'The new value works. The old one may still work.';
   }
-  if (rotation.step === 'confirm' && rotation.condition === 'both') {
+  if (rotation.step === 'confirm' && rotation.status !== 'done') {
     if (rotation.status !== 'running') return 'The new value works. The old one was retired; it may still be alive.';
     return 'The new value works. The old one was retired; whether it is dead is being checked.';
   }

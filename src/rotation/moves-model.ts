@@ -1,5 +1,5 @@
 import { type ApiKey, computedRisk, nextRotation, pausedNow } from '../inventory/model.ts';
-import { after, type Id, type Instant, minute } from '../kernel.ts';
+import { after, hour, type Id, type Instant, minute } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 import { issuedAlready, issuedOf, labelOf } from './issued-model.ts';
 import {
@@ -119,6 +119,18 @@ export function passed(rotation: Rotation, evidence: string, policy: Policy, now
     }
     case 'grace':
       return { ...done, step: 'retire', extension: null };
+    case 'disable':
+      return {
+        ...begun({ ...done, step: 'watch', condition: 'new' }, now),
+        continuesAt: after(now, policy.rotation.screamTestHours * hour),
+      };
+    case 'watch':
+      return { ...done, step: 'retire' };
+    case 'enable':
+      return {
+        ...begun({ ...done, step: 'grace', condition: 'both' }, now),
+        continuesAt: after(now, policy.rotation.graceMinutes * minute),
+      };
     case 'retire':
       return { ...done, step: 'confirm' };
     case 'confirm':

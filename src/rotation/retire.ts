@@ -1,4 +1,5 @@
 import { failpoint } from '../kernel.ts';
+import { disablesFirst } from './disable.ts';
 import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
 import { discarded, dying } from './issued-model.ts';
 import { begin, journal, type Run, settle, short } from './journal.ts';
@@ -11,6 +12,7 @@ import { doneByHand, endedByHand } from './waits-model.ts';
 
 /** Step 6 of SOP 5.3: takes the labels off the old version, one at a time. From here there is no way back. */
 export async function retireOld(seen: Run): Promise<void> {
+  if (await disablesFirst(seen)) return;
   const run = await begin(seen);
   const { ports, rotation, secretId } = run;
   const found = await ports.secrets.describe(secretId);

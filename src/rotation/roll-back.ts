@@ -1,14 +1,11 @@
 import { after, type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { follow } from './journal.ts';
+import { follow, stragglerMs } from './journal.ts';
 import { openRecord, type Rotation, whyNotRollBack } from './model.ts';
 import { turnedBack } from './moves-model.ts';
 import { newerThan } from './retry.ts';
 import { whyNotTouch } from './start.ts';
-
-/** Longer than an outside call may take: what was under way when somebody turned back has landed by then. */
-const stragglerMs = 20_000;
 
 /** Hands out the old value again and throws the new one away. Before the switch, this cancels the rotation. */
 export async function rollBackRotation(

@@ -1,5 +1,6 @@
 import type { Id } from '../kernel.ts';
 import { tellConsumers } from './deploy.ts';
+import { disableOld, enableOld, endWatch } from './disable.ts';
 import { generateValue } from './generate.ts';
 import { endGrace } from './grace.ts';
 import { holdBack } from './hold.ts';
@@ -20,6 +21,9 @@ const take: Record<Step, (run: Run) => Promise<void>> = {
   deploy: tellConsumers,
   verify: verifyValue,
   grace: endGrace,
+  disable: disableOld,
+  watch: endWatch,
+  enable: enableOld,
   retire: retireOld,
   confirm: confirmDead,
   restore: restoreValue,

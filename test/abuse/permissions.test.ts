@@ -119,6 +119,7 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'rotation.confirm-move': ofMove('rotation.confirm-move'),
     'rotation.claim-move': ofMove('rotation.confirm-move'),
     'rotation.retire-now': ofRotation('rotation.retire-now'),
+    'rotation.re-enable': ofRotation('rotation.re-enable'),
     'rotation.retry': ofRotation('rotation.retry'),
     'rotation.roll-back': ofRotation('rotation.roll-back'),
     'rotation.page': ofRotation('rotation.page'),

@@ -131,7 +131,7 @@ beforeAll(async () => {
       prepared.push([name, way, { shape, fake, issuer, key, old: ours!.value }]);
     }
   }
-  const rules = { providers, rotation: { graceMinutes: 0, settleSeconds: 2 } };
+  const rules = { providers, rotation: { graceMinutes: 0, screamTestHours: 0, settleSeconds: 2 } };
   env = environmentOf(house, rules);
   const policy = policySchema.parse(rules);
   ports = { ...house.program.ports, policy, issuers: issuers(house.program.ports.secrets, policy.providers) };

@@ -31,7 +31,7 @@ export interface Stage extends TestPorts {
 
 export const quick: Policy = {
   ...defaultPolicy,
-  rotation: { ...defaultPolicy.rotation, graceMinutes: 0, settleSeconds: 1, minMinutesBetween: 1 },
+  rotation: { ...defaultPolicy.rotation, graceMinutes: 0, screamTestHours: 0, settleSeconds: 1, minMinutesBetween: 1 },
 };
 
 export function useStage(policy: Policy = quick): Stage {
