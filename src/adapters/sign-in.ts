@@ -29,7 +29,8 @@ export function slackSignIn(options: SignInOptions | null): SignIn {
     found ??= oidc
       .discovery(server, clientId, undefined, oidc.ClientSecretPost(clientSecret), {
         timeout: timeoutSeconds,
-        ...(insecure ? { execute: [oidc.allowInsecureRequests] } : {}),
+        // The signature too, which the package leaves out for a token that came straight from the server.
+        execute: [oidc.enableNonRepudiationChecks, ...(insecure ? [oidc.allowInsecureRequests] : [])],
       })
       .catch((error: unknown) => {
         found = undefined;

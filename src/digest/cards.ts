@@ -68,7 +68,7 @@ async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<Known
   const start = nextStartOf(key, policy, view.now);
   const state = running
     ? waitsNow(running)
-      ? md`:raised_hand: Its rotation waits for a person; a message of its own says what to do.`
+      ? md`:bust_in_silhouette: Its rotation waits for a person; a message of its own says what to do.`
       : md`:arrows_counterclockwise: Being rotated now.`
     : key.plannedAt
       ? md`:calendar: Planned for ${when(key.plannedAt)}; it starts then by itself.`

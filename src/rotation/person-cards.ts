@@ -41,7 +41,7 @@ export function personMessage(story: PersonStory, audience: Audience, policy: Po
   const { rotation, key } = story;
   const waits = waitsNow(rotation);
   if (!waits) return overMessage(story);
-  const urgent = rotation.emergency ? md`:rotating_light: *Emergency.* ` : md`:raised_hand: `;
+  const urgent = rotation.emergency ? md`:rotating_light: *Emergency.* ` : md`:bust_in_silhouette: `;
   return message(`${headline[waits.task]}: ${key.name}`, [
     block.text(md`${urgent}*${typed(headline[waits.task])}: ${typed(key.name, 200)}*`),
     ...block.facts([
@@ -141,7 +141,7 @@ export function handInBlocks(key: ApiKey, url: string, endsAt: Instant): KnownBl
     block.text(md`*${typed(key.name, 200)}*`),
     block.text(md`${link(url, 'Open the page to hand in the new key')}`),
     block.text(
-      md`It opens in your browser and asks you to sign in with Slack. It is for you alone, takes one value, and is over at ${when(endsAt)}, ${linkMinutes} minutes after you pressed the button. Do not pass it on; whoever else does this gets their own.`,
+      md`It opens in your browser and asks you to sign in with Slack. It is for you alone, takes one value, and lives for ${linkMinutes} minutes, until ${when(endsAt)}. Do not pass it on; whoever else does this gets their own.`,
     ),
   ];
 }

@@ -187,6 +187,7 @@ const letters = {
   customs: '🛃',
   keycap_star: '*️⃣',
   arrow_forward: '▶️',
+  closed_book: '📕',
   arrow_backward: '◀️',
   double_vertical_bar: '⏸️',
   pause_button: '⏸️',
