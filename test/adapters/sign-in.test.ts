@@ -18,9 +18,9 @@ beforeAll(async () => {
   server = http.createServer((request, response) => {
     let body = '';
     request.on('data', (piece: Buffer) => (body += piece.toString()));
-    request.on('end', async () => {
+    const reply = async () => {
       const send = (status: number, sent: unknown) =>
-        response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(sent));
+        void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(sent));
       if (request.url === '/.well-known/openid-configuration')
         return send(200, {
           issuer,
@@ -36,8 +36,9 @@ beforeAll(async () => {
         return send(200, { keys: [{ ...(await exportJWK((await keys).publicKey)), kid: 'one', alg: 'RS256' }] });
       asked.push(new URLSearchParams(body));
       const { status, body: said } = await answer();
-      return send(status, said);
-    });
+      send(status, said);
+    };
+    request.on('end', () => void reply());
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   issuer = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -52,7 +53,7 @@ beforeEach(() => {
 });
 
 const here = () =>
-  slackSignIn({ issuer, clientId: '1.2', clientSecret: 'the-secret', teamId: 'T1', timeoutSeconds: 1 });
+  slackSignIn({ issuer, clientId: '1.2', clientSecret: 'the-secret', teamId: 'T1', timeoutSeconds: 10 });
 const returnTo = 'http://127.0.0.1:3000/hand-in/signed-in';
 interface Forged {
   claims?: Record<string, unknown>;
