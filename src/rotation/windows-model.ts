@@ -132,8 +132,10 @@ export function openingFor(key: KeyFacts, policy: Policy, now: Instant): Opening
 
 // ————— Rotations that keep to them —————
 
-/** What begins, what changes the value that is handed out, and what kills the old one. The way back waits for nothing. */
-const keepsToWindows: Step[] = ['generate', 'promote', 'retire'];
+/** What stops the old value or kills it. */
+const endsTheOld: Step[] = ['disable', 'retire'];
+/** What begins, what changes the value that is handed out, and what ends the old one. The way back waits for nothing. */
+const keepsToWindows: Step[] = ['generate', 'promote', ...endsTheOld];
 
 /**
  * What the step that a rotation is about to begin has to wait for, or null. Nothing waits in an emergency; a value that
@@ -142,7 +144,7 @@ const keepsToWindows: Step[] = ['generate', 'promote', 'retire'];
 export function waitsFor(rotation: Rotation, key: KeyFacts, policy: Policy, now: Instant): Opening | null {
   const { step, attempt, emergency, status } = rotation;
   if (status !== 'running' || emergency || !keepsToWindows.includes(step)) return null;
-  if (step === 'retire' && compromised(rotation)) return null;
+  if (endsTheOld.includes(step) && compromised(rotation)) return null;
   if (rotation.record.some((each) => each.step === step && each.attempt === attempt)) return null;
   const opening = openingFor(key, policy, now);
   return opening.holds.length > 0 ? opening : null;

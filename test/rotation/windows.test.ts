@@ -1,9 +1,12 @@
 import fc from 'fast-check';
 import { DateTime } from 'luxon';
 import { describe, expect, it } from 'vitest';
-import { day, hour, minute } from '../../src/kernel.ts';
+import { day, hour, minute, newId } from '../../src/kernel.ts';
 import { defaultPolicy, type Freeze, type MaintenanceWindow, type Policy, policySchema } from '../../src/policy.ts';
-import { frozenUntil, occasionsAround, openingFor, windowAt } from '../../src/rotation/windows-model.ts';
+import { backSteps, type Rotation, type Step, screamSteps, steps } from '../../src/rotation/model.ts';
+import { started } from '../../src/rotation/moves-model.ts';
+import { frozenUntil, occasionsAround, openingFor, waitsFor, windowAt } from '../../src/rotation/windows-model.ts';
+import { aKey, aPerson } from '../support/company.ts';
 
 const policyWith = (windows: MaintenanceWindow[], freezes: Freeze[] = []): Policy => ({
   ...defaultPolicy,
@@ -240,6 +243,28 @@ describe('the next opening of a key', () => {
   it('is nowhere when freezes leave no time, and that is found out soon', () => {
     const always: Freeze = { reason: 'Never', cron: '0 0 * * *', minutes: 2880, timeZone: 'UTC' };
     expect(openingFor(key, policyWith([nightly], [always]), at('2026-06-01T00:00Z')).at).toBeNull();
+  });
+});
+
+describe('a rotation outside of its window', () => {
+  const now = at('2026-06-01T10:00Z');
+  const owner = aPerson();
+  const rotation = (step: Step, facts: Partial<Rotation> = {}): Rotation => {
+    const why = { cause: 'due', causeId: null, askedBy: null, reason: null, emergency: false } as const;
+    return { ...started(newId('rotation'), aKey(owner), why, null, defaultPolicy, now), step, ...facts };
+  };
+  const waiting = (each: Rotation) => waitsFor(each, key, policyWith([nightly]), now) !== null;
+  const all: Step[] = [...steps, ...backSteps, ...screamSteps];
+
+  it('waits before each step that begins, hands out, or stops or kills the old value, and before no other', () => {
+    expect(all.filter((step) => waiting(rotation(step)))).toEqual(['generate', 'promote', 'retire', 'disable']);
+  });
+
+  it('does not let a value live on that a leaver or an incident’s finder knows, and waits for nothing in an emergency', () => {
+    for (const cause of ['leaver', 'incident'] as const) {
+      expect(all.filter((step) => waiting(rotation(step, { cause })))).toEqual(['generate', 'promote']);
+    }
+    expect(all.filter((step) => waiting(rotation(step, { emergency: true })))).toEqual([]);
   });
 });
 
