@@ -63,6 +63,7 @@ import { peopleInSlack } from './people/slack.ts';
 import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
 import { deploymentOverHttp } from './rotation/deploy-http.ts';
+import { drillByChance } from './rotation/drill.ts';
 import { escalateOverdue } from './rotation/escalate.ts';
 import { evidenceInSlack } from './rotation/evidence-slack.ts';
 import { findDue } from './rotation/find-due.ts';
@@ -427,6 +428,7 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
     'offboarding.sweep': () => sweepCases(ports),
     'rotation.start': (job) => startForCause(ports, job),
     'rotation.find-due': async () => void (await findDue(ports)),
+    'rotation.drill': async (_job, work) => void (await drillByChance(ports, work.id)),
     'rotation.step': (job) => takeStep(ports, job),
     'rotation.step-now': (job) => takeStep(ports, job),
     'rotation.escalate': async () => void (await escalateOverdue(ports)),

@@ -61,6 +61,7 @@ export const jobs = {
     { lane: 'normal', attempts: 20 },
   ),
   'rotation.find-due': job(nothing, { lane: 'normal', attempts: 3, cron: '*/10 * * * *' }),
+  'rotation.drill': job(nothing, { lane: 'normal', attempts: 5 }),
   'rotation.step': job(z.strictObject({ rotationId: id<'rotation'>(), fence: z.number() }), {
     lane: 'normal',
     attempts: 8,

@@ -315,6 +315,15 @@ export const policySchema = z.strictObject({
           administrators: days.nullable().default(7),
         })
         .prefault({}),
+      /** Drills: a low-risk key outside of production is replaced as if it had leaked, to see how long it takes. */
+      drill: z
+        .strictObject({
+          /** When one takes place by surprise; null for never. */
+          cron: recurring.nullable().default(null),
+          /** A key that was in a drill is taken by surprise no sooner than after so many days. */
+          restDays: days.default(90),
+        })
+        .prefault({}),
       /** How long a rotation can be paused at most: by its owner, counted over all pauses since the last one, and by an administrator. */
       maxPauseDays: z.strictObject({ owner: days.default(14), administrator: days.default(90) }).prefault({}),
       /**

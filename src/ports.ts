@@ -145,6 +145,8 @@ export interface RotationReads extends Rows<Rotation> {
   ofKey(keyId: string, limit: number): Promise<Rotation[]>;
   /** Every rotation that this incident, case or person caused. */
   ofCause(causeId: string): Promise<Rotation[]>;
+  /** Drills that began since then, or ever; newest first. */
+  drills(since: Instant | null, limit: number): Promise<Rotation[]>;
   /** Running, untouched since and with nothing that would take them further; `trouble` is what the last job died of, if it died. */
   stalled(since: Instant, limit: number): Promise<{ rotation: Rotation; trouble: string | null }[]>;
   /** Keys that are due, are in the store, are not snoozed, are not being rotated and have not failed since. */

@@ -63,6 +63,7 @@ const words = {
   'access.repair': 'Repair the policy of a key',
   'access.list': 'List access',
   'rotation.start': 'Start the rotation of a key',
+  'rotation.drill': 'Start a drill',
   'rotation.pause': 'Pause the rotation of a key',
   'rotation.resume': 'Resume the rotation of a key',
   'rotation.end-pause': 'Let the pause of a key end',

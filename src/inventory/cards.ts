@@ -222,6 +222,7 @@ const did: Record<string, string> = {
   'access.end-all': 'ended every access',
   'access.repair': "repaired the secret's policy",
   'rotation.start': 'started a rotation',
+  'rotation.drill': 'started a drill',
   'rotation.pause': 'paused its rotation',
   'rotation.resume': 'resumed its rotation',
   'rotation.confirm': 'finished a rotation',

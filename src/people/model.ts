@@ -69,6 +69,7 @@ export const permissions = {
   'rotation.retry': { may: answering },
   'rotation.roll-back': { may: answering },
   'rotation.evidence': { may: staff },
+  'rotation.drill': { may: administrators },
   'rotation.pause': { may: answering },
   'rotation.resume': { may: answering },
   /** What only a person can do for a rotation: whoever makes a key knows it, so it is theirs who answer for it. */

@@ -7,9 +7,12 @@ import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
 import { deployButtons, deploymentBlocks, moveMessage, reEnabledMessage, waitingMessage } from './deploy-cards.ts';
+import { measuredLine } from './drill-cards.ts';
 import {
   backSteps,
   conditionInWords,
+  isDrill,
+  isReal,
   openRecord,
   type Rotation,
   type RotationCause,
@@ -50,6 +53,7 @@ export const causeWords: Record<RotationCause, string> = {
   asked: 'Asked for',
   incident: 'Part of an incident: the value may be known to others',
   leaver: 'Somebody who could read it has left',
+  drill: 'A drill, to see how fast a leaked value would be replaced; this one has not leaked',
 };
 export const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> = {
   running: [md`:arrows_counterclockwise:`, 'Rotating'],
@@ -133,11 +137,15 @@ async function pausedMessage(view: View, keyId: string): Promise<Message | null>
   ]);
 }
 
+const drillLine = block.text(md`:dart: *Drill.* No value has leaked; this is the path of an emergency, tried out.`);
+
 function rotationMessage(story: Story, policy: Policy): Message {
   const { rotation, key, owner } = story;
   const [icon, word] = statusWords[rotation.status];
-  const urgent = rotation.emergency ? md` :rotating_light: *Emergency.*` : md``;
-  return message(`${word}: ${key.name}`, [
+  const urgent = isReal(rotation) ? md` :rotating_light: *Emergency.*` : md``;
+  const drill = isDrill(rotation);
+  return message(`${drill ? 'Drill. ' : ''}${word}: ${key.name}`, [
+    ...(drill ? [drillLine] : []),
     block.text(md`${icon} *${typed(word)}: ${typed(key.name, 200)}*${urgent}\n*${typed(conditionInWords(rotation))}*`),
     ...block.facts([
       ['Why', why(story)],
@@ -146,6 +154,7 @@ function rotationMessage(story: Story, policy: Policy): Message {
       [rotation.endedAt ? 'Ended' : 'Next', rotation.endedAt ? when(rotation.endedAt) : next(story, policy)],
       ['Does not wait for', unheld(story, policy)],
       ['Value', values(rotation)],
+      ['Measured', drill ? measuredLine(rotation) : md``],
       ['Paged', paged(story)],
     ]),
     ...(rotation.failure ? [block.text(md`*What went wrong*\n${typed(rotation.failure, 1000)}`)] : []),
@@ -167,7 +176,9 @@ function failedMessage(story: Story): Message {
   const head = open
     ? md`:warning: *The rotation of ${typed(key.name, 200)} failed.* ${typed(conditionInWords(rotation))}`
     : md`The rotation of ${typed(key.name, 200)} had failed; it has been taken up again. Its card says how it stands.`;
-  return message(`The rotation of ${key.name} failed`, [
+  const drill = isDrill(rotation);
+  return message(`${drill ? 'Drill. ' : ''}The rotation of ${key.name} failed`, [
+    ...(drill ? [drillLine] : []),
     block.text(head),
     ...(open && rotation.failure ? [block.text(md`*Why*\n${typed(rotation.failure, 1000)}`)] : []),
     ...block.facts([['Paged', open ? paged(story) : md``]]),
@@ -210,7 +221,7 @@ function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
 function unheld({ rotation, key, now }: Story, policy: Policy): Mrkdwn {
   if (rotation.status !== 'running') return md``;
   const { holds, despite } = openingFor(key, policy, now);
-  if (rotation.emergency && holds.length > 0) return md`${typed(holdInWords(holds[0]!))}, as an emergency`;
+  if (isReal(rotation) && holds.length > 0) return md`${typed(holdInWords(holds[0]!))}, as an emergency`;
   if (despite.length > 0 && key.expiresAt) {
     return md`${typed(holdInWords(despite[0]!))}: the provider ends the key ${when(key.expiresAt)}`;
   }

@@ -4,7 +4,7 @@ import type { ApiKey } from '../inventory/model.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import { graceEndsAt, isStale, lackOf, unconfirmed, whyNotConfirm, whyNotRetireNow } from './deploy-model.ts';
-import { compromised, conditionInWords, type Deployment, type Rotation, reached } from './model.ts';
+import { compromised, conditionInWords, type Deployment, isDrill, type Rotation, reached } from './model.ts';
 import { whyNotReEnable } from './scream-model.ts';
 
 /** What these cards tell: a rotation, and whoever has a part in its deployment. */
@@ -106,8 +106,11 @@ export function moveMessage(story: DeployStory, me: string, policy: Policy): Mes
   }
   const dead = reached(rotation, 'retire') || rotation.status === 'done';
   const ends = graceEndsAt(rotation, policy);
+  const why = isDrill(rotation)
+    ? md`:dart: This is a drill, and nothing has leaked; all the same the old value`
+    : md`:rotating_light: The old value may be known to others and`;
   const outlook = rotation.emergency
-    ? md`:rotating_light: The old value may be known to others and ${dead ? md`is dead or dying` : md`dies within minutes`}, without waiting.`
+    ? md`${why} ${dead ? md`is dead or dying` : md`dies within minutes`}, without waiting.`
     : dead
       ? md`:warning: The old value is being retired already, or has been.`
       : md`The old value works ${ends ? md`until ${when(ends)} at least` : md`for a while`}, and longer while you have not said that it is done: then you are reminded, and after ${policy.rotation.evidence.escalateAfterDays} days ${owner ? mention(owner.slackId) : md`its owner`} and the security channel hear of it.`;

@@ -4,7 +4,7 @@ import type { ApiKey } from '../inventory/model.ts';
 import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import { causeWords, statusWords, stepWords } from './cards.ts';
-import { conditionInWords, type Rotation, type StepRecord } from './model.ts';
+import { conditionInWords, isReal, type Rotation, type StepRecord } from './model.ts';
 
 const utc = (at: Instant | string) => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 const words: Record<NonNullable<StepRecord['verdict']>, string> = {
@@ -21,7 +21,7 @@ export function evidenceLines(rotation: Rotation, key: ApiKey, asker: Pick<Perso
   return [
     `Rotation of ${key.name}`,
     `Rotation ${rotation.id}, key ${key.id}${key.secretId ? `, secret ${key.secretId}` : ''}`,
-    `Why: ${causeWords[rotation.cause]}${rotation.causeId ? ` (${rotation.causeId})` : ''}${rotation.emergency ? ', as an emergency' : ''}`,
+    `Why: ${causeWords[rotation.cause]}${rotation.causeId ? ` (${rotation.causeId})` : ''}${isReal(rotation) ? ', as an emergency' : ''}`,
     `Asked for by: ${asker ? `${asker.name} (${asker.id})` : 'nobody; started by Keysteward'}`,
     ...(rotation.reason ? [`Reason given: ${rotation.reason}`] : []),
     `Started: ${utc(rotation.startedAt)}`,

@@ -1,7 +1,7 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { type Actor, failpoint, type Id, type Instant, Later, Refusal } from '../kernel.ts';
 import type { Issuer, Ports, Tx } from '../ports.ts';
-import { openRecord, type Rotation } from './model.ts';
+import { isDrill, isReal, openRecord, type Rotation } from './model.ts';
 import { begun, keyRotated, keySwitched } from './moves-model.ts';
 import { madeByHand } from './waits-model.ts';
 
@@ -104,9 +104,12 @@ export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rot
     for (const person of new Set([key.ownerId, ...(rotation.askedBy ? [rotation.askedBy] : [])])) {
       await tx.cards.show('rotation:failed', rotation.id, { person });
     }
-    if (rotation.emergency || rotation.condition === 'none') {
+    if (isReal(rotation) || rotation.condition === 'none') {
       await tx.jobs.add('rotation.page', { rotationId: rotation.id }, { once: rotation.id });
     }
+  }
+  if (isDrill(rotation) && rotation.status !== 'running') {
+    await tx.cards.show('rotation.drill', rotation.id, { channel: ports.policy.channels.security });
   }
   await tx.cards.touch(rotation.id);
   await tx.cards.touch(key.id);

@@ -19,7 +19,7 @@ export type Step = (typeof steps)[number] | (typeof backSteps)[number] | (typeof
 export type RotationStatus = 'running' | 'done' | 'failed' | 'rolled-back' | 'superseded';
 
 /** SOP 5.1 and the triggers of SOP 5.4. */
-export const rotationCauses = ['due', 'planned', 'asked', 'incident', 'leaver', 'expiry'] as const;
+export const rotationCauses = ['due', 'planned', 'asked', 'incident', 'leaver', 'expiry', 'drill'] as const;
 
 export type RotationCause = (typeof rotationCauses)[number];
 
@@ -241,9 +241,15 @@ export function openRecord(rotation: Rotation): StepRecord | null {
     : null;
 }
 
+/** A drill takes the path of an emergency, and nothing has leaked. */
+export const isDrill = ({ cause }: Pick<Rotation, 'cause'>) => cause === 'drill';
+
+/** Whether it is a real emergency: people may be woken for it, and no other one takes over. */
+export const isReal = (rotation: Pick<Rotation, 'emergency' | 'cause'>) => rotation.emergency && !isDrill(rotation);
+
 /** Whether the old value may be known to somebody who must not use it, so that nothing may lead back to it. */
 export function compromised(rotation: Pick<Rotation, 'emergency' | 'cause'>): boolean {
-  return rotation.emergency || rotation.cause === 'incident' || rotation.cause === 'leaver';
+  return isReal(rotation) || rotation.cause === 'incident' || rotation.cause === 'leaver';
 }
 
 /** Whether this step was begun in this rotation, whatever came of it. */

@@ -1,7 +1,7 @@
 import { type Actor, type Id, Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import type { Rotation, RotationPage } from './model.ts';
+import { isDrill, isReal, type Rotation, type RotationPage } from './model.ts';
 import { hasAskedFor, isPageOwed, pageAsked, pageSettled, whyNotPage } from './pages-model.ts';
 import { newerThan } from './retry.ts';
 import { whyNotTouch } from './start.ts';
@@ -65,12 +65,12 @@ async function page(
   { pager }: Pick<Ports, 'pager'>,
   { rotation, name, owner }: { rotation: Rotation; name: string; owner: string },
 ): Promise<NonNullable<RotationPage['outcome']>> {
-  const { id, fence, condition, failure, emergency } = rotation;
+  const { id, fence, condition, failure } = rotation;
   try {
     const reached = await pager.page({
       dedupKey: `rotation-${id}-${fence}`,
-      severity: emergency || condition === 'none' ? 'critical' : 'error',
-      summary: `The rotation of ${name} failed`,
+      severity: isReal(rotation) || condition === 'none' ? 'critical' : 'error',
+      summary: `The rotation of ${name} failed${isDrill(rotation) ? ', in a drill' : ''}`,
       details: { rotation: id, key: name, owner, condition, failure: failure ?? '' },
     });
     return reached ? 'paged' : 'no pager';

@@ -29,11 +29,12 @@ function screamed(rotation: Rotation): boolean {
 
 /**
  * Whether the old value is stopped for a while before it dies for good. Not where it may be in the wrong hands: nothing must
- * lead back to it then. What has begun to die is not stopped first.
+ * lead back to it then, which a drill imitates. What has begun to die is not stopped first.
  */
 export function mayScream(rotation: Rotation, policy: Policy): boolean {
   const begun = rotation.record.some((each) => each.step === 'retire' && each.attempt === rotation.attempt);
-  return policy.rotation.screamTestHours > 0 && !compromised(rotation) && !begun && !screamed(rotation);
+  const atOnce = rotation.emergency || compromised(rotation);
+  return policy.rotation.screamTestHours > 0 && !atOnce && !begun && !screamed(rotation);
 }
 
 /** On to stopping it, instead of ending it at once. */

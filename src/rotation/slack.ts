@@ -9,6 +9,7 @@ import type { Ports } from '../ports.ts';
 import { findingBlocks, rotationCards } from './cards.ts';
 import { confirmDeleted } from './confirm-deleted.ts';
 import { deploymentInSlack } from './deploy-slack.ts';
+import { drillsInSlack } from './drill-slack.ts';
 import { pausesInSlack } from './modals.ts';
 import { whyNotRotate } from './model.ts';
 import { openHandIn } from './open-hand-in.ts';
@@ -41,6 +42,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   overdueCards(slack, policy);
   pausesInSlack(slack, ports);
   deploymentInSlack(slack, ports);
+  drillsInSlack(slack, ports);
 
   /** What would happen, before anything does; or why it cannot. */
   async function startModal(person: Person, words: string): Promise<SlackView> {

@@ -4,7 +4,7 @@ import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
-import { type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
+import { isReal, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
 import { type Beginning, started, superseded } from './moves-model.ts';
 import { lookOutside } from './preflight.ts';
 import { missingOutside, type Outside, whyNotGo } from './preflight-model.ts';
@@ -31,7 +31,7 @@ export async function startRotation(
     const key = await tx.keys.get(ask.keyId);
     refuseIf(whyNotTouch(await tx.people.get(asker.id), 'rotation.start', key));
     const running = await tx.rotations.runningOf(key.id);
-    if (running?.emergency) {
+    if (running && isReal(running)) {
       throw new Refusal('conflict', 'An emergency rotation of this key is already running, ahead of everything else.');
     }
     if (!ask.emergency) refuseIf(whyNotHeld(key, ports.policy, tx.now));

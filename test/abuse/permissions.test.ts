@@ -245,6 +245,12 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
       context: ({ key }) => ({ keyId: key.id }),
       fields: () => ({ reason: text('It is time') }),
     },
+    'rotation.drill': {
+      by: 'rotation.drill',
+      about: 'key',
+      context: ({ key }) => ({ keyId: key.id }),
+      fields: () => ({}),
+    },
     'rotation.pause': {
       by: 'rotation.pause',
       about: 'key',
@@ -279,6 +285,7 @@ const commands: Record<string, Action> = {
   show: 'inventory.show-held',
   // What may be rotated is judged by the key: see the button.
   rotate: 'inventory.list',
+  drill: 'rotation.drill',
   pause: 'inventory.list',
   resume: 'inventory.list',
   whoami: 'people.whoami',

@@ -205,6 +205,12 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
     ofKey: (keyId, limit) =>
       rows.where(eq(rotations.keyId, keyId as ApiKey['id']), sql`${rotations.startedAt} DESC`, limit),
     ofCause: (causeId) => rows.where(eq(rotations.causeId, causeId), sql`${rotations.startedAt}, ${rotations.id}`),
+    drills: (since, limit) =>
+      rows.where(
+        and(eq(rotations.cause, 'drill'), since ? gt(rotations.startedAt, since) : undefined),
+        sql`${rotations.startedAt} DESC, ${rotations.id} DESC`,
+        limit,
+      ),
     async stalled(since, limit) {
       const works = sql`select 1 from work where payload ? 'rotationId' and payload ->> 'rotationId' = ${rotations.id} and (payload ->> 'fence')::int = ${rotations.fence}`;
       const found = await rows.where(

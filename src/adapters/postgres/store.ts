@@ -34,6 +34,7 @@ const constraintSentences: Record<string, [RefusalCode, string, string?]> = {
   incident_open: ['conflict', 'This key is being reported just now. Try again in a second.', 'leakedKey'],
   incident_open_message: ['conflict', 'This message is being reported just now. Try again in a second.', 'which'],
   consumer_name: ['conflict', 'A consumer with this name is recorded for this key already.', 'consumerName'],
+  rotation_drill: ['conflict', 'This occasion has had its drill.'],
   rotation_running: ['conflict', 'A rotation of this key is already running.'],
 };
 
