@@ -14,6 +14,7 @@ import { rotationOverHttp } from '../../src/rotation/http.ts';
 import type { Rotation } from '../../src/rotation/model.ts';
 import { openHandIn } from '../../src/rotation/open-hand-in.ts';
 import { startRotation } from '../../src/rotation/start.ts';
+import { tokenDialect } from '../providers/fakes/github.ts';
 import { fittings } from '../providers/fakes/index.ts';
 import { chance, type Fake, startFake } from '../providers/fakes/server.ts';
 import { aPerson, given } from '../support/company.ts';
@@ -51,18 +52,19 @@ export class Visitor {
 }
 
 export interface HandInStage extends Stage {
-  /** The same ports, with pages, sign-in and Anthropic. */
+  /** The same ports, with pages, sign-in, Anthropic and GitHub. */
   ports: Ports;
   slack: LocalSlack;
   anthropic: Fake;
+  github: Fake;
   /** Where the pages are. */
   home: string;
   logged: string[];
   /** Somebody who is in Slack too. */
   someone(facts?: Partial<Person>): Promise<Person>;
-  /** A rotation that waits for the owner: at Anthropic, or at a service that nobody talks to. */
+  /** A rotation that waits for the owner: at Anthropic, at GitHub, or at a service that nobody talks to. */
   waiting(
-    issuer?: 'anthropic' | 'person',
+    issuer?: 'anthropic' | 'github' | 'person',
     options?: { emergency?: boolean; owner?: Person; ports?: Ports; facts?: Partial<ApiKey> },
   ): Promise<{ key: ApiKey; version: string; id: Rotation['id']; old: string }>;
   /** A link for this person, as they get it from the card. */
@@ -74,6 +76,7 @@ export interface HandInStage extends Stage {
 }
 
 export const aNewKey = () => `sk-ant-api03-${chance()}${chance()}`;
+export const aNewToken = () => `ghp_${chance()}`;
 const manifest = fileURLToPath(new URL('../../manifest.yml', import.meta.url));
 const client = { id: '100000000000.200000000000', secret: 'local-client-secret' };
 
@@ -103,11 +106,15 @@ export function useHandIn(): HandInStage {
     stops.push(() => stage.slack.close());
     const fitting = fittings.find((each) => each.name === 'anthropic')!;
     stage.anthropic = await startFake(fitting.dialect());
-    stops.push(() => stage.anthropic.close());
+    stage.github = await startFake(tokenDialect());
+    for (const fake of [stage.anthropic, stage.github]) stops.push(() => fake.close());
     const credential = `keysteward/credential-${randomUUID()}`;
     await stage.bot.createSecret({ Name: credential, SecretString: stage.anthropic.world.admin });
     const { providers } = policySchema.parse({
-      providers: { anthropic: fitting.settings(stage.anthropic.url, credential, 0) },
+      providers: {
+        anthropic: fitting.settings(stage.anthropic.url, credential, 0),
+        github: { kind: 'github-token', baseUrl: stage.github.url, propagationSeconds: 2 },
+      },
     });
     stage.ports = {
       ...stage.ports,
@@ -138,8 +145,8 @@ export function useHandIn(): HandInStage {
   };
   stage.waiting = async (issuer = 'anthropic', { emergency = false, owner = stage.owner, ports, facts } = {}) => {
     const made = await stage.key({ service: 'Anthropic', issuer, recipe: null, ownerId: owner.id, ...facts });
-    const old = aNewKey();
-    stage.anthropic.world.make('by hand', old);
+    const old = issuer === 'github' ? aNewToken() : aNewKey();
+    (issuer === 'github' ? stage.github : stage.anthropic).world.make('by hand', old);
     const { VersionId } = await stage.bot.putSecretValue({ SecretId: made.key.secretId!, SecretString: old });
     await stage.database.store.pool.query('update api_key set current_version = $2 where id = $1', [
       made.key.id,

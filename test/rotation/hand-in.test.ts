@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { confirmDeleted } from '../../src/rotation/confirm-deleted.ts';
 import { conditionInWords } from '../../src/rotation/model.ts';
 import { waitsNow } from '../../src/rotation/waits-model.ts';
-import { aNewKey, useHandIn, Visitor } from './hand-in-stage.ts';
+import { aNewKey, aNewToken, useHandIn, Visitor } from './hand-in-stage.ts';
 
 const stage = useHandIn();
 
@@ -37,6 +37,21 @@ describe('a key that only a person can make', () => {
     });
     expect(done.record.find((each) => each.step === 'generate')!.evidence).toContain('handed in by Olu');
     expect(done.record.findLast((each) => each.step === 'confirm')!.evidence).toContain('no longer accepts');
+  });
+
+  test('at GitHub: a token is tried and its predecessor revoked for good, with nothing but the tokens themselves', async () => {
+    const { id, key, old } = await stage.waiting('github');
+    const fresh = aNewToken();
+    const visitor = new Visitor();
+    const form = await stage.signIn(visitor, await stage.linkFor(stage.owner, id), stage.owner);
+    stage.github.world.make('made in the settings', fresh);
+    expect((await stage.handIn(visitor, form.at, fresh)).text).toContain('The new key was handed in');
+    stage.github.world.lag.ended = 1;
+    await stage.work({ ports: stage.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new', attempt: 1, failure: null });
+    expect((await stage.bot.getSecretValue({ SecretId: key.secretId! })).SecretString).toBe(fresh);
+    expect(stage.github.world.live()).toEqual([fresh]);
+    expect(JSON.stringify([await stage.trail(id), await stage.rotation(id)])).not.toContain(old);
   });
 
   test('at a service that nobody talks to: a person makes the new one and says that the old one is deleted', async () => {
