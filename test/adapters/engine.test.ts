@@ -225,6 +225,48 @@ describe('a job that is asked for again while it waits', () => {
   });
 });
 
+describe('work that many take at once', () => {
+  it('goes to one of those who ask for it; a row that somebody holds keeps nobody waiting for another', async () => {
+    const ledger = workLedger(database.store.pool, defaultPolicy);
+    await add(3);
+    const { rows } = await database.store.pool.query<{ id: string }>('select id from work order by id');
+    const [held, free, other] = rows.map((each) => each.id) as [string, string, string];
+    const holder = await database.store.pool.connect();
+    await holder.query('begin');
+    await holder.query('select 1 from work where id = $1 for update', [held]);
+    const asking = [ledger.claim(held, 5_000), ledger.claim(held, 5_000)];
+    const taken = await Promise.all([ledger.claim(free, 5_000), ledger.claim(other, 1_000), ledger.claim(free, 5_000)]);
+    expect(taken.map((each) => each?.id ?? null)).toEqual([free, other, null]);
+    await holder.query('commit');
+    holder.release();
+    expect((await Promise.all(asking)).filter(Boolean)).toHaveLength(1);
+    const { rows: leased } = await database.store.pool.query<{ seconds: number }>(
+      'select extract(epoch from leased_until - clock_timestamp())::float seconds from work where id = any($1) order by id',
+      [[free, other]],
+    );
+    expect(leased[0]!.seconds).toBeGreaterThan(1.5);
+    expect(leased[1]!.seconds).toBeLessThan(1.5);
+
+    const all = [...taken, ...(await Promise.all(asking))].filter((each) => each !== null);
+    await Promise.all(all.map((each) => ledger.finish(each)));
+    expect(await statuses()).toEqual([{ status: 'done', n: 3 }]);
+  });
+
+  it('is not done by whoever lost it, although it ends in one round with what is theirs', async () => {
+    const ledger = workLedger(database.store.pool, defaultPolicy);
+    await add(2);
+    const { rows } = await database.store.pool.query<{ id: string }>('select id from work order by id');
+    const [lost, mine] = (await Promise.all(rows.map((each) => ledger.claim(each.id, 5_000)))) as [Work, Work];
+    await database.store.pool.query('update work set lease = lease + 1 where id = $1', [lost.id]);
+    await Promise.all([ledger.finish(lost), ledger.finish(mine)]);
+    const { rows: after } = await database.store.pool.query('select id, status from work order by id');
+    expect(after).toEqual([
+      { id: lost.id, status: 'running' },
+      { id: mine.id, status: 'done' },
+    ]);
+  });
+});
+
 describe('the queue in Postgres', () => {
   it('whose connection breaks off while it starts says so at once, and neither dies of it nor asks without a pause', async () => {
     const loose: unknown[] = [];

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { type JobName, type JobPayload, jobs, lanes } from '../../jobs.ts';
+import { type JobName, type JobPayload, jobs, type Lane, lanes } from '../../jobs.ts';
 import { failpoint, Later, Refusal } from '../../kernel.ts';
 import type { Work, WorkLedger } from '../../ports.ts';
 import type { Queues } from './queues.ts';
@@ -15,6 +15,8 @@ export interface EngineOptions {
   /** How often lost and orphaned work is looked for. */
   recoverMs?: number;
   pollMs?: number;
+  /** How many jobs of each lane at once. */
+  concurrency?: Record<Lane, number>;
   log: (level: 'info' | 'warn' | 'error', message: string, facts?: Record<string, unknown>) => void;
   /** A job was given up: people have to hear of it. */
   onDead: (work: Work, error: string) => Promise<void>;
@@ -37,6 +39,7 @@ function backoff(failures: number): number {
 /** Carries work from Postgres through the queue to its handler, and finds again what was lost on the way. */
 export function engine(options: EngineOptions): Engine {
   const { ledger, queues, handlers, log, leaseMs = 60_000, pollMs = 1_000 } = options;
+  const { concurrency = { urgent: 8, normal: 10, bulk: 4 } } = options;
   const { recoverMs = Math.min(leaseMs, 15_000) } = options;
   let stopping = false;
   let dirty = false;
@@ -152,7 +155,7 @@ export function engine(options: EngineOptions): Engine {
 
   return {
     async start() {
-      await queues.work(run, { urgent: 8, normal: 10, bulk: 4 });
+      await queues.work(run, concurrency);
       loops.push(relay(), upkeep());
       log('info', `working on ${lanes.join(', ')} lanes over ${queues.kind}`);
     },

@@ -5,6 +5,7 @@ import { newId } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import type { Work, WorkLedger } from '../../ports.ts';
 import { persistently } from './persistently.ts';
+import { inRounds } from './rounds.ts';
 
 /** Crashes of the process, not failures of the job: only this many take the work out of circulation. */
 const maxCrashes = 25;
@@ -44,6 +45,44 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
     }
   }
 
+  /** Those of many that may be taken now. With `wait`, a row that somebody else holds is waited for. */
+  async function claimed(asked: { workId: string; leaseMs: number }[], wait: boolean): Promise<(Work | null)[]> {
+    const { rows } = await pool.query<Work>({
+      name: `work_claim_${wait}`,
+      text: `update work set status = 'running', lease = lease + 1, crashes = crashes + case when status = 'running' then 1 else 0 end,
+           leased_until = clock_timestamp() + ($2::bigint[])[array_position($1::text[], id)] * interval '1 ms'
+         where id in (select id from work where id = any($1::text[]) and crashes < ${maxCrashes}
+             and (status = 'waiting' and run_at <= clock_timestamp() + interval '1 s' or status = 'running' and leased_until < clock_timestamp())
+             order by id for update ${wait ? '' : 'skip locked'})
+         returning id, name, payload, lane, lease, failures, crashes`,
+      values: [asked.map((each) => each.workId), asked.map((each) => each.leaseMs)],
+    });
+    const taken = new Map(rows.map((row) => [row.id as string, row]));
+    return asked.map(({ workId }) => {
+      const mine = taken.get(workId) ?? null;
+      // Of two who ask for the same at once, one has it.
+      taken.delete(workId);
+      return mine;
+    });
+  }
+  /** Whether each of these was ours and is done now. */
+  async function finished(works: Work[], wait: boolean): Promise<boolean[]> {
+    const { rows } = await pool.query<{ id: string; lease: number }>({
+      name: `work_finish_${wait}`,
+      text: `update work set status = 'done', ended_at = clock_timestamp()
+         where id in (select work.id from work join unnest($1::text[], $2::int[]) as its (id, lease) on its.id = work.id and its.lease = work.lease
+             where work.status = 'running' order by work.id for update of work ${wait ? '' : 'skip locked'})
+         returning id, lease`,
+      values: [works.map((each) => each.id), works.map((each) => each.lease)],
+    });
+    const done = new Set(rows.map((row) => `${row.id} ${row.lease}`));
+    return works.map(({ id, lease }) => done.has(`${id} ${lease}`));
+  }
+  // Many share a round trip and a commit. Nobody waits because somebody else's row is held, and nobody holds one while
+  // waiting for another: what was passed over is asked for once more, by itself.
+  const claiming = inRounds(2, (asked: { workId: string; leaseMs: number }[]) => claimed(asked, false));
+  const finishing = inRounds(2, (works: Work[]) => finished(works, false));
+
   let schedulesKnown = false;
 
   return {
@@ -75,23 +114,8 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
     },
 
     async claim(workId, leaseMs) {
-      const { rows } = await pool.query<{
-        id: Work['id'];
-        name: JobName;
-        payload: unknown;
-        lane: Lane;
-        lease: number;
-        failures: number;
-        crashes: number;
-      }>(
-        `update work set status = 'running', lease = lease + 1, leased_until = clock_timestamp() + $2 * interval '1 ms',
-           crashes = crashes + case when status = 'running' then 1 else 0 end
-         where id = $1 and crashes < ${maxCrashes}
-           and (status = 'waiting' and run_at <= clock_timestamp() + interval '1 s' or status = 'running' and leased_until < clock_timestamp())
-         returning id, name, payload, lane, lease, failures, crashes`,
-        [workId, leaseMs],
-      );
-      return rows[0] ?? null;
+      const asked = { workId, leaseMs };
+      return (await claiming(asked)) ?? (await claimed([asked], true))[0]!;
     },
 
     async renew(work, leaseMs) {
@@ -103,12 +127,9 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
     },
 
     async finish(work) {
-      await persistently(() =>
-        pool.query(
-          `update work set status = 'done', ended_at = clock_timestamp() where id = $1 and lease = $2 and status = 'running'`,
-          [work.id, work.lease],
-        ),
-      );
+      await persistently(async () => {
+        if (!(await finishing(work))) await finished([work], true);
+      });
     },
 
     async postpone(work, ms) {
