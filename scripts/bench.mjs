@@ -6,6 +6,8 @@ const benches = {
   acknowledging: async () => (await import('./bench/slack.mjs')).acknowledging,
   'in-time': async () => (await import('./bench/slack.mjs')).inTime,
   keys: async () => (await import('./bench/keys.mjs')).findingKeys,
+  jobs: async () => (await import('./bench/jobs.mjs')).durableJobs,
+  rotations: async () => (await import('./bench/rotations.mjs')).rotating,
   memory: async () => (await import('./bench/memory.mjs')).memory,
 };
 const { values: options } = parseArgs({

@@ -23,11 +23,13 @@ export async function forEach(items, atOnce, run) {
  * A company with these keys: their secrets in Secrets Manager, their rows in the inventory, their providers in the policy.
  * Answers what the program's verbs need, and what one of its processes is started with.
  */
-export async function moveIn(stage, { world, support, databaseUrl, keys, rotation, folder }) {
+export async function moveIn(stage, { world, support, databaseUrl, keys, rotation, folder, callsPerMinute }) {
   const { aws } = world;
   const sdk = new SecretsManager({ region: aws.region, endpoint: aws.url, credentials: aws.credentials });
   stage.leave(() => sdk.destroy());
-  const providers = Object.fromEntries(Object.entries(world.providers).map(([name, { settings }]) => [name, settings]));
+  const providers = Object.fromEntries(
+    Object.entries(world.providers).map(([name, { settings }]) => [name, { ...settings, callsPerMinute }]),
+  );
   const policy = { rotation, providers };
   // JSON is YAML.
   fs.writeFileSync(path.join(folder, 'policy.yml'), JSON.stringify(policy));

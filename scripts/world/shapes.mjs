@@ -5,7 +5,7 @@
 export const shapes = {
   'self-made': { perProvider: Number.POSITIVE_INFINITY, others: 0 },
   openai: { perProvider: 40, others: 2 },
-  sendgrid: { perProvider: 60, limit: 100 },
+  sendgrid: { perProvider: 45, limit: 100 },
   azure: { perProvider: 1, others: 0 },
   aws: { perProvider: 1, others: 0 },
 };

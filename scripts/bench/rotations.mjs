@@ -1,0 +1,102 @@
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startRotation } from '../../dist/rotation/start.js';
+import { crewOf } from '../chaos/crew.mjs';
+import { chanceFrom } from '../world/chance.mjs';
+import { forEach, moveIn } from '../world/house.mjs';
+import { spread } from '../world/shapes.mjs';
+import { testSupport } from '../world/support.mjs';
+import { openWorld } from '../world/world.mjs';
+import { onStage, postgresFor } from './stage.mjs';
+
+/** AWS lets all writes to secrets of a region share 50 a second; a provider here allows what the policy assumes of it. */
+const limits = {
+  secretsManager: {
+    write: { calls: ['PutSecretValue', 'UpdateSecretVersionStage'], perSecond: 50, burst: 50 },
+    read: { calls: ['DescribeSecret', 'GetSecretValue', 'GetRandomPassword'], perSecond: 10_000, burst: 10_000 },
+  },
+  provider: { all: { calls: ['create', 'list', 'revoke', 'probe', 'other'], perSecond: 20, burst: 20 } },
+};
+const callsPerMinute = 20 * 60;
+
+/** The shortest time in which limited calls can have been made: what was let through, less what could come at once. */
+const boundOf = ({ asked, refused }, { perSecond, burst }) => Math.max(0, asked - refused - burst) / perSecond;
+
+/** Many rotations through real workers, under the limits of AWS and of the providers; one emergency in their middle. */
+export async function rotating({ quick, say }) {
+  const count = quick ? 100 : 1_000;
+  return onStage(async (stage) => {
+    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'keysteward-bench-'));
+    stage.leave(() => fs.rmSync(folder, { recursive: true, force: true }));
+    const support = await testSupport();
+    const postgres = await postgresFor(stage, { inMemory: true });
+    // One more, for the emergency. Every key has two for a while, and there is room for that.
+    const { keys, providers } = spread(count + 1, { 'self-made': 5, openai: 3, sendgrid: 2 }, chanceFrom(1), 55);
+    const world = await openWorld(stage, { groups: providers, limits });
+    const rotation = { graceMinutes: 0, minMinutesBetween: 1 };
+    const house = await moveIn(stage, {
+      ...{ world, support, keys, rotation, folder, callsPerMinute },
+      databaseUrl: postgres.url,
+    });
+    const env = { ...house.env, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
+    const crew = crewOf(stage, { size: 2, env: { ...env, LOG_LEVEL: 'info' }, folder, say });
+    await crew.ready(2);
+
+    const { pool } = house.store;
+    const left = async () =>
+      (await pool.query("select count(*) filter (where status = 'running')::int n, count(*)::int of from rotation"))
+        .rows[0];
+    const began = performance.now();
+    const asked = forEach(house.keys.slice(0, count), 4, ({ key, owner }) =>
+      startRotation(house.ports, owner, { keyId: key.id, reason: null, emergency: false }),
+    );
+    const patience = began + (quick ? 300_000 : 1_500_000);
+    let emergency = null;
+    for (;;) {
+      await sleep(100);
+      const { n, of } = await left();
+      const { key, owner } = house.keys.at(-1);
+      if (!emergency && of >= count && n <= count / 2)
+        emergency = await startRotation(house.ports, owner, { keyId: key.id, reason: null, emergency: true });
+      if (emergency && n === 0) break;
+      if (performance.now() > patience) throw new Error(`${n} of ${of} rotations still run`);
+    }
+    const tookSeconds = (performance.now() - began) / 1000;
+    await asked;
+    await crew.stop();
+
+    const { rows } = await pool.query('select id, status, failure, started_at as at, record from rotation');
+    const failures = rows.filter((each) => each.status !== 'done');
+    for (const each of failures.slice(0, 5)) say(`${each.status}: ${each.failure}`);
+    const urgent = rows.find((each) => each.id === emergency.id);
+    const beganAfter = (Date.parse(urgent.record[0].startedAt) - urgent.at.getTime()) / 1000;
+    const seen = (await world.report()).limits;
+    const bounds = [
+      boundOf(seen.secretsManager.write, limits.secretsManager.write),
+      ...seen.providers.map(({ all }) => boundOf(all, limits.provider.all)),
+    ];
+    const all = [...Object.values(seen.secretsManager), ...seen.providers.map((each) => each.all)];
+    const sum = (what) => all.reduce((total, each) => total + each[what], 0);
+    const { write } = seen.secretsManager;
+    say(`${count} rotations in ${tookSeconds.toFixed(1)} s; ${write.asked} writes, ${sum('asked')} calls in all`);
+    const bound = Math.max(...bounds);
+    return [
+      {
+        name: `${count} rotations, against what the limits of AWS and the providers allow`,
+        ...{ measured: tookSeconds, control: bound, ratio: tookSeconds / bound, unit: 's' },
+        // So few are over before the work sets the pace rather than the limits.
+        ...(quick ? {} : { target: { atMost: 1.1 } }),
+      },
+      {
+        name: 'calls that were asked too often',
+        measured: (100 * sum('refused')) / sum('asked'),
+        unit: '%',
+        target: { atMost: 1 },
+      },
+      { name: 'rotations that failed', measured: failures.length, target: { atMost: 0 } },
+      { name: 'until an emergency in their middle began', measured: beganAfter, unit: 's', target: { atMost: 1 } },
+    ];
+  });
+}
