@@ -45,7 +45,11 @@ export async function formOf(
 export async function handIn(ports: HandInPorts, id: Id<'handIn'>, session: string, value: Secret): Promise<void> {
   const about = await aboutLink(ports, id);
   const release = await ports.leases.take(`hand-in-${about.rotationId}`, underWayMs);
-  if (!release) throw new Refusal('conflict', 'A value is being stored right now. Look at the card in Slack.');
+  if (!release)
+    throw new Refusal(
+      'conflict',
+      'A value is being looked at right now. See what the card in Slack says, and try again in two minutes if it still asks.',
+    );
   try {
     const form = await arrived(ports, about, session);
     const issuer = ports.issuers.of(form.key.issuer);
