@@ -11,6 +11,7 @@ import { standardWebhooks } from '../../src/adapters/webhooks/standard.ts';
 import { openSlack } from '../../src/app.ts';
 import { startLocalSecretsManager } from '../../src/local/secrets-manager/server.ts';
 import { policySchema } from '../../src/policy.ts';
+import type { Rotation } from '../../src/rotation/model.ts';
 import { newAwsPair } from '../providers/fakes/aws-iam.ts';
 import { fittings } from '../providers/fakes/index.ts';
 import { chance, type Fake, startFake } from '../providers/fakes/server.ts';
@@ -123,7 +124,7 @@ beforeAll(async () => {
     fakes.set(fitting.name, fake);
     providers[fitting.name] = fitting.settings(fake.url, credentialOf(fitting.name), fake.port);
   }
-  const policy = policySchema.parse({ providers, rotation: { graceMinutes: 0, settleSeconds: 2 } });
+  const policy = policySchema.parse({ providers, rotation: { graceMinutes: 0, screamTestHours: 0, settleSeconds: 2 } });
   house = await openHouse({ databaseUrl: database.url, ...(redisUrl ? { redisUrl } : {}), settings: { policy } });
 }, 120_000);
 afterAll(async () => {
@@ -225,13 +226,15 @@ describe('no secret outside the store, with every flow run', { timeout: 120_000 
       await olivia.type(`/keys rotate acme ${name} rehearsal`);
       expect(await olivia.submit({ reason: 'trying it out' })).toEqual({});
     }
+    let last: Rotation | undefined;
     for (const id of await Promise.all(outcomes)) {
       const ended = await until(
-        async () =>
-          (await house.program.store.read((view) => view.rotations.ofKey(id, 1))).find(
-            (each) => each.status !== 'running',
-          ),
-        'the rotation to end',
+        async () => {
+          [last] = await house.program.store.read((view) => view.rotations.ofKey(id, 1));
+          return last?.status === 'running' ? null : last;
+        },
+        () =>
+          `the rotation to end: ${JSON.stringify([last?.step, last?.record.slice(-3)])} ${house.logged.slice(-6).join(' | ')}`,
         90_000,
       );
       expect(ended).toMatchObject({ status: 'done', condition: 'new', failure: null });
