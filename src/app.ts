@@ -62,6 +62,9 @@ import type { Person } from './people/model.ts';
 import { peopleInSlack } from './people/slack.ts';
 import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
+import { sweepCampaigns } from './rotation/campaign-decide.ts';
+import { runCampaign } from './rotation/campaign-run.ts';
+import { campaignsInSlack } from './rotation/campaign-slack.ts';
 import { deploymentOverHttp } from './rotation/deploy-http.ts';
 import { drillByChance } from './rotation/drill.ts';
 import { escalateOverdue } from './rotation/escalate.ts';
@@ -142,6 +145,7 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
   inventoryInSlack(door, ports);
   rotationInSlack(door, ports);
   evidenceInSlack(door, ports);
+  campaignsInSlack(door, ports);
   peopleInSlack(door, ports);
   remindersInSlack(door, ports);
   digestInSlack(door, ports);
@@ -436,6 +440,8 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
     'rotation.tell': (job) => tellConsumer(ports, job),
     'rotation.remind': (job) => remindMovers(ports, job),
     'rotation.page': (job) => pageForRotation(ports, job),
+    'rotation.run-campaign': (job) => runCampaign(ports, job),
+    'rotation.sweep-campaigns': () => sweepCampaigns(ports),
     'rotation.reconcile': () => reconcileRotations(ports),
     'incidents.page': (job) => pageForIncident(ports, job),
     'incidents.watch': (job) => watchIncident(ports, job),

@@ -78,6 +78,8 @@ export const jobs = {
   }),
   'rotation.remind': job(z.strictObject({ rotationId: id<'rotation'>() }), { lane: 'normal', attempts: 10 }),
   'rotation.page': job(z.strictObject({ rotationId: id<'rotation'>() }), { lane: 'urgent', attempts: 12 }),
+  'rotation.run-campaign': job(z.strictObject({ campaignId: id<'campaign'>() }), { lane: 'normal', attempts: 20 }),
+  'rotation.sweep-campaigns': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
   'rotation.reconcile': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
   'offboarding.person-deactivated': job(z.strictObject({ personId: id<'person'>() }), { lane: 'urgent', attempts: 20 }),
   'offboarding.recall': job(z.strictObject({ personId: id<'person'>() }), { lane: 'urgent', attempts: 20 }),

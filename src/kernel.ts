@@ -9,6 +9,7 @@ export const idPrefixes = {
   grant: 'grt',
   rotation: 'rot',
   handIn: 'hnd',
+  campaign: 'cmp',
   incident: 'inc',
   consumer: 'con',
   case: 'cas',

@@ -326,6 +326,15 @@ export const policySchema = z.strictObject({
         .prefault({}),
       /** How long a rotation can be paused at most: by its owner, counted over all pauses since the last one, and by an administrator. */
       maxPauseDays: z.strictObject({ owner: days.default(14), administrator: days.default(90) }).prefault({}),
+      /** All keys of a service at once. */
+      bulk: z
+        .strictObject({
+          /** A second administrator confirms a campaign that rotates more keys than this. */
+          confirmAbove: z.number().int().min(0).default(5),
+          /** Hours after which what nobody has confirmed expires. */
+          confirmHours: z.number().int().positive().max(72).default(4),
+        })
+        .prefault({}),
       /**
        * How often rotations may write to Secrets Manager. AWS allows 50 a second to all programs of an account in a
        * region together; a quarter of what is set here is kept for emergencies.

@@ -11,6 +11,7 @@ import type { Actor, Id, Instant, newId, Refusal, Secret } from './kernel.ts';
 import type { Case, HrMessage } from './offboarding/model.ts';
 import type { Person } from './people/model.ts';
 import type { Policy } from './policy.ts';
+import type { Campaign } from './rotation/campaign-model.ts';
 import type { HandIn } from './rotation/hand-in-model.ts';
 import type { Rotation } from './rotation/model.ts';
 import type { Need } from './rotation/pace-model.ts';
@@ -107,6 +108,8 @@ export interface KeyReads extends Rows<ApiKey> {
   /** Keys whose name, service, purpose or tags match all words; best first. */
   search(text: string, limit: number): Promise<ApiKey[]>;
   count(filter: KeyFilter): Promise<number>;
+  /** Services with active keys whose name has this in it, by name, each with one of its keys. */
+  services(text: string, limit: number): Promise<{ service: string; keyId: Id<'key'>; keys: number }[]>;
   /** Active keys that were made before this instant, were never rotated and are not high risk, by id. */
   neverRotated(madeBefore: Instant, after: Id<'key'> | null, limit: number): Promise<Id<'key'>[]>;
   many(ids: string[]): Promise<ApiKey[]>;
@@ -159,6 +162,16 @@ export interface RotationReads extends Rows<Rotation> {
 export interface HandInReads extends Rows<HandIn> {
   /** Links of this rotation that nobody has used yet, ended or not by their time. */
   openOf(rotationId: string): Promise<HandIn[]>;
+}
+export interface CampaignReads extends Rows<Campaign> {
+  /** Drafts, and what waits for a second person. */
+  unconfirmed(): Promise<Campaign[]>;
+  /** Running, and with nothing that would take them further. */
+  stalled(): Promise<Campaign[]>;
+  /** Of which this key is part and of which something may still become. */
+  unsettledOfKey(keyId: string): Promise<Campaign[]>;
+  /** Of each of its keys the newest rotation that counts for it, if there is one. */
+  rotationsOf(campaign: Campaign): Promise<Rotation[]>;
 }
 export interface CaseReads extends Rows<Case> {
   /** The newest; the only one that may be unfinished. */
@@ -229,6 +242,7 @@ export interface View {
   grants: GrantReads;
   rotations: RotationReads;
   handIns: HandInReads;
+  campaigns: CampaignReads;
   cases: CaseReads;
   incidents: IncidentReads;
   digests: DigestReads;
@@ -249,6 +263,7 @@ export interface Tx extends View {
   grants: Writable<GrantReads, Grant>;
   rotations: Writable<RotationReads, Rotation>;
   handIns: Writable<HandInReads, HandIn>;
+  campaigns: Writable<CampaignReads, Campaign>;
   cases: Writable<CaseReads, Case> & {
     /** Keeps a message of the HR system; false when one with this id was kept before. Waits for whoever is keeping it right now. */
     hear(message: HrMessage): Promise<boolean>;
@@ -299,8 +314,8 @@ export interface CardReads {
 export interface Cards {
   /** The fact has to be seen there. Showing it twice to the same audience is the same card; `anew` posts it once more, in place of the old copy. */
   show(kind: string, subject: string, audience: Audience, options?: { anew?: boolean }): Promise<void>;
-  /** The fact changed: every copy of every card of this subject is rendered again and edited in place. */
-  touch(subject: string): Promise<void>;
+  /** The fact changed: every copy of every card of this subject is rendered again and edited in place; `withinMs` for what changes all the time. */
+  touch(subject: string, options?: { withinMs?: number }): Promise<void>;
 }
 
 // ————— The world —————

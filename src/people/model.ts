@@ -66,6 +66,12 @@ export const permissions = {
   'access.list': { may: everybody },
   'access.end': { may: answering },
   'rotation.start': { may: answering },
+  /** For an audit or unusual usage, say: what only those who see all keys can judge. */
+  'rotation.start-for-cause': { may: administrators },
+  /** All keys of a service. */
+  'rotation.campaign': { may: administrators },
+  /** Never one's own. */
+  'rotation.confirm-campaign': { may: administrators },
   'rotation.retry': { may: answering },
   'rotation.roll-back': { may: answering },
   'rotation.evidence': { may: staff },

@@ -54,6 +54,9 @@ export const causeWords: Record<RotationCause, string> = {
   incident: 'Part of an incident: the value may be known to others',
   leaver: 'Somebody who could read it has left',
   drill: 'A drill, to see how fast a leaked value would be replaced; this one has not leaked',
+  provider: 'The provider had an incident',
+  audit: 'An audit asks for it',
+  unusual: 'It was used in an unusual way',
 };
 export const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> = {
   running: [md`:arrows_counterclockwise:`, 'Rotating'],

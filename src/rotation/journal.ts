@@ -1,6 +1,7 @@
 import type { ApiKey } from '../inventory/model.ts';
-import { type Actor, failpoint, type Id, type Instant, Later, Refusal } from '../kernel.ts';
+import { type Actor, failpoint, type Id, type Instant, isId, Later, Refusal } from '../kernel.ts';
 import type { Issuer, Ports, Tx } from '../ports.ts';
+import { campaignsHear } from './campaign-hear.ts';
 import { isDrill, isReal, openRecord, type Rotation } from './model.ts';
 import { begun, keyRotated, keySwitched } from './moves-model.ts';
 import { madeByHand } from './waits-model.ts';
@@ -99,7 +100,10 @@ export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rot
     );
   }
   if (rotation.status === 'failed') {
-    await tx.cards.show('rotation', rotation.id, { channel: ports.policy.channels.security });
+    // A campaign's own card is there already, and names what has failed.
+    if (!isId('campaign', rotation.causeId)) {
+      await tx.cards.show('rotation', rotation.id, { channel: ports.policy.channels.security });
+    }
     // An edited card wakes nobody: those who have to act get a message of their own.
     for (const person of new Set([key.ownerId, ...(rotation.askedBy ? [rotation.askedBy] : [])])) {
       await tx.cards.show('rotation:failed', rotation.id, { person });
@@ -114,7 +118,8 @@ export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rot
   await tx.cards.touch(rotation.id);
   await tx.cards.touch(key.id);
   if (rotation.status !== 'running') await tx.cards.touch(key.ownerId);
-  if (rotation.causeId) await tx.cards.touch(rotation.causeId);
+  await campaignsHear(tx, rotation);
+  if (rotation.causeId && !isId('campaign', rotation.causeId)) await tx.cards.touch(rotation.causeId);
 }
 
 /** Pulls the next look of a rotation forward to when it says now; a job that waits longer is the same job. */

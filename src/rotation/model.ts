@@ -19,7 +19,18 @@ export type Step = (typeof steps)[number] | (typeof backSteps)[number] | (typeof
 export type RotationStatus = 'running' | 'done' | 'failed' | 'rolled-back' | 'superseded';
 
 /** SOP 5.1 and the triggers of SOP 5.4. */
-export const rotationCauses = ['due', 'planned', 'asked', 'incident', 'leaver', 'expiry', 'drill'] as const;
+export const rotationCauses = [
+  'due',
+  'planned',
+  'asked',
+  'incident',
+  'leaver',
+  'expiry',
+  'provider',
+  'audit',
+  'unusual',
+  'drill',
+] as const;
 
 export type RotationCause = (typeof rotationCauses)[number];
 

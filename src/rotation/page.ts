@@ -1,4 +1,4 @@
-import { type Actor, type Id, Refusal, refuseIf } from '../kernel.ts';
+import { type Actor, type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { isDrill, isReal, type Rotation, type RotationPage } from './model.ts';
@@ -65,10 +65,11 @@ async function page(
   { pager }: Pick<Ports, 'pager'>,
   { rotation, name, owner }: { rotation: Rotation; name: string; owner: string },
 ): Promise<NonNullable<RotationPage['outcome']>> {
-  const { id, fence, condition, failure } = rotation;
+  const { id, fence, condition, failure, causeId } = rotation;
   try {
     const reached = await pager.page({
-      dedupKey: `rotation-${id}-${fence}`,
+      // Sixty that fail for one reason wake somebody once.
+      dedupKey: isId('campaign', causeId) ? `campaign-${causeId}` : `rotation-${id}-${fence}`,
       severity: isReal(rotation) || condition === 'none' ? 'critical' : 'error',
       summary: `The rotation of ${name} failed${isDrill(rotation) ? ', in a drill' : ''}`,
       details: { rotation: id, key: name, owner, condition, failure: failure ?? '' },

@@ -6,7 +6,8 @@ import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { findingBlocks, rotationCards } from './cards.ts';
+import { campaignCauses } from './campaign-model.ts';
+import { causeWords, findingBlocks, rotationCards } from './cards.ts';
 import { confirmDeleted } from './confirm-deleted.ts';
 import { deploymentInSlack } from './deploy-slack.ts';
 import { drillsInSlack } from './drill-slack.ts';
@@ -29,6 +30,10 @@ const StartForm = z.object({
   /** From the search, which finds other keys than that of a request. */
   rotatedKey: keyId.optional(),
   reason: z.string({ error: 'Say why.' }).trim().min(3, 'Say why, in a few words: it is kept in the audit log.'),
+  rotateCause: z
+    .enum(campaignCauses)
+    .nullish()
+    .transform((chosen) => chosen ?? 'asked'),
   emergency: z
     .array(z.string())
     .nullish()
@@ -90,7 +95,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
               label: 'Key',
               placeholder: 'Type a service, environment or purpose',
             }),
-        ...questions(),
+        ...questions(person),
       ]);
     }
     const findings = await preflight(ports, chosen.id);
@@ -115,12 +120,24 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
       'rotation.start',
       'Rotate a key',
       'Rotate',
-      [...head, ...(forNow ? [block.text(md`:warning: Only an emergency can start now.`)] : []), ...questions()],
+      [...head, ...(forNow ? [block.text(md`:warning: Only an emergency can start now.`)] : []), ...questions(person)],
       { keyId: chosen.id },
     );
   }
 
-  const questions = () => [
+  const questions = (person: Person) => [
+    ...(whyNot(person, 'rotation.start-for-cause')
+      ? []
+      : [
+          input({
+            kind: 'select',
+            name: 'rotateCause',
+            label: 'What for?',
+            optional: true,
+            placeholder: causeWords.asked,
+            options: campaignCauses.map((cause) => option(cause, causeWords[cause])),
+          }),
+        ]),
     input({
       kind: 'text',
       name: 'reason',
@@ -176,7 +193,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   slack.submit('rotation.start', StartForm, async ({ person, form: asked }): Promise<Answer> => {
     const chosen = asked.rotatedKey ?? asked.keyId;
     if (!chosen) throw new Refusal('invalid', 'Choose a key from the list.', 'rotatedKey');
-    const rotation = await startRotation(ports, person, { ...asked, keyId: chosen });
+    const rotation = await startRotation(ports, person, { ...asked, cause: asked.rotateCause, keyId: chosen });
     const { name } = await store.read((view) => view.keys.get(rotation.keyId));
     const where = rotation.emergency ? md`its owner, you and the security channel` : md`its owner and you`;
     if (rotation.continuesAt) {

@@ -1,7 +1,8 @@
 import type { ApiKey } from '../inventory/model.ts';
-import { type Id, Later, Refusal, refuseIf } from '../kernel.ts';
+import { type Id, isId, Later, Refusal, refuseIf } from '../kernel.ts';
 import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
+import type { CampaignCause } from './campaign-model.ts';
 import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
 import { isReal, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
@@ -17,6 +18,8 @@ export interface RotateAsk {
   reason: string | null;
   /** The value may be known to others: no grace, ahead of everything, takes over whatever runs. */
   emergency: boolean;
+  /** Another cause than that somebody asked; for administrators. */
+  cause?: CampaignCause;
 }
 
 /** Somebody wants a new value for a key. What happens follows in jobs and shows on the rotation's card. */
@@ -29,14 +32,17 @@ export async function startRotation(
   const outside = await lookedBefore(ports, asker, ask);
   return ports.store.change({ actor, action: 'rotation.start', subject: ask.keyId, keyId: ask.keyId }, async (tx) => {
     const key = await tx.keys.get(ask.keyId);
-    refuseIf(whyNotTouch(await tx.people.get(asker.id), 'rotation.start', key));
+    const person = await tx.people.get(asker.id);
+    const { cause = 'asked' } = ask;
+    refuseIf(whyNotTouch(person, 'rotation.start', key));
+    if (cause !== 'asked') refuseIf(whyNot(person, 'rotation.start-for-cause'));
     const running = await tx.rotations.runningOf(key.id);
     if (running && isReal(running)) {
       throw new Refusal('conflict', 'An emergency rotation of this key is already running, ahead of everything else.');
     }
     if (!ask.emergency) refuseIf(whyNotHeld(key, ports.policy, tx.now));
     const why: Beginning = {
-      cause: 'asked',
+      cause,
       causeId: null,
       askedBy: asker.id,
       reason: ask.reason,
@@ -143,11 +149,19 @@ export async function opened(
     reason: why.reason,
     ...(opening ? { waitsUntil: opening.at, waitsFor: opening.holds.map(holdInWords) } : {}),
   });
-  const owner = await tx.people.find(key.ownerId);
-  const { security } = ports.policy.channels;
-  if (owner?.status === 'active') await tx.cards.show('rotation', rotation.id, { person: owner.id });
-  if (why.askedBy && why.askedBy !== owner?.id) await tx.cards.show('rotation', rotation.id, { person: why.askedBy });
-  if (why.emergency || owner?.status !== 'active') await tx.cards.show('rotation', rotation.id, { channel: security });
+  await show(tx, ports, rotation, key);
   await follow(tx, ports, rotation, key);
   return rotation;
+}
+
+/** Who has to see each step. Of a campaign there is one card for all of its keys. */
+async function show(tx: Tx, { policy }: Pick<Ports, 'policy'>, rotation: Rotation, key: ApiKey): Promise<void> {
+  const { id, causeId, askedBy, emergency } = rotation;
+  if (isId('campaign', causeId)) return;
+  const owner = await tx.people.find(key.ownerId);
+  if (owner?.status === 'active') await tx.cards.show('rotation', id, { person: owner.id });
+  if (askedBy && askedBy !== owner?.id) await tx.cards.show('rotation', id, { person: askedBy });
+  if (emergency || owner?.status !== 'active') {
+    await tx.cards.show('rotation', id, { channel: policy.channels.security });
+  }
 }

@@ -14,6 +14,7 @@ import { newId } from '../../src/kernel.ts';
 import { type Case, opened as openedCase } from '../../src/offboarding/model.ts';
 import { type Action, type Person, permissions, tiers, whyNot } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
+import { type Campaign, drafted } from '../../src/rotation/campaign-model.ts';
 import { listed } from '../../src/rotation/deploy-model.ts';
 import type { Rotation } from '../../src/rotation/model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
@@ -31,6 +32,10 @@ interface Stage {
   grant: Grant;
   consumer: Consumer;
   rotation: Rotation;
+  /** Asked for by somebody else; drafted by who acts; running, with a rotation that failed. */
+  campaign: Campaign;
+  draft: Campaign;
+  running: Campaign;
   incident: Incident;
   case: Case;
 }
@@ -55,6 +60,11 @@ const ofMove = (by: Action): Guard => ({
   by,
   about: 'key',
   value: ({ rotation, consumer }) => `${rotation.id} ${consumer.id}`,
+});
+const ofCampaign = (by: Action, which: 'campaign' | 'running'): Guard => ({
+  by,
+  about: 'nothing',
+  value: (stage) => stage[which].id,
 });
 const ofConsumer = (by: Action): Guard => ({ by, about: 'key', value: ({ consumer }) => consumer.id });
 const ofIncident = (by: Action): Guard => ({ by, about: 'key', value: ({ incident }) => incident.id });
@@ -123,6 +133,10 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'rotation.retry': ofRotation('rotation.retry'),
     'rotation.roll-back': ofRotation('rotation.roll-back'),
     'rotation.page': ofRotation('rotation.page'),
+    'rotation.confirm-campaign': ofCampaign('rotation.confirm-campaign', 'campaign'),
+    'rotation.refuse-campaign': ofCampaign('rotation.confirm-campaign', 'campaign'),
+    'rotation.stop-campaign': ofCampaign('rotation.campaign', 'running'),
+    'rotation.retry-campaign': ofCampaign('rotation.campaign', 'running'),
     'rotation.pause': ofKey('rotation.pause'),
     'rotation.resume': ofKey('rotation.resume'),
     'rotation.take': ofRotation('rotation.take'),
@@ -257,6 +271,21 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
       context: ({ key }) => ({ keyId: key.id }),
       fields: () => ({ until: { type: 'datepicker', selected_date: inDays(3) }, reason: text('The vendor is closed') }),
     },
+    'rotation.plan-campaign': {
+      by: 'rotation.campaign',
+      about: 'nothing',
+      fields: ({ key }) => ({
+        bulkService: { ...chosen(key.id), type: 'external_select' },
+        environment: chosen(key.environment),
+        bulkCause: chosen('audit'),
+        reason: text('The auditor asks for it'),
+      }),
+    },
+    'rotation.ask-campaign': {
+      by: 'rotation.campaign',
+      about: 'nothing',
+      context: ({ draft }) => ({ campaignId: draft.id }),
+    },
     'offboarding.open': {
       by: 'offboarding.open',
       about: 'nothing',
@@ -286,6 +315,7 @@ const commands: Record<string, Action> = {
   // What may be rotated is judged by the key: see the button.
   rotate: 'inventory.list',
   drill: 'rotation.drill',
+  'rotate-all': 'rotation.campaign',
   pause: 'inventory.list',
   resume: 'inventory.list',
   whoami: 'people.whoami',
@@ -302,6 +332,7 @@ const commands: Record<string, Action> = {
 const byRelation: Record<string, (stage: Stage) => string> = {
   'access.extend': ({ grant }) => grant.id,
   'access.withdraw': ({ request }) => request.id,
+  'rotation.withdraw-campaign': ({ campaign }) => campaign.id,
 };
 /** Draw a form again with what was typed into it; they read nothing that the person cannot search for, and write nothing. */
 const drawing = ['keyId', 'storage', 'issuer', 'leakedKey', 'leakHow', 'leakReach', 'consumerKind'];
@@ -329,9 +360,14 @@ beforeAll(async () => {
 afterAll(() => slack.close());
 
 let number = 0;
-async function stageFor(tier: Person['tier'], relation: 'owner' | 'other', environment: ApiKey['environment']) {
+async function stageFor(
+  tier: Person['tier'],
+  relation: 'owner' | 'other',
+  environment: ApiKey['environment'],
+): Promise<Stage> {
   const actor = aPerson({ tier });
   const [bystander, owner, leaver] = [aPerson(), aPerson(), aPerson()];
+  const campaigner = aPerson({ tier: 'administrator' });
   const key = aKey(relation === 'owner' ? actor : owner, {
     environment,
     purpose: `Attempt ${++number}`,
@@ -341,7 +377,7 @@ async function stageFor(tier: Person['tier'], relation: 'owner' | 'other', envir
   return test.ports.store.change(
     { actor: { kind: 'operator', id: 'test' }, action: 'test.given', subject: 'test' },
     async (tx) => {
-      for (const person of [actor, bystander, owner, leaver]) await tx.people.save(person);
+      for (const person of [actor, bystander, owner, leaver, campaigner]) await tx.people.save(person);
       await tx.keys.save(key);
       const request = openedRequest(newId('request'), ask, key, bystander, [owner.id], defaultPolicy, tx.now);
       await tx.requests.save(request);
@@ -362,15 +398,28 @@ async function stageFor(tier: Person['tier'], relation: 'owner' | 'other', envir
       const cause = { kind: 'asked', by: owner.id } as const;
       const case_ = openedCase(newId('case'), leaver, { cause, effectiveAt: tx.now, hold: null }, tx.now);
       await tx.cases.save(case_);
-      return { actor, bystander, key, request, grant, consumer, rotation, incident, case: case_ } satisfies Stage;
+      const bulk = { service: key.service, environment: key.environment, cause: 'audit', emergency: true } as const;
+      const draftBy = (by: Person) => {
+        const made = drafted(newId('campaign'), { ...bulk, reason: 'x' }, by, [key], () => null, defaultPolicy, tx.now);
+        return { ...made, lines: [{ keyId: key.id, why: null, byHand: false }] };
+      };
+      const draft = draftBy(actor);
+      const campaign: Campaign = { ...draftBy(campaigner), status: 'asked' };
+      const running: Campaign = { ...draftBy(campaigner), status: 'running', emergency: false, begunAt: tx.now };
+      for (const each of [draft, campaign, running]) await tx.campaigns.save(each);
+      const campaigns = { draft, campaign, running };
+      return { actor, bystander, key, request, grant, consumer, rotation, incident, case: case_, ...campaigns };
     },
   );
 }
 
 /** Everything that this attempt could have changed, and how much there is of each kind. */
 async function factsAround(stage: Stage): Promise<string> {
-  const { actor, bystander, key, request, grant, consumer, rotation, incident } = stage;
-  const ids = [actor, bystander, key, request, grant, consumer, rotation, incident, stage.case].map((each) => each.id);
+  const { actor, bystander, key, request, grant, consumer, rotation, incident, campaign, draft, running } = stage;
+  const campaigns = [campaign, draft, running];
+  const ids = [actor, bystander, key, request, grant, consumer, rotation, incident, stage.case, ...campaigns].map(
+    (each) => each.id,
+  );
   const tables = [
     'person',
     'api_key',
@@ -379,6 +428,7 @@ async function factsAround(stage: Stage): Promise<string> {
     'consumer',
     'rotation',
     'hand_in',
+    'rotation_campaign',
     'incident',
     'offboarding_case',
   ];
@@ -544,6 +594,7 @@ describe('the table of permissions holds in Slack', () => {
       'help.read',
       'access.withdraw',
       'incidents.skip',
+      'rotation.start-for-cause',
       'digest.summarise',
       'calendar.subscribe-team',
     ];
@@ -554,7 +605,7 @@ describe('the table of permissions holds in Slack', () => {
 });
 
 describe('a forged id', () => {
-  const kinds = ['key', 'request', 'grant', 'rotation', 'incident', 'case'] as const;
+  const kinds = ['key', 'request', 'grant', 'rotation', 'campaign', 'incident', 'case'] as const;
   const odd = [
     '',
     'home',
@@ -574,7 +625,11 @@ describe('a forged id', () => {
       ...odd.map((each) => ['odd', each] as const),
     ];
     for (const [name, guard] of Object.entries(guards.actions)) {
-      if (guard.about === 'nothing' && !['offboarding.', 'incidents.'].some((each) => name.startsWith(each))) continue;
+      if (
+        guard.about === 'nothing' &&
+        !['offboarding.', 'incidents.', 'rotation.'].some((each) => name.startsWith(each))
+      )
+        continue;
       const own = guard.value!(stage).split(' ')[0]!;
       for (const [kind, value] of values) {
         if (value === own) continue;

@@ -19,6 +19,7 @@ import { problemsOfBlocks, problemsOfView } from '../../src/local/slack/limits.t
 import { opened as openedCase } from '../../src/offboarding/model.ts';
 import { type Person, tiers } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
+import { drafted } from '../../src/rotation/campaign-model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
 import { aKey, aPerson } from '../support/company.ts';
 import { deskOf } from '../support/desk.ts';
@@ -57,7 +58,7 @@ const nasty: Record<string, (length: number) => string> = {
 interface World {
   admin: Person;
   key: ApiKey;
-  ids: Record<'key' | 'request' | 'grant' | 'rotation' | 'incident' | 'case' | 'person', string>;
+  ids: Record<'key' | 'request' | 'grant' | 'rotation' | 'campaign' | 'incident' | 'case' | 'person', string>;
 }
 const worlds = new Map<string, World>();
 const manyGrants = 10_000;
@@ -190,6 +191,11 @@ beforeAll(async () => {
           ticks: [{ line: 'review', by: admin.id, at: tx.now.toISOString(), note: long }],
         };
         await tx.cases.save(case_);
+        const bulk = { service: long, environment: null, cause: 'provider', emergency: true, reason: long } as const;
+        const draft = drafted(newId('campaign'), bulk, admin, [key], () => null, defaultPolicy, tx.now);
+        const asked = { ...draft, status: 'asked' as const, lines: [{ keyId: key.id, why: long, byHand: false }] };
+        const campaign = worlds.size % 2 ? asked : { ...draft, status: 'running' as const, begunAt: tx.now };
+        await tx.campaigns.save(campaign);
         return {
           admin,
           key,
@@ -198,6 +204,7 @@ beforeAll(async () => {
             request: request.id,
             grant: grant.id,
             rotation: rotation.id,
+            campaign: campaign.id,
             incident: incident.id,
             case: case_.id,
             person: leaver.id,
@@ -316,6 +323,7 @@ const about: Record<string, keyof World['ids'] | 'none'> = {
   'rotation.paused': 'key',
   'rotation.overdue': 'key',
   'rotation.blocked': 'key',
+  campaign: 'campaign',
   offboarding: 'case',
   incidents: 'incident',
   digest: 'person',
@@ -334,7 +342,7 @@ describe.each(Object.keys(nasty))('with %s in every text that somebody typed', (
       const area = kind.split('.')[0]!;
       const what = about[kind] ?? about[area];
       expect(what).toBeDefined();
-      const variants = ['', ':approved', ':denied', ':expired', ':24', ':made', ':hour'];
+      const variants = ['', ':owner', ':approved', ':denied', ':expired', ':24', ':made', ':hour'];
       for (const variant of variants) {
         for (const subject of [ids[what as keyof World['ids']] ?? 'nothing', ...(variant ? [] : ['nothing'])]) {
           for (const audience of [{ person: admin.id }, { channel: 'C0SECURITY' }]) {
@@ -389,7 +397,9 @@ describe.each(Object.keys(nasty))('with %s in every text that somebody typed', (
     for (const action of desk.registry.actions.keys()) {
       // These do something; what they show follows by card.
       if (
-        /\.(end|withdraw|approve|retry|roll-back|confirm|call-off|close|claim|take-over)$/.test(action) &&
+        /\.(end|withdraw|approve|retry|roll-back|confirm|call-off|close|claim|take-over|(confirm|refuse|withdraw|stop|retry)-campaign)$/.test(
+          action,
+        ) &&
         action !== 'incidents.close'
       )
         continue;

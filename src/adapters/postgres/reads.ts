@@ -108,6 +108,23 @@ export function keyRows(session: Session): TableRows<ApiKey> & KeyReads {
         .where(and(...keyConditions(filter)));
       return row!.n;
     },
+    services: (text, limit) =>
+      session.db
+        .select({
+          service: sql<string>`min(${keys.service})`,
+          keyId: sql<ApiKey['id']>`min(${keys.id})`,
+          keys: sql<number>`count(*)::int`,
+        })
+        .from(keys)
+        .where(
+          and(
+            eq(keys.status, 'active'),
+            sql`lower(${keys.service}) like ${`%${escapeLike(text.trim().toLowerCase())}%`}`,
+          ),
+        )
+        .groupBy(sql`lower(${keys.service})`)
+        .orderBy(sql`lower(${keys.service})`)
+        .limit(limit),
     many: async (ids) => (ids.length > 0 ? rows.where(inArray(keys.id, ids as ApiKey['id'][])) : []),
   };
 }

@@ -8,6 +8,7 @@ import type { Consumer } from '../../inventory/consumer-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
+import type { Campaign } from '../../rotation/campaign-model.ts';
 import type { HandIn } from '../../rotation/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
 
@@ -233,6 +234,26 @@ export const handIns = pgTable('hand_in', {
   signedInAt: instant('signed_in_at'),
   problem: text('problem'),
   closedAt: instant('closed_at'),
+});
+
+export const campaigns = pgTable('rotation_campaign', {
+  id: id<Campaign['id']>('id').primaryKey(),
+  service: text('service').notNull(),
+  environment: id<NonNullable<Campaign['environment']>>('environment'),
+  cause: id<Campaign['cause']>('cause').notNull(),
+  emergency: boolean('emergency').notNull(),
+  reason: text('reason').notNull(),
+  askedBy: id<Campaign['askedBy']>('asked_by').notNull(),
+  askedAt: instant('asked_at').notNull(),
+  lines: jsonb('lines').$type<Campaign['lines']>().notNull(),
+  status: id<Campaign['status']>('status').notNull(),
+  expiresAt: instant('expires_at').notNull(),
+  decidedBy: id<NonNullable<Campaign['decidedBy']>>('decided_by'),
+  begunAt: instant('begun_at'),
+  stoppedBy: id<NonNullable<Campaign['stoppedBy']>>('stopped_by'),
+  stoppedAt: instant('stopped_at'),
+  endedAt: instant('ended_at'),
+  unsettled: boolean('unsettled').notNull(),
 });
 
 export const cases = pgTable('offboarding_case', {

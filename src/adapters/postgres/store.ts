@@ -3,10 +3,21 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import type { AuditEvent } from '../../audit/model.ts';
 import { type JobName, jobs } from '../../jobs.ts';
-import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
+import {
+  type Actor,
+  after,
+  type Id,
+  type Instant,
+  isId,
+  newId,
+  Refusal,
+  type RefusalCode,
+  storable,
+} from '../../kernel.ts';
 import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
 import { appendAudit, auditReads } from './audit.ts';
 import { calendarRows, reminderRows } from './calendars.ts';
+import { campaignRows } from './campaigns.ts';
 import { caseRows, writableCases } from './cases.ts';
 import { again, deadWork } from './dead-work.ts';
 import { digestRows } from './digests.ts';
@@ -71,6 +82,7 @@ function viewOf(session: Session, now: Instant): View {
     grants: grantRows(session),
     rotations: rotationRows(session),
     handIns: handInRows(session),
+    campaigns: campaignRows(session),
     cases: caseRows(session),
     incidents: incidentRows(session),
     digests: digestRows(session),
@@ -119,7 +131,7 @@ function txOf(
         })
       : adding);
   };
-  const refresh = (cardId: Card['id']) => addJob('slack.card', { cardId }, { once: cardId });
+  const refresh = (cardId: Card['id'], at = now) => addJob('slack.card', { cardId }, { once: cardId, at });
   const view = viewOf(session, now);
   const keys = keyRows(session);
   return {
@@ -144,6 +156,7 @@ function txOf(
     grants: grantRows(session),
     rotations: rotationRows(session),
     handIns: handInRows(session),
+    campaigns: campaignRows(session),
     cases: writableCases(session),
     incidents: incidentRows(session),
     digests: digestRows(session),
@@ -167,9 +180,9 @@ function txOf(
         if (same && options.anew) await session.db.update(cards).set({ anew: true }).where(eq(cards.id, same.id));
         if (same) await refresh(same.id);
       },
-      async touch(subject) {
+      async touch(subject, { withinMs = 0 } = {}) {
         const rows = await session.db.select({ id: cards.id }).from(cards).where(eq(cards.subject, subject));
-        for (const row of rows) await refresh(row.id as Card['id']);
+        for (const row of rows) await refresh(row.id as Card['id'], after(now, withinMs));
       },
     },
     note(more) {
