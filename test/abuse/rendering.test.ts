@@ -20,6 +20,7 @@ import { opened as openedCase } from '../../src/offboarding/model.ts';
 import { type Person, tiers } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { drafted } from '../../src/rotation/campaign-model.ts';
+import { listed } from '../../src/rotation/deploy-model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
 import { aKey, aPerson } from '../support/company.ts';
 import { deskOf } from '../support/desk.ts';
@@ -147,8 +148,20 @@ beforeAll(async () => {
         const mine = { ...granted(newId('grant'), before, admin, key, tx.now), status: 'active' as const };
         await tx.grants.save(mine);
         const why = { cause: 'asked', causeId: null, askedBy: admin.id, reason: long, emergency: true } as const;
+        const begun = listed(
+          started(newId('rotation'), key, why, null, defaultPolicy, tx.now),
+          await tx.consumers.ofKey(key.id),
+        );
         const rotation = {
-          ...started(newId('rotation'), key, why, null, defaultPolicy, tx.now),
+          ...begun,
+          step: 'grace' as const,
+          newVersion: key.currentVersion,
+          deployments: Array.from({ length: 20 }, (_, i) => ({
+            ...begun.deployments[i % 2]!,
+            name: long,
+            trouble: i < 2 ? null : long,
+          })),
+          extension: { since: tx.now.toISOString(), why: long, escalatedAt: null },
           failure: long,
           oldLastFour: '<!ch',
           newLastFour: '`*_~',
@@ -342,7 +355,19 @@ describe.each(Object.keys(nasty))('with %s in every text that somebody typed', (
       const area = kind.split('.')[0]!;
       const what = about[kind] ?? about[area];
       expect(what).toBeDefined();
-      const variants = ['', ':owner', ':approved', ':denied', ':expired', ':24', ':made', ':hour'];
+      const variants = [
+        '',
+        ':owner',
+        ':approved',
+        ':denied',
+        ':expired',
+        ':24',
+        ':made',
+        ':hour',
+        ':move',
+        ':waiting',
+        ':re-enabled-7',
+      ];
       for (const variant of variants) {
         for (const subject of [ids[what as keyof World['ids']] ?? 'nothing', ...(variant ? [] : ['nothing'])]) {
           for (const audience of [{ person: admin.id }, { channel: 'C0SECURITY' }]) {
