@@ -90,7 +90,13 @@ process.exitCode = await onStage(async (stage) => {
     migrate({ databaseUrl: database.url, queueHome: redis ? { redisUrl: redis.url } : { databaseUrl: database.url } }),
   ]);
   // Nothing keeps to a pace here: the more at once, the better.
-  const rotation = { graceMinutes: 0, settleSeconds: 2, minMinutesBetween: 1, writesPerSecond: 1_000 };
+  const rotation = {
+    graceMinutes: 0,
+    settleSeconds: 2,
+    minMinutesBetween: 1,
+    screamTestHours: 0,
+    writesPerSecond: 1_000,
+  };
   const house = await moveIn(stage, {
     ...{ world, support, keys: plan.keys, rotation, folder, callsPerMinute: 60_000 },
     databaseUrl: database.url,

@@ -35,7 +35,7 @@ export async function rotating({ quick, say }) {
     // One more, for the emergency. Every key has two for a while, and there is room for that.
     const { keys, providers } = spread(count + 1, { 'self-made': 5, openai: 3, sendgrid: 2 }, chanceFrom(1), 55);
     const world = await openWorld(stage, { groups: providers, limits });
-    const rotation = { graceMinutes: 0, minMinutesBetween: 1 };
+    const rotation = { graceMinutes: 0, minMinutesBetween: 1, screamTestHours: 0 };
     const house = await moveIn(stage, {
       ...{ world, support, keys, rotation, folder, callsPerMinute },
       databaseUrl: postgres.url,

@@ -77,6 +77,11 @@ export function crewOf(stage, { size, env, folder, say }) {
     clearTimeout(insist);
   }
   stage.leave(stop);
+  // Nobody is left behind, also not by a run that is stopped in its middle.
+  process.once('exit', () => {
+    for (const { child } of crew) child.kill('SIGKILL');
+  });
+  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(130));
   return {
     ends,
     startMs: () => startMs,

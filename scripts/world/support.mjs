@@ -1,7 +1,7 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { build } from 'esbuild';
+import { build, stop } from 'esbuild';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -18,7 +18,7 @@ export async function testSupport() {
     platform: 'node',
     format: 'esm',
   });
-  const { rmSync } = await import('node:fs');
+  await stop();
   try {
     return await import(pathToFileURL(outfile).href);
   } finally {
