@@ -209,6 +209,22 @@ const inventory: SeedKey[] = [
     rotatedDaysAgo: 60,
     tags: ['internal', 'firmware'],
   },
+  // One service with several keys, so that `/keys rotate-all` has something to do.
+  ...(['Updates', 'Logs', 'Map', 'Charging stations', 'Simulator', 'Diagnostics'] as const).map(
+    (purpose, i): SeedKey => ({
+      service: 'Robot fleet',
+      environment: i < 3 ? 'staging' : 'development',
+      purpose,
+      owner: i % 2 ? 'U0DANA' : 'U0PRIYA',
+      secret: `larkfield/${i < 3 ? 'staging' : 'development'}/robot-fleet/${purpose.toLowerCase().replace(' ', '-')}`,
+      selfMade: true,
+      scope: 'Talks to test robots; reaches nothing else',
+      flags: [],
+      madeDaysAgo: 100,
+      rotatedDaysAgo: 20 + i,
+      tags: ['internal', 'firmware'],
+    }),
+  ),
 ];
 
 interface SeedRequest {
@@ -259,7 +275,7 @@ const requests: SeedRequest[] = [
 const actor: Actor = { kind: 'operator', id: 'seed' };
 
 /**
- * Fills an empty inventory with a small company: its people, ten keys, two grants that are open and a request that
+ * Fills an empty inventory with a small company: its people, sixteen keys, two grants that are open and a request that
  * waits. May be killed anywhere: the next start goes on, and a start with keys in the inventory changes nothing.
  */
 export async function seedCompany(ports: Ports, administrators: string[]): Promise<void> {

@@ -43,7 +43,7 @@ it('goes on where it was killed, fills an empty inventory once, and then changes
 
   await Promise.all([seedCompany(test.ports, seedAdministrators), seedCompany(test.ports, seedAdministrators)]);
   const first = await company();
-  expect(first.keys).toHaveLength(10);
+  expect(first.keys).toHaveLength(16);
   expect(first.people).toHaveLength(9);
   await seedCompany(test.ports, seedAdministrators);
   const again = await company();
