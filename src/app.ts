@@ -62,6 +62,9 @@ import type { Person } from './people/model.ts';
 import { peopleInSlack } from './people/slack.ts';
 import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
+import { checkAllForDrift, checkKey } from './reviews/check-drift.ts';
+import { repairFinding } from './reviews/repair.ts';
+import { reviewsInSlack } from './reviews/slack.ts';
 import { sweepCampaigns } from './rotation/campaign-decide.ts';
 import { runCampaign } from './rotation/campaign-run.ts';
 import { campaignsInSlack } from './rotation/campaign-slack.ts';
@@ -151,6 +154,7 @@ export function openSlack(door: SlackDoor, ports: Ports): void {
   digestInSlack(door, ports);
   calendarInSlack(door, ports);
   runbooksInSlack(door, ports);
+  reviewsInSlack(door, ports);
   auditInSlack(door, ports);
   offboardingInSlack(door, ports);
 }
@@ -425,6 +429,9 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
     'access.follow-principal': (job) => followPrincipal(ports, job),
     'access.sweep': () => sweepGrants(ports),
     'access.check-drift': () => checkDrift(ports),
+    'reviews.check-drift': () => checkAllForDrift(ports),
+    'reviews.check-key': (job) => checkKey(ports, job),
+    'reviews.repair': (job) => repairFinding(ports, job),
     'offboarding.person-deactivated': (job) => openForDeactivated(ports, job),
     'offboarding.recall': (job) => recallLeaver(ports, job),
     'offboarding.start': (job) => startCase(ports, job),

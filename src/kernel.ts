@@ -14,6 +14,7 @@ export const idPrefixes = {
   consumer: 'con',
   case: 'cas',
   calendar: 'cal',
+  finding: 'fnd',
   card: 'crd',
   work: 'wrk',
   audit: 'aud',

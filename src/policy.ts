@@ -425,6 +425,12 @@ export const policySchema = z.strictObject({
       driftCheck: cron.default('*/15 * * * *'),
     })
     .prefault({}),
+  reviews: z
+    .strictObject({
+      /** How often every key is compared with Secrets Manager and its provider. */
+      driftCheck: cron.default('23 4 * * *'),
+    })
+    .prefault({}),
   offboarding: z
     .strictObject({
       /** More leavers than this within a day wait for a person: HR feeds have said that everybody left. */

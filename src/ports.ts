@@ -11,6 +11,7 @@ import type { Actor, Id, Instant, newId, Refusal, Secret } from './kernel.ts';
 import type { Case, HrMessage } from './offboarding/model.ts';
 import type { Person } from './people/model.ts';
 import type { Policy } from './policy.ts';
+import type { Finding } from './reviews/model.ts';
 import type { Campaign } from './rotation/campaign-model.ts';
 import type { HandIn } from './rotation/hand-in-model.ts';
 import type { Rotation } from './rotation/model.ts';
@@ -207,6 +208,12 @@ export interface CalendarReads extends Rows<CalendarFeed> {
   /** When each of these keys and grants last changed, by its id; nothing for one that the log does not know. */
   changesOf(keyIds: readonly string[], grantIds: readonly string[]): Promise<Map<string, Instant>>;
 }
+export interface FindingReads extends Rows<Finding> {
+  /** In the order in which they were found. */
+  openOfKey(keyId: string): Promise<Finding[]>;
+  /** Open ones first, then those that were gone last. */
+  ofKey(keyId: string, limit: number): Promise<Finding[]>;
+}
 export interface ReminderReads extends Rows<Reminder> {
   /** Active keys that are due from now to this instant, and whose owner has not had the last of the reminders, by id. */
   candidates(before: Instant, leastDays: number, after: Id<'key'> | null, limit: number): Promise<Id<'key'>[]>;
@@ -248,6 +255,7 @@ export interface View {
   digests: DigestReads;
   calendars: CalendarReads;
   reminders: ReminderReads;
+  findings: FindingReads;
   audit: AuditReads;
   work: WorkReads;
   cards: CardReads;
@@ -274,6 +282,7 @@ export interface Tx extends View {
   digests: Writable<DigestReads, Digest>;
   calendars: Writable<CalendarReads, CalendarFeed>;
   reminders: Writable<ReminderReads, Reminder>;
+  findings: Writable<FindingReads, Finding>;
   jobs: {
     /** Work that follows from this change; it exists when, and only when, the change does. With `once`, a second waiting job of that name and key is not added. */
     add<N extends JobName>(

@@ -7,6 +7,7 @@ import type { Id, Instant } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { KeyPage, View } from '../ports.ts';
+import { type Finding, whatToDo, whyNotRepair } from '../reviews/model.ts';
 import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
 import { holdInWords, holdsInWords, nextStartOf } from '../rotation/windows-model.ts';
 import { consumerBlocks } from './consumer-cards.ts';
@@ -89,6 +90,8 @@ interface Story {
   history: AuditEvent[];
   /** Who uses it; null for those who may not know. */
   consumers: Consumer[] | null;
+  /** What is wrong with it, for those who may know. */
+  findings: Finding[];
   people: Map<string, Person>;
   now: Instant;
 }
@@ -101,6 +104,7 @@ async function storyOf(view: View, key: ApiKey, viewer: Person): Promise<Story> 
   const [rotation = null] = await view.rotations.ofKey(key.id, 1);
   const history = staff ? await lastEvents(view, key.id, 10) : [];
   const consumers = staff ? await view.consumers.ofKey(key.id) : null;
+  const findings = staff ? await view.findings.openOfKey(key.id) : [];
   const movers = (consumers ?? []).flatMap((each) => (each.personId ? [each.personId] : []));
   const who = [
     key.ownerId,
@@ -109,7 +113,8 @@ async function storyOf(view: View, key: ApiKey, viewer: Person): Promise<Story> 
     ...history.flatMap(peopleIn),
   ];
   const people = new Map((await view.people.many([...new Set(who)])).map((each) => [each.id as string, each]));
-  return { key, owner: people.get(key.ownerId) ?? null, grants, rotation, history, consumers, people, now: view.now };
+  const owner = people.get(key.ownerId) ?? null;
+  return { key, owner, grants, rotation, history, consumers, findings, people, now: view.now };
 }
 
 /** Everything about one key that this person may see, and what they can do with it. */
@@ -135,6 +140,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
     ]),
     ...(key.tags.length > 0 ? [block.small(md`Tags: ${typed(key.tags.join(', '), 300)}`)] : []),
     ...rotationBlocks(story),
+    ...findingBlocks(story, viewer),
     ...blockedBlocks(key, now),
     ...accessBlocks(story, viewer),
     ...(story.consumers ? consumerBlocks(story.consumers, story.people) : []),
@@ -171,6 +177,18 @@ function blockedBlocks(key: ApiKey, now: Instant): KnownBlock[] {
   return [
     block.text(md`:no_entry_sign: *It is due and could not be started.* ${typed(key.blocked.missing.join(' '), 800)}`),
   ];
+}
+
+/** What differs from what is said above. */
+function findingBlocks({ findings, key, rotation, now }: Story, viewer: Person): KnownBlock[] {
+  const mayRepair = !whyNot(viewer, 'reviews.repair', key);
+  const confirm = { title: 'Repair this?', text: 'As the text beside it says. No value is changed.', yes: 'Repair' };
+  return findings.map((finding) => {
+    const text = md`:mag: ${typed(finding.sentence, 400)} _${typed(whatToDo(finding), 250)}_`;
+    return mayRepair && !whyNotRepair(finding, rotation?.status === 'running', now)
+      ? block.row(text, button('reviews.repair', 'Repair', finding.id, { describe: finding.sentence, confirm }))
+      : block.text(text);
+  });
 }
 
 const shownGrants = 8;
@@ -228,6 +246,7 @@ const did: Record<string, string> = {
   'rotation.confirm': 'finished a rotation',
   'rotation.retry': 'took a rotation up again',
   'rotation.roll-back': 'rolled a rotation back',
+  'reviews.adopt': 'took over what the store says',
   'incidents.declare': 'reported it as leaked',
 };
 

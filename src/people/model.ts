@@ -90,6 +90,8 @@ export const permissions = {
   'rotation.re-enable': { may: staff },
   /** Also whoever asked for the rotation. */
   'rotation.page': { may: answering },
+  'reviews.repair': { may: answering },
+  'reviews.check': { may: answering },
   'offboarding.open': { may: administrators },
   'offboarding.close': { may: administrators },
   'incidents.declare': { may: everybody },

@@ -9,6 +9,15 @@ export interface Need {
   perSecond: number;
 }
 
+/** How often an issuer may be asked for something, over all keys and workers; null where nobody limits it. */
+export function limitAt(
+  providers: Record<string, { callsPerMinute: number }>,
+  issuer: string,
+): Pick<Need, 'of' | 'perSecond'> | null {
+  const settings = Object.hasOwn(providers, issuer) ? providers[issuer] : undefined;
+  return settings ? { of: `provider ${issuer}`, perSecond: settings.callsPerMinute / 60 } : null;
+}
+
 /**
  * What may be asked of somebody at this moment, shared by all workers: a token bucket that holds the calls of one second,
  * and beside it how far the queues of those reach who are waiting. Instants in milliseconds.

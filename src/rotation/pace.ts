@@ -1,7 +1,7 @@
 import { AskedTooOften, Later } from '../kernel.ts';
 import type { Run } from './journal.ts';
 import type { Step } from './model.ts';
-import type { Need } from './pace-model.ts';
+import { limitAt, type Need } from './pace-model.ts';
 
 /** What a step asks of others: writes to Secrets Manager, calls of the key's provider. */
 export interface Asks {
@@ -53,6 +53,5 @@ export async function respectingLimits(run: Run, take: (run: Run) => Promise<voi
 }
 
 function limitOf({ ports, key }: Run): Pick<Need, 'of' | 'perSecond'> | null {
-  const settings = ports.policy.providers[key.issuer];
-  return settings ? { of: `provider ${key.issuer}`, perSecond: settings.callsPerMinute / 60 } : null;
+  return limitAt(ports.policy.providers, key.issuer);
 }

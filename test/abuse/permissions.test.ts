@@ -14,6 +14,7 @@ import { newId } from '../../src/kernel.ts';
 import { type Case, opened as openedCase } from '../../src/offboarding/model.ts';
 import { type Action, type Person, permissions, tiers, whyNot } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
+import { type Finding, found } from '../../src/reviews/model.ts';
 import { type Campaign, drafted } from '../../src/rotation/campaign-model.ts';
 import { listed } from '../../src/rotation/deploy-model.ts';
 import type { Rotation } from '../../src/rotation/model.ts';
@@ -38,6 +39,7 @@ interface Stage {
   running: Campaign;
   incident: Incident;
   case: Case;
+  finding: Finding;
 }
 
 /** Which line of `permissions` guards a handler; `about` says whose key it is judged by. */
@@ -143,6 +145,8 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'rotation.hand-back': ofRotation('rotation.hand-back'),
     'rotation.hand-in': ofRotation('rotation.hand-in'),
     'rotation.confirm-deleted': ofRotation('rotation.confirm-deleted'),
+    'reviews.repair': { by: 'reviews.repair', about: 'key', value: ({ finding }) => finding.id },
+    'reviews.check': ofKey('reviews.check'),
     'offboarding.confirm': ofCase('offboarding.open'),
     'offboarding.call-off': ofCase('offboarding.open'),
     'offboarding.close': ofCase('offboarding.close'),
@@ -408,7 +412,22 @@ async function stageFor(
       const running: Campaign = { ...draftBy(campaigner), status: 'running', emergency: false, begunAt: tx.now };
       for (const each of [draft, campaign, running]) await tx.campaigns.save(each);
       const campaigns = { draft, campaign, running };
-      return { actor, bystander, key, request, grant, consumer, rotation, incident, case: case_, ...campaigns };
+      const wrong = { sentence: 'Another version is current.', facts: { version: crypto.randomUUID() } };
+      const finding = found(newId('finding'), key.id, 'other-current', wrong, tx.now);
+      await tx.findings.save(finding);
+      return {
+        actor,
+        bystander,
+        key,
+        request,
+        grant,
+        consumer,
+        rotation,
+        incident,
+        case: case_,
+        finding,
+        ...campaigns,
+      } satisfies Stage;
     },
   );
 }
@@ -416,10 +435,8 @@ async function stageFor(
 /** Everything that this attempt could have changed, and how much there is of each kind. */
 async function factsAround(stage: Stage): Promise<string> {
   const { actor, bystander, key, request, grant, consumer, rotation, incident, campaign, draft, running } = stage;
-  const campaigns = [campaign, draft, running];
-  const ids = [actor, bystander, key, request, grant, consumer, rotation, incident, stage.case, ...campaigns].map(
-    (each) => each.id,
-  );
+  const things = [stage.case, stage.finding, campaign, draft, running];
+  const ids = [actor, bystander, key, request, grant, consumer, rotation, incident, ...things].map((each) => each.id);
   const tables = [
     'person',
     'api_key',
@@ -431,6 +448,7 @@ async function factsAround(stage: Stage): Promise<string> {
     'rotation_campaign',
     'incident',
     'offboarding_case',
+    'finding',
   ];
   const parts = tables.map(
     (table) =>

@@ -8,6 +8,7 @@ import type { Consumer } from '../../inventory/consumer-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
+import type { Finding } from '../../reviews/model.ts';
 import type { Campaign } from '../../rotation/campaign-model.ts';
 import type { HandIn } from '../../rotation/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
@@ -333,4 +334,16 @@ export const reminders = pgTable('reminder', {
   dueAt: instant('due_at').notNull(),
   days: integer('days').notNull(),
   sentAt: instant('sent_at').notNull(),
+});
+
+export const findings = pgTable('finding', {
+  id: id<Finding['id']>('id').primaryKey(),
+  keyId: id<Finding['keyId']>('key_id').notNull(),
+  kind: id<Finding['kind']>('kind').notNull(),
+  sentence: text('sentence').notNull(),
+  facts: jsonb('facts').$type<Finding['facts']>().notNull(),
+  foundAt: instant('found_at').notNull(),
+  seenAt: instant('seen_at').notNull(),
+  closedAt: instant('closed_at'),
+  repair: jsonb('repair').$type<Finding['repair']>(),
 });

@@ -21,6 +21,7 @@ import { campaignRows } from './campaigns.ts';
 import { caseRows, writableCases } from './cases.ts';
 import { again, deadWork } from './dead-work.ts';
 import { digestRows } from './digests.ts';
+import { findingRows } from './findings.ts';
 import {
   consumerRows,
   grantRows,
@@ -88,6 +89,7 @@ function viewOf(session: Session, now: Instant): View {
     digests: digestRows(session),
     calendars: calendarRows(session),
     reminders: reminderRows(session),
+    findings: findingRows(session),
     audit: auditReads(session),
     work: deadWork(session),
     cards: { of: (kind, subject) => cardsOf(session, kind, subject) },
@@ -162,6 +164,7 @@ function txOf(
     digests: digestRows(session),
     calendars: calendarRows(session),
     reminders: reminderRows(session),
+    findings: findingRows(session),
     jobs: { add: addJob, again: (workId) => again(session, workId) },
     cards: {
       ...view.cards,

@@ -17,6 +17,7 @@ export function cronOf(name: JobName, policy: Policy): string | undefined {
   const byPolicy: Partial<Record<JobName, string>> = {
     'rotation.find-due': policy.rotation.check,
     'access.check-drift': policy.access.driftCheck,
+    'reviews.check-drift': policy.reviews.driftCheck,
     ...(policy.rotation.drill.cron ? { 'rotation.drill': policy.rotation.drill.cron } : {}),
   };
   const job: { cron?: string } = jobs[name];

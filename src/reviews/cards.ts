@@ -1,0 +1,93 @@
+import type { KnownBlock } from '@slack/types';
+import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
+import type { SlackDoor } from '../doors.ts';
+import type { Instant } from '../kernel.ts';
+import type { Person } from '../people/model.ts';
+import type { View } from '../ports.ts';
+import { type Finding, isBeingRepaired, remedyOf, whatToDo, whyNotRepair } from './model.ts';
+
+interface Story {
+  isRotating: boolean;
+  people: Map<string, Person>;
+  now: Instant;
+}
+const who = ({ people }: Story, id: string): Mrkdwn => {
+  const person = people.get(id);
+  return person ? mention(person.slackId) : md`somebody`;
+};
+
+function findingBlock(finding: Finding, story: Story): KnownBlock {
+  const { repair, sentence, keyId } = finding;
+  const lines = [md`:mag: ${typed(sentence, 400)}`, md`_${typed(whatToDo(finding), 250)}_`];
+  if (repair) {
+    if (repair.outcome === null && isBeingRepaired(finding, story.now)) {
+      lines.push(
+        md`:hourglass_flowing_sand: Being repaired for ${who(story, repair.by)}, since ${when(new Date(repair.askedAt))}.`,
+      );
+    } else if (repair.outcome === null) {
+      lines.push(md`:warning: The repair for ${who(story, repair.by)} did not come through; it can be tried again.`);
+    } else if (repair.outcome === 'done') {
+      lines.push(md`:white_check_mark: Repaired for ${who(story, repair.by)}; it is looked at again.`);
+    } else if (repair.outcome === 'refused') {
+      lines.push(md`:warning: Not repaired: ${typed(repair.said ?? '', 300)}`);
+    }
+  }
+  const text = join(lines, '\n');
+  if (remedyOf(finding) === 'rotate' && !story.isRotating) {
+    return block.row(text, button('rotation.start', 'Rotate', keyId, { describe: 'Rotate this key' }));
+  }
+  if (whyNotRepair(finding, story.isRotating, story.now)) return block.text(text);
+  const adopts = remedyOf(finding) === 'adopt';
+  const confirm = {
+    title: 'Repair this?',
+    text: adopts
+      ? 'The inventory takes over what the store says. The value itself stays as it is.'
+      : 'The label is taken off. No value is changed.',
+    yes: 'Repair',
+  };
+  return block.row(text, button('reviews.repair', 'Repair', finding.id, { describe: sentence, confirm }));
+}
+
+/** What is wrong with a key and what can be done, in a message to those who answer for it. */
+async function findingsMessage(view: View, keyId: string): Promise<Message> {
+  const key = await view.keys.get(keyId);
+  const all = await view.findings.ofKey(keyId, 20);
+  const open = all.filter((each) => each.closedAt === null);
+  const ids = [key.ownerId, ...all.flatMap(({ repair }) => (repair ? [repair.by] : []))];
+  const people = new Map((await view.people.many([...new Set(ids)])).map((each) => [each.id as string, each]));
+  const isRotating = (await view.rotations.runningOf(keyId)) !== null;
+  const story: Story = { isRotating, people, now: view.now };
+  const name = md`*${typed(key.name, 200)}*`;
+  const show = button('inventory.show', 'Show', key.id);
+  if (open.length === 0) {
+    const past = all.slice(0, 5).map((each) => {
+      const by = each.repair?.outcome === 'done' ? md`, repaired by ${who(story, each.repair.by)}` : md``;
+      return md`• ${typed(each.sentence, 300)} Gone ${when(each.closedAt!)}${by}.`;
+    });
+    return message(`${key.name} is in order again`, [
+      block.text(md`:white_check_mark: ${name} is in order again.\n${join(past, '\n')}`),
+      block.buttons(show),
+      block.small(md`Nothing for you to do.`),
+    ]);
+  }
+  const owner = people.get(key.ownerId);
+  const last = new Date(Math.max(...open.map((each) => each.seenAt.getTime())));
+  const count = open.length === 1 ? md`Something differs` : md`${open.length} things differ`;
+  return message(`${key.name} is not as the inventory says`, [
+    block.text(md`:warning: *${count} for ${typed(key.name, 200)}* from what the inventory says.`),
+    ...block.facts([
+      ['Owner', owner ? mention(owner.slackId) : md`nobody`],
+      ['Found', when(new Date(Math.min(...open.map((each) => each.foundAt.getTime()))))],
+      ['Last seen so', when(last)],
+    ]),
+    ...open.map((each) => findingBlock(each, story)),
+    block.buttons(button('reviews.check', 'Look again', key.id, { describe: `Look again at ${key.name}` }), show),
+    block.small(
+      md`You see this because you answer for this key or look after security. If nobody does anything, it stays like this; it is looked at again every day, and what is in order again goes by itself.`,
+    ),
+  ]);
+}
+
+export function reviewCards(slack: SlackDoor): void {
+  slack.card('reviews.findings', (view, keyId) => findingsMessage(view, keyId));
+}

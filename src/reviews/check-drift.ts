@@ -1,0 +1,154 @@
+import type { ApiKey } from '../inventory/model.ts';
+import { after, type Id, type Instant, Later, minute, refuseIf } from '../kernel.ts';
+import type { Person } from '../people/model.ts';
+import type { KeyPage, Ports, Tx, View } from '../ports.ts';
+import type { Rotation } from '../rotation/model.ts';
+import { allDrift, driftOf } from './drift-model.ts';
+import { lookAt } from './look.ts';
+import { type FindingKind, found, gone, isCompared, kindsOf, seenAgain, type Verdicts, whyNotReview } from './model.ts';
+
+type CheckPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'pace' | 'policy'>;
+
+/** So far apart are the checks of one key and the next, so that nothing else has to wait for them. */
+const apartMs = 250;
+/** A rotation that has ended so lately may not be seen everywhere yet. */
+const settlingMs = 5 * minute;
+
+/** Every active key is compared with the store and its provider, each in a job of its own. Job `reviews.check-drift`. */
+export async function checkAllForDrift({ store }: Pick<Ports, 'store'>): Promise<void> {
+  const actor = { kind: 'job', id: 'reviews.check-drift' } as const;
+  let next: string | null = null;
+  let count = 0;
+  do {
+    const from: string | null = next;
+    const page: KeyPage = await store.read((view) => view.keys.list({}, 200, from));
+    const compared = page.rows.filter(isCompared);
+    await store.change({ actor, action: 'reviews.check-drift', subject: 'keys' }, async (tx) => {
+      tx.note({ keys: compared.length, upTo: page.rows.at(-1)?.id ?? null });
+      for (const { id: keyId } of compared) {
+        await tx.jobs.add('reviews.check-key', { keyId }, { once: keyId, at: after(tx.now, count++ * apartMs) });
+      }
+    });
+    next = page.next;
+  } while (next);
+}
+
+/** Somebody wants to see at once whether it is in order again. */
+export function askForCheck(
+  { store }: Pick<Ports, 'store'>,
+  asker: Pick<Person, 'id'>,
+  keyId: Id<'key'>,
+): Promise<void> {
+  const actor = { kind: 'person', id: asker.id } as const;
+  return store.change({ actor, action: 'reviews.check', subject: keyId, keyId }, async (tx) => {
+    const key = await tx.keys.get(keyId);
+    refuseIf(whyNotReview(await tx.people.get(asker.id), 'reviews.check', key));
+    await tx.jobs.add('reviews.check-key', { keyId }, { once: keyId, lane: 'normal' });
+  });
+}
+
+/** What the comparison is about; when it has changed since, nothing that was seen outside counts. */
+interface Inside {
+  key: ApiKey;
+  running: Rotation | null;
+  past: Rotation[];
+  now: Instant;
+}
+async function insideOf(view: View, keyId: Id<'key'>): Promise<Inside> {
+  const key = await view.keys.get(keyId);
+  return {
+    key,
+    running: await view.rotations.runningOf(keyId),
+    past: await view.rotations.ofKey(keyId, 50),
+    now: view.now,
+  };
+}
+const editionOf = ({ key, running, past }: Inside) =>
+  JSON.stringify([
+    key.status,
+    key.secretId,
+    key.currentVersion,
+    key.providerKeyId,
+    key.lastFour,
+    key.issuer,
+    running?.id,
+    past[0]?.id,
+    past[0]?.fence,
+  ]);
+
+/**
+ * Compares one key. What is wrong becomes a finding, once; a finding that is gone closes by itself; whoever did not answer
+ * changes neither. Job `reviews.check-key`.
+ */
+export async function checkKey(ports: CheckPorts, { keyId }: { keyId: Id<'key'> }): Promise<void> {
+  const seen = await ports.store.read(async (view) => ({
+    inside: await insideOf(view, keyId),
+    open: await view.findings.openOfKey(keyId),
+    granted: (await view.grants.liveOfKey(keyId)).length > 0,
+  }));
+  const { inside } = seen;
+  const { key, running, past, now } = inside;
+  const endedAt = past[0]?.endedAt;
+  if (running) return;
+  const settlesIn = endedAt ? settlingMs - (now.getTime() - endedAt.getTime()) : 0;
+  if (settlesIn > 0) throw new Later('its last rotation has just ended', settlesIn);
+  const verdicts = isCompared(key) ? await compare(ports, { ...inside, key }) : allDrift('in order');
+  const stray = isCompared(key) && !seen.granted && (await hasPolicy(ports, key));
+  const news = kindsOf('drift').some((kind) => typeof verdicts[kind] === 'object');
+  const open = seen.open.filter((each) => kindsOf('drift').includes(each.kind));
+  if (!news && open.length === 0 && !stray) return;
+  const actor = { kind: 'job', id: 'reviews.check-key' } as const;
+  await ports.store.change({ actor, action: 'reviews.check-drift', subject: keyId, keyId }, async (tx) => {
+    const again = await insideOf(tx, keyId);
+    if (editionOf(again) !== editionOf(inside)) return tx.note({ changedMeanwhile: true });
+    // Without any access there should be nothing of ours in the policy; the area that writes it sees to that.
+    if (stray) await tx.jobs.add('access.apply', { keyId }, { once: keyId });
+    await conclude(tx, ports, again.key, verdicts);
+  });
+}
+
+function compare(ports: CheckPorts, { key, past, now }: Inside & { key: ApiKey & { secretId: string } }) {
+  const rotatesItself = ports.issuers.of(key.issuer)?.can.rotatesItself === true;
+  return lookAt(ports, key).then((outside) => driftOf(key, past, rotatesItself, outside, ports.policy, now));
+}
+
+async function hasPolicy({ secrets }: Pick<Ports, 'secrets'>, key: ApiKey & { secretId: string }): Promise<boolean> {
+  return secrets.policy(key.secretId).then(
+    (policy) => policy !== null,
+    () => false,
+  );
+}
+
+/** Opens, keeps and closes findings. The key must be locked. */
+async function conclude(tx: Tx, { policy }: Pick<Ports, 'policy'>, key: ApiKey, verdicts: Verdicts): Promise<void> {
+  const open = await tx.findings.openOfKey(key.id);
+  const did: Record<'found' | 'still' | 'gone', FindingKind[]> = { found: [], still: [], gone: [] };
+  for (const kind of kindsOf('drift')) {
+    const verdict = verdicts[kind] ?? 'unknown';
+    const before = open.find((each) => each.kind === kind);
+    if (verdict === 'unknown' || (verdict === 'in order' && !before)) continue;
+    if (verdict === 'in order') {
+      await tx.findings.save(gone(before!, tx.now));
+      tx.record('reviews.close', before!.id, { kind, repairedBy: before!.repair?.by ?? null }, key.id);
+      did.gone.push(kind);
+    } else if (before) {
+      await tx.findings.save(seenAgain(before, verdict, tx.now));
+      did.still.push(kind);
+    } else {
+      const finding = found(tx.newId('finding'), key.id, kind, verdict, tx.now);
+      await tx.findings.save(finding);
+      tx.record('reviews.find', finding.id, { kind, sentence: finding.sentence }, key.id);
+      did.found.push(kind);
+    }
+  }
+  tx.note(did);
+  if (did.found.length > 0) {
+    const owner = await tx.people.find(key.ownerId);
+    // Something new: an edited card would wake nobody.
+    if (owner?.status === 'active') {
+      await tx.cards.show('reviews.findings', key.id, { person: owner.id }, { anew: true });
+    }
+    await tx.cards.show('reviews.findings', key.id, { channel: policy.channels.security }, { anew: true });
+  }
+  await tx.cards.touch(key.id);
+}

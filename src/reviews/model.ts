@@ -1,0 +1,154 @@
+import { type ApiKey, isUnmade } from '../inventory/model.ts';
+import { type Id, type Instant, minute, Refusal } from '../kernel.ts';
+import type { Person } from '../people/model.ts';
+import { whyNot } from '../people/model.ts';
+
+/** What can be done about a finding: by us at a press, by a rotation, or by a person alone. */
+export type Remedy = 'adopt' | 'unlabel' | 'rotate' | 'person';
+
+/** Every kind of finding: which review finds it, and what can be done. */
+export const findingKinds = {
+  'secret-missing': { review: 'drift', remedy: 'person', whatToDo: 'Correct its name under Edit…, or store it again.' },
+  'secret-deleted': {
+    review: 'drift',
+    remedy: 'person',
+    whatToDo: 'Restore it in Secrets Manager, or retire the key.',
+  },
+  'foreign-rotation': {
+    review: 'drift',
+    remedy: 'person',
+    whatToDo: 'Two that rotate one secret break it: switch off one of them.',
+  },
+  'no-current': { review: 'drift', remedy: 'person', whatToDo: 'Store a value, or move AWSCURRENT back by hand.' },
+  'other-current': {
+    review: 'drift',
+    remedy: 'adopt',
+    whatToDo: 'If somebody stored it on purpose, Repair takes it over into the inventory; else rotate the key.',
+  },
+  'retired-current': { review: 'drift', remedy: 'rotate', whatToDo: 'Rotate the key: what was retired may be known.' },
+  'stray-pending': {
+    review: 'drift',
+    remedy: 'unlabel',
+    whatToDo: 'Repair takes the label off; nobody was handed it.',
+  },
+  'retired-readable': {
+    review: 'drift',
+    remedy: 'unlabel',
+    whatToDo: 'Repair takes the label off, so that nothing leads to it.',
+  },
+  'value-refused': { review: 'drift', remedy: 'rotate', whatToDo: 'Rotate the key: whoever uses it fails.' },
+  'last-four-differ': { review: 'drift', remedy: 'adopt', whatToDo: 'Repair takes them over from the store.' },
+  'provider-id-differs': { review: 'drift', remedy: 'adopt', whatToDo: 'Repair takes over what the provider says.' },
+} as const satisfies Record<string, { review: string; remedy: Remedy; whatToDo: string }>;
+export type FindingKind = keyof typeof findingKinds;
+export type Review = (typeof findingKinds)[FindingKind]['review'];
+
+/** What a repair needs to know: ids and labels, never a value. */
+export interface FindingFacts {
+  /** The version that it is about. */
+  version?: string;
+  /** Labels that should not be where they are. */
+  labels?: { stage: string; version: string }[];
+  providerKeyId?: string;
+}
+
+/** Somebody has had it repaired. */
+export interface Repair {
+  by: Id<'person'>;
+  askedAt: string;
+  /** When what came of it was known. */
+  at: string | null;
+  outcome: 'done' | 'refused' | null;
+  /** Why not, where it was refused. */
+  said: string | null;
+}
+
+/** Something that a scan or a review says is wrong with a key. At most one of a kind is open for each key. */
+export interface Finding {
+  id: Id<'finding'>;
+  keyId: Id<'key'>;
+  kind: FindingKind;
+  sentence: string;
+  facts: FindingFacts;
+  foundAt: Instant;
+  /** When it was last seen to be still so. */
+  seenAt: Instant;
+  /** When it was gone; it closes by itself. */
+  closedAt: Instant | null;
+  repair: Repair | null;
+}
+
+/** What one look says of one kind. */
+export type Verdict = 'in order' | 'unknown' | { sentence: string; facts: FindingFacts };
+export type Verdicts = Partial<Record<FindingKind, Verdict>>;
+
+export const remedyOf = ({ kind }: Pick<Finding, 'kind'>): Remedy => findingKinds[kind].remedy;
+export const whatToDo = ({ kind }: Pick<Finding, 'kind'>): string => findingKinds[kind].whatToDo;
+export const kindsOf = (review: Review): FindingKind[] =>
+  (Object.keys(findingKinds) as FindingKind[]).filter((kind) => findingKinds[kind].review === review);
+
+export function found(
+  id: Id<'finding'>,
+  keyId: Id<'key'>,
+  kind: FindingKind,
+  { sentence, facts }: Exclude<Verdict, string>,
+  now: Instant,
+): Finding {
+  return { id, keyId, kind, sentence, facts, foundAt: now, seenAt: now, closedAt: null, repair: null };
+}
+
+/** Still so. When it is about something else than before, a repair of that before says nothing any more. */
+export function seenAgain(finding: Finding, { sentence, facts }: Exclude<Verdict, string>, now: Instant): Finding {
+  const same = JSON.stringify(sorted(facts)) === JSON.stringify(sorted(finding.facts));
+  return { ...finding, sentence, facts, seenAt: now, repair: same ? finding.repair : null };
+}
+const sorted = (facts: FindingFacts) => [
+  facts.version ?? '',
+  facts.providerKeyId ?? '',
+  ...(facts.labels ?? []).map(({ stage, version }) => `${stage} ${version}`).sort(),
+];
+
+export const gone = (finding: Finding, now: Instant): Finding => ({ ...finding, closedAt: now });
+
+/** Whether a key is compared with the store at all; one whose first value is still being made is not. */
+export const isCompared = (key: ApiKey): key is ApiKey & { secretId: string } =>
+  key.status === 'active' && key.storage === 'secrets-manager' && key.secretId !== null && !isUnmade(key);
+
+/** A repair of which nothing was heard for so long may be asked for again. */
+const patienceMs = 10 * minute;
+
+export const isBeingRepaired = ({ repair }: Finding, now: Instant): boolean =>
+  repair !== null && repair.outcome === null && now.getTime() - Date.parse(repair.askedAt) < patienceMs;
+
+/** Why this finding cannot be repaired at a press now, or null. */
+export function whyNotRepair(finding: Finding, isRotating: boolean, now: Instant): Refusal | null {
+  const no = (sentence: string) => new Refusal('conflict', sentence);
+  if (finding.closedAt) return no('This is in order again, so there is nothing to repair.');
+  const remedy = remedyOf(finding);
+  if (remedy !== 'adopt' && remedy !== 'unlabel') return no(`Keysteward cannot repair this. ${whatToDo(finding)}`);
+  if (isRotating) return no('A rotation of this key is running. When it is over, it is looked at again.');
+  if (isBeingRepaired(finding, now)) return no('This is being repaired right now.');
+  return null;
+}
+
+/** Why this person may not do this about a key's findings; a key that they may not even see does not exist for them. */
+export function whyNotReview(person: Person, action: 'reviews.repair' | 'reviews.check', key: ApiKey): Refusal | null {
+  const refusal = whyNot(person, action, key);
+  if (!refusal || person.status !== 'active' || !whyNot(person, 'inventory.show', key)) return refusal;
+  return new Refusal('not_found', 'This key does not exist, or not any more.');
+}
+
+export const repairAsked = (finding: Finding, by: Id<'person'>, now: Instant): Finding => ({
+  ...finding,
+  repair: { by, askedAt: now.toISOString(), at: null, outcome: null, said: null },
+});
+
+export const repairSettled = (finding: Finding, refused: string | null, now: Instant): Finding => ({
+  ...finding,
+  repair: finding.repair && {
+    ...finding.repair,
+    at: now.toISOString(),
+    outcome: refused === null ? 'done' : 'refused',
+    said: refused,
+  },
+});

@@ -1,0 +1,474 @@
+import { randomUUID } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import type { ApiKey } from '../../src/inventory/model.ts';
+import { inventoryInSlack } from '../../src/inventory/slack.ts';
+import { AskedTooOften, Later } from '../../src/kernel.ts';
+import { policySchema } from '../../src/policy.ts';
+import type { Issuer, Ports } from '../../src/ports.ts';
+import { askForCheck, checkAllForDrift, checkKey } from '../../src/reviews/check-drift.ts';
+import { askForRepair, repairFinding } from '../../src/reviews/repair.ts';
+import { reviewsInSlack } from '../../src/reviews/slack.ts';
+import { startRotation } from '../../src/rotation/start.ts';
+import { quick, useStage } from '../rotation/stage.ts';
+import { aKey, aPerson, given } from '../support/company.ts';
+import { deskOf, saying } from '../support/desk.ts';
+import { workOff } from '../support/jobs.ts';
+import { waitingJobs } from '../support/ports.ts';
+
+const stage = useStage(quick);
+const desk = deskOf(
+  () => stage.ports,
+  (door, ports) => {
+    inventoryInSlack(door, ports);
+    reviewsInSlack(door, ports);
+  },
+);
+const check = (key: ApiKey, ports: Ports = stage.ports) => checkKey(ports, { keyId: key.id });
+const findingsOf = (key: ApiKey) => stage.database.store.read((view) => view.findings.ofKey(key.id, 50));
+const openOf = async (key: ApiKey) =>
+  (await stage.database.store.read((view) => view.findings.openOfKey(key.id))).map((each) => each.kind);
+const finding = async (key: ApiKey) => (await findingsOf(key))[0]!;
+const keyNow = (key: ApiKey) => stage.database.store.read((view) => view.keys.get(key.id));
+const card = async (key: ApiKey) => saying(await desk.card('reviews.findings', key.id, { channel: 'security' }));
+const cardsShown = async (key: ApiKey) => {
+  const { rows } = await stage.database.store.pool.query<{ channel: string | null; person_id: string | null }>(
+    `select channel, person_id from card where subject = $1 and kind = 'reviews.findings'`,
+    [key.id],
+  );
+  return rows.map((each) => each.channel ?? each.person_id).sort();
+};
+const repairJobs = async () => (await waitingJobs(stage.database, 'reviews.repair')).length;
+/** Runs what was asked for, as the program does. */
+const work = (ports: Ports = stage.ports) =>
+  workOff(stage.database, ports, { only: (name) => name === 'reviews.repair' || name === 'reviews.check-key' });
+/** Somebody stores another value by hand, in the console of AWS. */
+const byHand = async (key: ApiKey, value = `by-hand-${randomUUID()}`) => {
+  const { VersionId } = await stage.bot.putSecretValue({ SecretId: key.secretId!, SecretString: value });
+  return { version: VersionId!, value };
+};
+/** A rotation has ended some time ago. */
+const rotated = async (key: ApiKey) => {
+  const ask = { keyId: key.id, reason: 'A test', emergency: false };
+  const { id } = await startRotation(stage.ports, stage.owner, ask);
+  await stage.work();
+  await stage.database.store.pool.query(`update rotation set ended_at = now() - interval '1 hour' where id = $1`, [id]);
+  return stage.rotation(id);
+};
+/** Somebody outside who can say whether a value works. */
+function vendor(says: Partial<Pick<Issuer, 'test' | 'identify'>>): Ports {
+  const selfMade = stage.ports.issuers.of('self-made')!;
+  const issuer: Issuer = {
+    ...selfMade,
+    name: 'vendor',
+    can: { ...selfMade.can, confirmDead: true, revoke: true },
+    test: async () => ({ verdict: 'works', evidence: 'vendor accepts it' }),
+    identify: async () => null,
+    ...says,
+  };
+  return { ...stage.ports, issuers: { ...stage.ports.issuers, of: () => issuer } };
+}
+const refuses = vendorSays('refused', 'vendor does not accept it (HTTP 401)');
+function vendorSays(verdict: 'works' | 'refused' | 'unclear', evidence: string) {
+  return () => vendor({ test: async () => ({ verdict, evidence }) });
+}
+
+describe('a key that is as the inventory says', () => {
+  test('has no finding, nothing is written and nobody is told, before and after a rotation', async () => {
+    const { key } = await stage.key();
+    const events = () => stage.database.store.read((view) => view.audit.list({ keyId: key.id }, 100));
+    const before = (await events()).rows.length;
+    await check(key);
+    expect((await events()).rows.length).toBe(before);
+    await rotated(key);
+    await check(await keyNow(key));
+    expect(await findingsOf(key)).toEqual([]);
+    expect(await cardsShown(key)).toEqual([]);
+  });
+});
+
+describe('what somebody changed by hand', () => {
+  test('in the value is found once, shown to the owner and the security channel, and taken over at a press', async () => {
+    const { key } = await stage.key({ lastFour: 'abcd' });
+    const { version, value } = await byHand(key);
+    await Promise.all([check(key), check(key), check(key)]);
+    await check(key);
+    expect(await openOf(key)).toEqual(['other-current']);
+    expect(await findingsOf(key)).toHaveLength(1);
+    expect(await cardsShown(key)).toEqual(['security', stage.owner.id].sort());
+    const shown = await card(key);
+    expect(shown).toContain(`Version ${version.slice(0, 8)} is AWSCURRENT; the inventory knows`);
+    expect(shown).toContain('reviews.repair');
+    expect(saying(await desk.press(stage.owner, 'inventory.show', key.id))).toContain('reviews.repair');
+
+    await desk.press(stage.owner, 'reviews.repair', (await finding(key)).id);
+    expect(await card(key)).toContain(`Being repaired for <@${stage.owner.slackId}>`);
+    await work();
+    expect(await keyNow(key)).toMatchObject({ currentVersion: version, lastFour: value.slice(-4), status: 'active' });
+    expect(await openOf(key)).toEqual([]);
+    expect(await card(key)).toMatch(new RegExp(`in order again[\\s\\S]*repaired by <@${stage.owner.slackId}>`));
+    expect(saying(await desk.press(stage.owner, 'inventory.show', key.id))).not.toContain('reviews.repair');
+    const { rows } = await stage.database.store.read((view) => view.audit.list({ keyId: key.id }, 100));
+    const actions = rows.filter((each) => each.action.startsWith('reviews.')).map((each) => each.action);
+    for (const action of ['reviews.find', 'reviews.repair', 'reviews.adopt', 'reviews.close'])
+      expect(actions).toContain(action);
+    expect(JSON.stringify([rows, shown, await findingsOf(key)])).not.toContain(value);
+    // What was taken over can be rotated like any other.
+    expect((await rotated(await keyNow(key))).status).toBe('done');
+    await check(await keyNow(key));
+    expect(await openOf(key)).toEqual([]);
+  });
+
+  test('in the value and back again: the finding closes by itself', async () => {
+    const { key, version } = await stage.key();
+    const other = await byHand(key);
+    await check(key);
+    expect(await openOf(key)).toEqual(['other-current']);
+    await stage.bot.updateSecretVersionStage({
+      SecretId: key.secretId!,
+      VersionStage: 'AWSCURRENT',
+      MoveToVersionId: version,
+      RemoveFromVersionId: other.version,
+    });
+    await check(key);
+    expect(await openOf(key)).toEqual([]);
+    expect((await finding(key)).closedAt).not.toBeNull();
+    expect(await card(key)).toContain('in order again');
+    await byHand(key);
+    await check(key);
+    expect((await findingsOf(key)).map((each) => each.closedAt === null)).toEqual([true, false]);
+  });
+
+  test('to another value once more after it was found: the repair takes over nothing that nobody has seen', async () => {
+    const { key, version } = await stage.key();
+    await byHand(key);
+    await check(key);
+    await askForRepair(stage.ports, stage.owner, (await finding(key)).id);
+    const later = await byHand(key);
+    await work();
+    expect((await keyNow(key)).currentVersion).toBe(version);
+    expect(await openOf(key)).toEqual(['other-current']);
+    expect(await card(key)).toContain(later.version.slice(0, 8));
+    await askForRepair(stage.ports, stage.owner, (await finding(key)).id);
+    await work();
+    expect((await keyNow(key)).currentVersion).toBe(later.version);
+  });
+
+  test('to a value that was retired: it is not taken over, the key has to be rotated', async () => {
+    const { key, version } = await stage.key();
+    const { newVersion } = await rotated(key);
+    await stage.bot.updateSecretVersionStage({
+      SecretId: key.secretId!,
+      VersionStage: 'AWSCURRENT',
+      MoveToVersionId: version,
+      RemoveFromVersionId: newVersion!,
+    });
+    await check(key);
+    expect(await openOf(key)).toEqual(['retired-current']);
+    expect(await card(key)).toContain('rotation.start');
+    await expect(askForRepair(stage.ports, stage.owner, (await finding(key)).id)).rejects.toThrow(/cannot repair this/);
+    expect((await keyNow(key)).currentVersion).toBe(newVersion);
+  });
+
+  test('in the labels: a stray AWSPENDING and a retired value that can be read are found, and their labels taken off', async () => {
+    const { key, version } = await stage.key();
+    await rotated(key);
+    await stage.bot.putSecretValue({
+      SecretId: key.secretId!,
+      SecretString: 'left-behind-by-somebody',
+      VersionStages: ['AWSPENDING'],
+    });
+    await stage.bot.updateSecretVersionStage({
+      SecretId: key.secretId!,
+      VersionStage: 'AWSPREVIOUS',
+      MoveToVersionId: version,
+    });
+    const before = await keyNow(key);
+    await check(key);
+    expect((await openOf(key)).sort()).toEqual(['retired-readable', 'stray-pending']);
+    for (const each of await findingsOf(key)) await askForRepair(stage.ports, stage.admin, each.id);
+    await work();
+    expect(await openOf(key)).toEqual([]);
+    const labels = Object.values(await stage.stages(key)).flat();
+    expect(labels).toEqual(['AWSCURRENT']);
+    expect(await keyNow(key)).toEqual(before);
+  });
+
+  test('away: a secret that is deleted or scheduled for it is found, and only people can repair that', async () => {
+    const { key } = await stage.key();
+    await stage.bot.deleteSecret({ SecretId: key.secretId!, RecoveryWindowInDays: 7 });
+    await check(key);
+    expect(await openOf(key)).toEqual(['secret-deleted']);
+    expect(await card(key)).not.toContain('reviews.repair');
+    await expect(askForRepair(stage.ports, stage.owner, (await finding(key)).id)).rejects.toThrow(/Restore it/);
+    await stage.bot.restoreSecret({ SecretId: key.secretId! });
+    await askForCheck(stage.ports, stage.owner, key.id);
+    await work();
+    expect(await openOf(key)).toEqual([]);
+    const { key: lost } = await stage.key();
+    await stage.bot.deleteSecret({ SecretId: lost.secretId!, ForceDeleteWithoutRecovery: true });
+    await check(lost);
+    expect(await openOf(lost)).toEqual(['secret-missing']);
+  });
+
+  test('while it is being rotated is no finding, nor what is seen while the key changes', async () => {
+    const { key } = await stage.key();
+    await byHand(key);
+    await startRotation(stage.ports, stage.owner, { keyId: key.id, reason: 'A test', emergency: false });
+    await check(key);
+    expect(await findingsOf(key)).toEqual([]);
+    const { key: other } = await stage.key();
+    const { version } = await byHand(other);
+    const changing: Ports = {
+      ...stage.ports,
+      secrets: {
+        ...stage.ports.secrets,
+        async describe(secretId) {
+          const found = await stage.ports.secrets.describe(secretId);
+          await given(stage.database.store, { keys: [{ ...other, currentVersion: version }] });
+          return found;
+        },
+      },
+    };
+    await check(other, changing);
+    expect(await findingsOf(other)).toEqual([]);
+  });
+
+  test('right after a rotation waits until everything has settled', async () => {
+    const { key } = await stage.key();
+    await startRotation(stage.ports, stage.owner, { keyId: key.id, reason: 'A test', emergency: false });
+    await stage.work();
+    await expect(check(key)).rejects.toBeInstanceOf(Later);
+  });
+});
+
+describe('what the provider says of the current value', () => {
+  const sold = (facts: Partial<ApiKey> = {}) => stage.key({ issuer: 'vendor', ...facts });
+
+  test('no: found when it is said twice, and the key has to be rotated', async () => {
+    const { key } = await sold();
+    await check(key, refuses());
+    expect(await openOf(key)).toEqual(['value-refused']);
+    expect(await card(key)).toMatch(/does not work: vendor does not accept it[\s\S]*rotation\.start/);
+    let asked = 0;
+    const { key: other } = await sold();
+    const flickering = vendor({
+      test: async () => ({ verdict: asked++ === 0 ? 'refused' : 'works', evidence: 'HTTP 401' }),
+    });
+    await check(other, flickering);
+    expect(await findingsOf(other)).toEqual([]);
+  });
+
+  test.each([
+    ['says neither yes nor no', vendorSays('unclear', 'HTTP 503')],
+    [
+      'does not answer',
+      () =>
+        vendor({
+          test: async () => {
+            throw new Error('no answer in time');
+          },
+        }),
+    ],
+  ])('when it %s, no finding begins and none ends', async (_name, ports) => {
+    const { key } = await sold();
+    await check(key, ports());
+    expect(await findingsOf(key)).toEqual([]);
+    await check(key, refuses());
+    const { id } = await finding(key);
+    await check(key, ports());
+    expect(await finding(key)).toMatchObject({ id, closedAt: null });
+    await check(key, vendor({}));
+    expect(await openOf(key)).toEqual([]);
+  });
+
+  test('that its id is another: taken over at a press', async () => {
+    const { key } = await sold({ providerKeyId: 'key-old' });
+    const ports = vendor({ identify: async () => 'key-new' });
+    await check(key, ports);
+    expect(await openOf(key)).toEqual(['provider-id-differs']);
+    await askForRepair(ports, stage.owner, (await finding(key)).id);
+    await work(ports);
+    expect((await keyNow(key)).providerKeyId).toBe('key-new');
+    expect(await openOf(key)).toEqual([]);
+  });
+
+  test('no, of a value that somebody stored by hand: it is not taken over', async () => {
+    const { key, version } = await sold();
+    await byHand(key);
+    await check(key, vendor({}));
+    await askForRepair(refuses(), stage.owner, (await finding(key)).id);
+    await work(refuses());
+    expect((await keyNow(key)).currentVersion).toBe(version);
+    expect(await card(key)).toContain('Not repaired: The provider does not accept it');
+  });
+
+  test('asks to be left alone: the check comes again later, and nobody asks until then', async () => {
+    const { key } = await sold();
+    const { key: other } = await sold();
+    const { providers } = policySchema.parse({
+      providers: { vendor: { kind: 'datadog', credential: 'vendor-admin' } },
+    });
+    const asks = vendor({
+      test: async () => {
+        throw new AskedTooOften('429', 60_000);
+      },
+    });
+    const limited: Ports = { ...asks, policy: { ...asks.policy, providers } };
+    await expect(check(key, limited)).rejects.toMatchObject({ retryInMs: 60_000 });
+    const calm: Ports = { ...vendor({}), policy: limited.policy };
+    const later = await check(other, calm).catch((error: unknown) => error);
+    expect(later).toBeInstanceOf(Later);
+    expect((later as Later).retryInMs).toBeGreaterThan(30_000);
+    expect(await findingsOf(key)).toEqual([]);
+  });
+});
+
+describe('when Secrets Manager does not answer', () => {
+  test('no finding begins and none ends', async () => {
+    const { key } = await stage.key();
+    const away = async () => {
+      throw new Error('Secrets Manager, DescribeSecret: TimeoutError');
+    };
+    const down: Ports = {
+      ...stage.ports,
+      secrets: { ...stage.ports.secrets, describe: away, read: away, policy: away },
+    };
+    await check(key, down);
+    expect(await findingsOf(key)).toEqual([]);
+    await byHand(key);
+    await check(key);
+    await check(key, down);
+    expect(await openOf(key)).toEqual(['other-current']);
+  });
+});
+
+describe('a repair', () => {
+  const stray = async () => {
+    const made = await stage.key();
+    const { VersionId } = await stage.bot.putSecretValue({
+      SecretId: made.key.secretId!,
+      SecretString: 'left-behind',
+      VersionStages: ['AWSPENDING'],
+    });
+    await check(made.key);
+    return { ...made, pending: VersionId!, id: (await finding(made.key)).id };
+  };
+
+  test('clicked twice, also at once, is done once; after it there is nothing to repair', async () => {
+    const { key, id } = await stray();
+    const before = await repairJobs();
+    const both = await Promise.allSettled([1, 2].map(() => askForRepair(stage.ports, stage.owner, id)));
+    expect(both.map((each) => each.status).sort()).toEqual(['fulfilled', 'rejected']);
+    await expect(askForRepair(stage.ports, stage.admin, id)).rejects.toThrow(/being repaired right now/);
+    expect((await repairJobs()) - before).toBe(1);
+    await work();
+    await expect(askForRepair(stage.ports, stage.owner, id)).rejects.toThrow(/in order again/);
+    expect(await openOf(key)).toEqual([]);
+  });
+
+  test('is for those who answer for the key; a contractor does not learn that it exists; a refusal is on record', async () => {
+    const { key, id, pending } = await stray();
+    const other = aPerson();
+    const contractor = aPerson({ tier: 'contractor' });
+    const gone = aPerson({ tier: 'administrator', status: 'left' });
+    await given(stage.database.store, { people: [other, contractor, gone] });
+    await expect(desk.press(other, 'reviews.repair', id)).rejects.toMatchObject({ code: 'not_allowed' });
+    await expect(desk.press(contractor, 'reviews.repair', id)).rejects.toMatchObject({ code: 'not_found' });
+    await expect(desk.press(gone, 'reviews.repair', id)).rejects.toMatchObject({ code: 'not_allowed' });
+    await expect(desk.press(other, 'reviews.check', key.id)).rejects.toMatchObject({ code: 'not_allowed' });
+    expect((await stage.stages(key))[pending]).toEqual(['AWSPENDING']);
+    const { rows } = await stage.database.store.read((view) =>
+      view.audit.list({ keyId: key.id, outcome: 'refused' }, 100),
+    );
+    expect(rows.map((each) => each.action).sort()).toEqual([
+      'reviews.check',
+      'reviews.repair',
+      'reviews.repair',
+      'reviews.repair',
+    ]);
+  });
+
+  test.each(['before', 'after'] as const)('whose worker dies %s the call is finished by the next', async (moment) => {
+    const { key, id } = await stray();
+    await askForRepair(stage.ports, stage.owner, id);
+    const dying: Ports = {
+      ...stage.ports,
+      secrets: {
+        ...stage.ports.secrets,
+        async move(...how) {
+          if (moment === 'after') await stage.ports.secrets.move(...how);
+          throw new Error('the worker died here');
+        },
+      },
+    };
+    await expect(repairFinding(dying, { findingId: id })).rejects.toThrow('the worker died here');
+    await work();
+    expect(await openOf(key)).toEqual([]);
+    expect(Object.values(await stage.stages(key)).flat()).toEqual(['AWSCURRENT']);
+    expect((await finding(key)).repair).toMatchObject({ by: stage.owner.id, outcome: 'done' });
+  });
+
+  test('touches nothing when a rotation has started meanwhile', async () => {
+    const { key, id, pending } = await stray();
+    await askForRepair(stage.ports, stage.owner, id);
+    await startRotation(stage.ports, stage.owner, { keyId: key.id, reason: 'A test', emergency: false });
+    await work();
+    expect((await stage.stages(key))[pending]).toEqual(['AWSPENDING']);
+    await expect(askForRepair(stage.ports, stage.owner, id)).rejects.toThrow(/A rotation of this key is running/);
+  });
+
+  test('that nobody heard of again can be asked for again', async () => {
+    const { id } = await stray();
+    await askForRepair(stage.ports, stage.owner, id);
+    await stage.database.store.pool.query(
+      `update finding set repair = repair || jsonb_build_object('askedAt', '2026-01-01T00:00:00.000Z') where id = $1`,
+      [id],
+    );
+    await expect(askForRepair(stage.ports, stage.owner, id)).resolves.toBeDefined();
+    await work();
+  });
+});
+
+describe('the daily check', () => {
+  test('looks at every active key in the store, each once however often it is run, and closes what a retired key had', async () => {
+    const { key } = await stage.key();
+    const elsewhere = aKey(stage.owner, { storage: 'elsewhere', secretId: null });
+    await given(stage.database.store, { keys: [elsewhere] });
+    await byHand(key);
+    await checkAllForDrift(stage.ports);
+    await checkAllForDrift(stage.ports);
+    const jobs = await waitingJobs(stage.database, 'reviews.check-key');
+    expect(jobs.filter((job) => job.payload.keyId === key.id)).toMatchObject([{ lane: 'bulk' }]);
+    expect(jobs.filter((job) => job.payload.keyId === elsewhere.id)).toEqual([]);
+    await check(key);
+    expect(await openOf(key)).toEqual(['other-current']);
+    await given(stage.database.store, { keys: [{ ...key, status: 'retired', nextRotationAt: null }] });
+    await check(key);
+    expect(await openOf(key)).toEqual([]);
+  });
+
+  test('has the area that writes policies look at one that is left over although nobody has access', async () => {
+    const { key } = await stage.key();
+    await check(key);
+    const asked = async () =>
+      (await waitingJobs(stage.database, 'access.apply')).filter((job) => job.payload.keyId === key.id).length;
+    expect(await asked()).toBe(0);
+    await stage.bot.putResourcePolicy({
+      SecretId: key.secretId!,
+      ResourcePolicy: JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Sid: 'Somebody',
+            Effect: 'Allow',
+            Principal: { AWS: 'arn:aws:iam::123456789012:role/somebody' },
+            Action: 'secretsmanager:GetSecretValue',
+            Resource: '*',
+          },
+        ],
+      }),
+    });
+    await check(key);
+    expect(await asked()).toBe(1);
+  });
+});
