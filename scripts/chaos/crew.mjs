@@ -87,7 +87,11 @@ export function crewOf(stage, { size, env, folder, say }) {
     startMs: () => startMs,
     /** Waits until so many work. */
     async ready(count) {
-      while (crew.filter((each) => each.ready).length < count) await sleep(20);
+      const patience = performance.now() + 120_000;
+      while (crew.filter((each) => each.ready).length < count) {
+        if (performance.now() > patience) throw new Error(`the workers do not start; see their logs in ${folder}`);
+        await sleep(20);
+      }
     },
     allKilled: (next) => crew.map((member) => kill(member, next)).join(', '),
     kill: (share, next) => kill(memberAt(share), next),
