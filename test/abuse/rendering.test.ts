@@ -19,6 +19,7 @@ import { problemsOfBlocks, problemsOfView } from '../../src/local/slack/limits.t
 import { opened as openedCase } from '../../src/offboarding/model.ts';
 import { type Person, tiers } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
+import { type FindingKind, findingKinds, found } from '../../src/reviews/model.ts';
 import { drafted } from '../../src/rotation/campaign-model.ts';
 import { listed } from '../../src/rotation/deploy-model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
@@ -167,6 +168,17 @@ beforeAll(async () => {
           newLastFour: '`*_~',
         };
         await tx.rotations.save(rotation);
+        for (const kind of Object.keys(findingKinds) as FindingKind[]) {
+          const finding = found(newId('finding'), key.id, kind, { sentence: long, facts: { version: long } }, tx.now);
+          const repair = {
+            by: admin.id,
+            askedAt: tx.now.toISOString(),
+            at: null,
+            outcome: 'refused',
+            said: long,
+          } as const;
+          await tx.findings.save({ ...finding, repair });
+        }
         const report = {
           keyId: key.id,
           which: null,
@@ -337,6 +349,7 @@ const about: Record<string, keyof World['ids'] | 'none'> = {
   'rotation.overdue': 'key',
   'rotation.blocked': 'key',
   campaign: 'campaign',
+  reviews: 'key',
   offboarding: 'case',
   incidents: 'incident',
   digest: 'person',

@@ -2,6 +2,7 @@ import { expect, it } from 'vitest';
 import { applyGrants } from '../../src/access/apply.ts';
 import { day, type Id } from '../../src/kernel.ts';
 import { seedAdministrators, seedCompany, seedWorkspace } from '../../src/local/seed.ts';
+import { checkKey } from '../../src/reviews/check-drift.ts';
 import { usePorts, waitingJobs } from '../support/ports.ts';
 
 const test = usePorts();
@@ -72,6 +73,13 @@ it('is a company with something overdue, something due soon, and every secret re
   const openai = await test.ports.store.read((view) => view.keys.search('openai staging', 5));
   expect(openai).toMatchObject([{ ownerId: olivia.id, environment: 'staging', storage: 'secrets-manager' }]);
   expect(keys.filter((key) => key.ownerId === olivia.id && key.issuer === 'self-made')).toHaveLength(2);
+});
+
+it('is as its inventory says: the daily comparison finds nothing', async () => {
+  for (const { id } of (await company()).keys) {
+    await checkKey(test.ports, { keyId: id });
+    expect(await test.ports.store.read((view) => view.findings.ofKey(id, 9))).toEqual([]);
+  }
 });
 
 it('leaves the jobs that open its grants and show its waiting request, and the grants then open', async () => {

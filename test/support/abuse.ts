@@ -15,7 +15,8 @@ export async function tablesOf(pool: pg.Pool): Promise<string[]> {
 }
 
 /** What people could have changed: everything but the log, what came in, and what the machine does by itself. */
-const ours = /^public\.(person|api_key|access_request|access_grant|rotation|offboarding_case|hr_message|incident)$/;
+const ours =
+  /^public\.(person|api_key|access_request|access_grant|rotation|offboarding_case|hr_message|incident|finding)$/;
 /** All facts as one text, to see whether anything has changed. */
 export async function factsOf(pool: pg.Pool): Promise<string> {
   const parts: string[] = [];
