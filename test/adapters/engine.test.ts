@@ -25,7 +25,7 @@ afterEach(async () => {
 async function worker(
   home: QueueHome,
   run: (work: Work) => Promise<void>,
-  options: { leaseMs?: number; onDead?: (work: Work, error: string) => Promise<void> } = {},
+  options: { leaseMs?: number; pollMs?: number; onDead?: (work: Work, error: string) => Promise<void> } = {},
 ): Promise<Engine> {
   const queues = openQueues(home, () => {});
   const handlers = Object.fromEntries(
@@ -40,7 +40,7 @@ async function worker(
     handlers,
     leaseMs: options.leaseMs ?? 2_000,
     recoverMs: 500,
-    pollMs: 200,
+    pollMs: options.pollMs ?? 200,
     log: () => {},
     onDead: options.onDead ?? (async () => {}),
   });
@@ -145,6 +145,20 @@ for (const [name, home, needsRedis] of homes) {
         "select failures from work where name = 'access.notice'",
       );
       expect(rows[0]!.failures).toBe(0);
+    });
+
+    it('that says "later" for a moment comes back after that moment, not at the next look for work', async () => {
+      let tries = 0;
+      await worker(
+        home(),
+        async () => {
+          if (++tries < 5) throw new Later('not yet', 10);
+        },
+        { pollMs: 60_000 },
+      );
+      await add(1);
+      await until(async () => (await statuses())[0]?.status === 'done');
+      expect(tries).toBe(5);
     });
 
     it('that outlives its lease is taken over, and the late worker cannot finish it', async () => {

@@ -63,7 +63,10 @@ export function engine(options: EngineOptions): Engine {
       await ledger.finish(work);
       options.onRun?.(work.name, 'done', seconds());
     } catch (error) {
-      if (error instanceof Later) return ledger.postpone(work, error.retryInMs);
+      if (error instanceof Later) {
+        await ledger.postpone(work, error.retryInMs);
+        return lookIn(error.retryInMs);
+      }
       if (error instanceof Refusal) {
         // A refusal is final and was recorded by the store; there is nothing to try again.
         log('info', `${work.name} was refused: ${error.sentence}`, { workId });
@@ -94,6 +97,15 @@ export function engine(options: EngineOptions): Engine {
         resolve();
       };
     });
+  };
+
+  /** What was put back for less than the time between two looks is looked for when it is due, not at the next look. */
+  const lookIn = (ms: number) => {
+    if (ms >= pollMs) return;
+    setTimeout(() => {
+      dirty = true;
+      wake();
+    }, ms).unref();
   };
 
   /** Says each trouble once until it is over, however often the loop comes by. */
