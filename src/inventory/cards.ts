@@ -117,6 +117,8 @@ async function storyOf(view: View, key: ApiKey, viewer: Person): Promise<Story> 
   return { key, owner, grants, rotation, history, consumers, findings, people, now: view.now };
 }
 
+const makers: Record<string, string> = { person: 'made by a person', 'self-made': 'made by Keysteward' };
+
 /** Everything about one key that this person may see, and what they can do with it. */
 export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy: Policy): Promise<Message> {
   const story = await storyOf(view, key, viewer);
@@ -133,7 +135,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
       ['Stored in', storedIn(key)],
       ['Ends with', key.lastFour ? code(`…${key.lastFour}`) : md`not known`],
       ['Risk', md`${typed(risk)}: ${typed(reasons.join('; '), 400)}`],
-      ['New values', key.issuer === 'person' ? md`made by a person` : md`made by Keysteward`],
+      ['New values', typed(makers[key.issuer] ?? `from ${key.issuer}`)],
       ['Last rotated', key.lastRotatedAt ? when(key.lastRotatedAt, 'date') : md`never`],
       ['Next rotation', md`${dueLine(key, now)}${heldBack(key, now)}${waits ? md` · :hourglass: ${waits}` : md``}`],
       ['Made', lifetime(key)],

@@ -27,7 +27,7 @@ import {
 } from './model.ts';
 import { pagesNow, whyNotPage } from './pages-model.ts';
 import { type PersonStory, personMessage } from './person-cards.ts';
-import type { Finding } from './preflight-model.ts';
+import type { Check } from './preflight-model.ts';
 import { waitsNow } from './waits-model.ts';
 import { holdInWords, holdsInWords, openingFor, waitsFor } from './windows-model.ts';
 
@@ -363,17 +363,17 @@ function buttonsOf(story: Story) {
   return buttons.length > 0 ? [block.buttons(...buttons)] : [];
 }
 
-const levelWords: Record<Finding['level'], [icon: Mrkdwn, heading: Mrkdwn]> = {
+const levelWords: Record<Check['level'], [icon: Mrkdwn, heading: Mrkdwn]> = {
   blocking: [md`:no_entry_sign:`, md`*Missing*`],
   warning: [md`:warning:`, md`*Mind*`],
   ok: [md`:white_check_mark:`, md`*In order*`],
 };
 
 /** What is known before a key is rotated: first what is missing, with what to do. */
-export function findingBlocks(findings: Finding[]): KnownBlock[] {
+export function checkBlocks(checks: Check[]): KnownBlock[] {
   return (['blocking', 'warning', 'ok'] as const).flatMap((level) => {
     const [icon, heading] = levelWords[level];
-    const lines = findings
+    const lines = checks
       .filter((each) => each.level === level)
       .map(
         ({ sentence, whatToDo }) =>

@@ -6,7 +6,7 @@ import { asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { findingBlocks } from './cards.ts';
+import { checkBlocks } from './cards.ts';
 import { startDrill } from './drill.ts';
 import { drillCards, resultBlocks, resultsIn } from './drill-cards.ts';
 import { preflight } from './preflight.ts';
@@ -71,9 +71,9 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
     });
     // As in an emergency, there is no grace.
     const ungraced = { ...policy, rotation: { ...policy.rotation, graceMinutes: 0 } };
-    const findings = await preflight({ ...ports, policy: ungraced }, chosen);
-    const head = [block.text(md`*${typed(key.name, 200)}*`), ...findingBlocks(findings)];
-    if (whyNotGo(findings, false)) {
+    const checks = await preflight({ ...ports, policy: ungraced }, chosen);
+    const head = [block.text(md`*${typed(key.name, 200)}*`), ...checkBlocks(checks)];
+    if (whyNotGo(checks, false)) {
       return page('Not yet', [...head, block.small(md`Nothing was touched.`)]);
     }
     const whose = owner ? mention(owner.slackId) : md`nobody`;

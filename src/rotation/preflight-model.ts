@@ -9,7 +9,7 @@ import { endedByHand, madeByHand } from './waits-model.ts';
 import { holdInWords, holdsInWords, momentInWords, openingFor, whyNotHeld } from './windows-model.ts';
 
 /** One thing that is known before anything is touched: that it is in order, what it will mean, or that it is missing. */
-export interface Finding {
+export interface Check {
   level: 'ok' | 'warning' | 'blocking';
   sentence: string;
   /** What somebody can do about it; empty when there is nothing to do. */
@@ -50,9 +50,9 @@ interface IssuerFacts {
   };
 }
 
-const ok = (sentence: string): Finding => ({ level: 'ok', sentence, whatToDo: '' });
-const warning = (sentence: string, whatToDo = ''): Finding => ({ level: 'warning', sentence, whatToDo });
-const blocking = (sentence: string, whatToDo: string): Finding => ({ level: 'blocking', sentence, whatToDo });
+const ok = (sentence: string): Check => ({ level: 'ok', sentence, whatToDo: '' });
+const warning = (sentence: string, whatToDo = ''): Check => ({ level: 'warning', sentence, whatToDo });
+const blocking = (sentence: string, whatToDo: string): Check => ({ level: 'blocking', sentence, whatToDo });
 
 /** Why this secret cannot take a new version from us, or from AWS where AWS is to make it, in words and with what to do, or null. */
 export function whyNotStage(
@@ -81,8 +81,8 @@ export function whyNotStage(
 export function missingOutside(
   { key, issuer, previous }: Pick<Inside, 'key' | 'issuer' | 'previous'>,
   outside: Outside,
-): Finding[] {
-  const found: Finding[] = [];
+): Check[] {
+  const found: Check[] = [];
   if (outside.secret === 'unknown') {
     found.push(
       warning('Secrets Manager did not say whether the secret is in order.', 'It is looked at again at the start.'),
@@ -135,7 +135,7 @@ function leftBehind(key: ApiKey, previous: Rotation | null): boolean {
 }
 
 /** Everything that is known before this key is rotated: what is missing, what will break, who is told, what updates itself. */
-export function findingsFor(inside: Inside, outside: Outside, policy: Policy, now: Instant): Finding[] {
+export function checksFor(inside: Inside, outside: Outside, policy: Policy, now: Instant): Check[] {
   const { key, running, issuer } = inside;
   const forGood = whyNotRotate(key, running, true, policy, now) ?? whyNotIssue(key, issuer);
   if (forGood) return [blocking(forGood.sentence, '')];
@@ -154,7 +154,7 @@ export function findingsFor(inside: Inside, outside: Outside, policy: Policy, no
   ];
 }
 
-function whenItStarts(key: ApiKey, policy: Policy, now: Instant): Finding[] {
+function whenItStarts(key: ApiKey, policy: Policy, now: Instant): Check[] {
   const { at, holds, despite } = openingFor(key, policy, now);
   if (despite.length > 0)
     return [warning(`It does not wait for ${holdInWords(despite[0]!)}: its provider ends it before.`)];
@@ -164,7 +164,7 @@ function whenItStarts(key: ApiKey, policy: Policy, now: Instant): Finding[] {
 }
 
 /** How the new value comes to be and what becomes of the old one. */
-function whatChanges({ key, issuer }: Inside, policy: Policy): Finding[] {
+function whatChanges({ key, issuer }: Inside, policy: Policy): Check[] {
   const { graceMinutes } = policy.rotation;
   const { can, credential, name } = issuer!;
   if (can.rotatesItself) {
@@ -193,7 +193,7 @@ const named = (consumers: Consumer[]) =>
     .join(', ') + (consumers.length > 5 ? ` and ${consumers.length - 5} more` : '');
 
 /** What updates itself, and what breaks unless somebody acts. */
-function whoUsesIt({ consumers }: Inside): Finding[] {
+function whoUsesIt({ consumers }: Inside): Check[] {
   const by = (kind: Consumer['kind']) => consumers.filter((each) => each.kind === kind);
   const [itself, hooked, byHand] = [by('reads-store'), by('webhook'), by('person')];
   return [
@@ -213,7 +213,7 @@ function whoUsesIt({ consumers }: Inside): Finding[] {
   ];
 }
 
-function whoIsTold({ owner, holders }: Inside, policy: Policy): Finding {
+function whoIsTold({ owner, holders }: Inside, policy: Policy): Check {
   const people = holders === 1 ? '1 person has' : `${holders} people have`;
   const access = `${people} access to it and can fetch the new value.`;
   if (owner?.status === 'active') return ok(`Whoever asks and its owner, ${owner.name}, see each step. ${access}`);
@@ -224,8 +224,8 @@ function whoIsTold({ owner, holders }: Inside, policy: Policy): Finding {
 }
 
 /** Why it cannot be started, with all that is missing in one sentence each, or null. */
-export function whyNotGo(findings: Finding[], emergency: boolean): Refusal | null {
-  const missing = findings.filter((each) => each.level === 'blocking' && !(emergency && each.emergencyPasses));
+export function whyNotGo(checks: Check[], emergency: boolean): Refusal | null {
+  const missing = checks.filter((each) => each.level === 'blocking' && !(emergency && each.emergencyPasses));
   if (missing.length === 0) return null;
   const sentences = missing.map((each) => `${each.sentence} ${each.whatToDo}`.trim());
   return new Refusal('conflict', sentences.join(' '));

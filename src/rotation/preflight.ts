@@ -1,7 +1,7 @@
 import type { ApiKey } from '../inventory/model.ts';
 import type { Id } from '../kernel.ts';
 import type { Issuer, Ports, View } from '../ports.ts';
-import { type Finding, findingsFor, type Inside, type Outside } from './preflight-model.ts';
+import { type Check, checksFor, type Inside, type Outside } from './preflight-model.ts';
 
 type LookPorts = Pick<Ports, 'issuers' | 'secrets'>;
 
@@ -9,12 +9,12 @@ type LookPorts = Pick<Ports, 'issuers' | 'secrets'>;
 export async function preflight(
   ports: LookPorts & Pick<Ports, 'store' | 'policy'>,
   keyId: Id<'key'>,
-): Promise<Finding[]> {
+): Promise<Check[]> {
   const { inside, now } = await ports.store.read(async (view) => ({
     inside: await insideOf(view, ports, await view.keys.get(keyId)),
     now: view.now,
   }));
-  return findingsFor(inside, await lookOutside(ports, inside.key), ports.policy, now);
+  return checksFor(inside, await lookOutside(ports, inside.key), ports.policy, now);
 }
 
 /** What the inventory knows. */

@@ -7,7 +7,7 @@ import { type Id, isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { campaignCauses } from './campaign-model.ts';
-import { causeWords, findingBlocks, rotationCards } from './cards.ts';
+import { causeWords, checkBlocks, rotationCards } from './cards.ts';
 import { confirmDeleted } from './confirm-deleted.ts';
 import { deploymentInSlack } from './deploy-slack.ts';
 import { drillsInSlack } from './drill-slack.ts';
@@ -98,9 +98,9 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
         ...questions(person),
       ]);
     }
-    const findings = await preflight(ports, chosen.id);
-    const forGood = whyNotGo(findings, true);
-    const forNow = whyNotGo(findings, false);
+    const checks = await preflight(ports, chosen.id);
+    const forGood = whyNotGo(checks, true);
+    const forNow = whyNotGo(checks, false);
     const head = [
       block.text(md`*${typed(chosen.name, 200)}*`),
       ...block.facts([
@@ -108,7 +108,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
         ['Value ends with', chosen.lastFour ? md`…${typed(chosen.lastFour)}` : md`not known`],
         ['Last rotated', chosen.lastRotatedAt ? when(chosen.lastRotatedAt, 'date') : md`never`],
       ]),
-      ...findingBlocks(findings),
+      ...checkBlocks(checks),
     ];
     if (forGood) {
       return page('Not yet', [

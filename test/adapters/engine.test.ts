@@ -8,7 +8,7 @@ import { workLedger } from '../../src/adapters/postgres/work.ts';
 import { type JobName, jobs } from '../../src/jobs.ts';
 import { Later, newId } from '../../src/kernel.ts';
 import { freePort } from '../../src/local/free-port.ts';
-import { defaultPolicy } from '../../src/policy.ts';
+import { defaultPolicy, policySchema } from '../../src/policy.ts';
 import type { Work } from '../../src/ports.ts';
 import { useDatabase } from '../support/database.ts';
 import { wireTo } from '../support/proxy.ts';
@@ -328,6 +328,16 @@ describe('schedules', () => {
       'select count(*)::int late from schedule where next_at <= now()',
     );
     expect(next[0]!.late).toBe(0);
+  });
+
+  it('are forgotten when the policy takes a job off them', async () => {
+    const withDrills = policySchema.parse({ rotation: { drill: { cron: '0 10 1 * *' } } });
+    const drills = async () =>
+      (await database.store.pool.query("select 1 from schedule where name = 'rotation.drill'")).rowCount;
+    await workLedger(database.store.pool, withDrills).runSchedules();
+    expect(await drills()).toBe(1);
+    await workLedger(database.store.pool, defaultPolicy).runSchedules();
+    expect(await drills()).toBe(0);
   });
 });
 

@@ -4,7 +4,7 @@ import { newId } from '../../src/kernel.ts';
 import type { Policy } from '../../src/policy.ts';
 import type { Issuer, Ports } from '../../src/ports.ts';
 import { preflight } from '../../src/rotation/preflight.ts';
-import { findingsFor, type Inside, type Outside, whyNotGo } from '../../src/rotation/preflight-model.ts';
+import { checksFor, type Inside, type Outside, whyNotGo } from '../../src/rotation/preflight-model.ts';
 import { rotationInSlack } from '../../src/rotation/slack.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
@@ -38,7 +38,7 @@ const consumer = (name: string, kind: Consumer['kind']): Consumer => ({
   removedAt: null,
 });
 const found = (more: { inside?: Partial<Inside>; outside?: Partial<Outside>; policy?: Policy } = {}) =>
-  findingsFor({ ...inside, ...more.inside }, { ...outside, ...more.outside }, more.policy ?? quick, now);
+  checksFor({ ...inside, ...more.inside }, { ...outside, ...more.outside }, more.policy ?? quick, now);
 const blocking = (...args: Parameters<typeof found>) => found(...args).filter((each) => each.level === 'blocking');
 const under = (rules: Partial<Policy['rotation']>): Policy => ({ ...quick, rotation: { ...quick.rotation, ...rules } });
 

@@ -184,7 +184,11 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
         const { rows: clock } = await client.query<{ now: Date }>('select now() as now');
         const now = clock[0]!.now;
         let added = 0;
-        for (const name of schedulesKnown ? [] : (Object.keys(jobs) as JobName[])) {
+        const names = schedulesKnown ? [] : (Object.keys(jobs) as JobName[]);
+        // What the policy has taken off the schedule; a job that only a newer program knows is left alone.
+        const unscheduled = names.filter((name) => !cronOf(name, policy));
+        if (unscheduled.length > 0) await client.query('delete from schedule where name = any($1)', [unscheduled]);
+        for (const name of names) {
           const cron = cronOf(name, policy);
           if (!cron) continue;
           await client.query(
