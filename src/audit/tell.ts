@@ -73,6 +73,7 @@ const words = {
   'rotation.begin': 'Begin a step of a rotation',
   'rotation.generate': 'Make a new value and store it',
   'rotation.create': 'Have a new value made by the provider',
+  'rotation.find-orphan': 'Find what an earlier try left at the provider, to remove it',
   'rotation.remove-orphan': 'Remove what an earlier try left at the provider',
   'rotation.test': 'Test the new value',
   'rotation.promote': 'Hand out the new value',

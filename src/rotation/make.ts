@@ -16,11 +16,18 @@ export async function orphanRemoved(run: Run, token: string, isStored: boolean):
   const [found] = await issuer.find(key, [label]);
   const target = found?.providerKeyId ?? issuedOf(rotation, token)?.providerKeyId;
   if (!target) return false;
+  // Whoever dies right after the call leaves nothing to find, so the log says beforehand what is about to go.
+  const noted = await noteDown(
+    run,
+    'rotation.find-orphan',
+    { providerKeyId: target, label, issuer: issuer.name },
+    (each) => each,
+  );
   failpoint('rotation.generate:remove-before');
   await issuer.revoke(key, { providerKeyId: target, value: null });
   failpoint('rotation.generate:remove-after');
   const evidence = `${target} at ${issuer.name}, left behind by an earlier try, was removed`;
-  await journal(run, (each, now) => partDone(unnamed(ended(each, target), token), evidence, now), {
+  await journal(noted, (each, now) => partDone(unnamed(ended(each, target), token), evidence, now), {
     facts: { providerKeyId: target, label },
     action: 'rotation.remove-orphan',
   });

@@ -213,6 +213,9 @@ describe.each(Object.keys(shapes))('a worker killed with SIGKILL around every ca
     expect(steps.filter((step) => !passed.includes(step))).toEqual([]);
     for (const once of ['rotation.create', 'rotation.confirm', 'rotation.retire', 'rotation.promote'])
       expect([once, trail.filter((each) => each === once).length]).toEqual([once, 1]);
+    // Also where the worker died with the answer: what went is on record all the same.
+    const removes = forth.shape.forth.some(([place]) => place.endsWith(':remove-after'));
+    expect(trail.includes('rotation.find-orphan')).toBe(removes);
     expect(cards.at(-1)).toMatch(/Rotated: .*The new value works; the old one is dead/s);
   });
 

@@ -193,7 +193,11 @@ describe('a rotation at a provider', () => {
     const id = await here.rotate();
     await stage.work({ ports: here.ports });
     expect(await stage.rotation(id)).toMatchObject({ status: 'done', attempt: 1 });
-    expect((await stage.trail(id)).map((each) => each.action)).toContain('rotation.remove-orphan');
+    const trail = (await stage.trail(id)).map((each) => each.action);
+    expect(trail.filter((each) => each.endsWith('-orphan'))).toEqual([
+      'rotation.find-orphan',
+      'rotation.remove-orphan',
+    ]);
     expect(here.fake.world.live()).toEqual([await here.current()]);
   });
 

@@ -63,8 +63,9 @@ export async function waitingJobs(
     payload: Record<string, unknown>;
     run_at: Date;
     lane: string;
-  }>(`select name, payload, run_at, lane from work where status = 'waiting' and name like $1 order by created_at, id`, [
-    `${prefix}%`,
-  ]);
+  }>(
+    `select name, payload, run_at, lane from work where status = 'waiting' and name like $1 order by created_at, run_at, id`,
+    [`${prefix}%`],
+  );
   return rows.map(({ run_at, ...rest }) => ({ ...rest, runAt: run_at }));
 }

@@ -67,7 +67,7 @@ export function filtered(secrets: readonly StoredSecret[], filters: Filters = []
 
 type Sorting = Pick<Input<'ListSecrets'>, 'SortBy' | 'SortOrder'>;
 
-/** Creation order unless asked otherwise; ties by ARN, so that pages never overlap. */
+/** Creation order unless asked otherwise, and among equals; those that came in the same millisecond keep theirs. */
 export function sorted(secrets: readonly StoredSecret[], { SortBy, SortOrder }: Sorting = {}): StoredSecret[] {
   const rank = (secret: StoredSecret): string | number => {
     if (SortBy === 'name') return secret.name;
@@ -77,8 +77,7 @@ export function sorted(secrets: readonly StoredSecret[], { SortBy, SortOrder }: 
   };
   const ascending = [...secrets].sort((a, b) => {
     const [x, y] = [rank(a), rank(b)];
-    if (x !== y) return x < y ? -1 : 1;
-    return a.arn < b.arn ? -1 : 1;
+    return x === y ? 0 : x < y ? -1 : 1;
   });
   return SortOrder === 'desc' ? ascending.reverse() : ascending;
 }
