@@ -147,6 +147,8 @@ export interface RotationReads extends Rows<Rotation> {
   runningOf(keyId: string): Promise<Rotation | null>;
   /** Newest first. */
   ofKey(keyId: string, limit: number): Promise<Rotation[]>;
+  /** Of all keys of this issuer. */
+  runningAt(issuer: string): Promise<Rotation[]>;
   /** Every rotation that this incident, case or person caused. */
   ofCause(causeId: string): Promise<Rotation[]>;
   /** Drills that began since then, or ever; newest first. */

@@ -1,9 +1,9 @@
-import { failpoint, type Secret } from '../kernel.ts';
+import { after, failpoint, type Instant, minute, type Secret } from '../kernel.ts';
 import { allEndedAtProvider } from './end.ts';
 import { ended, issuedOf, labelOf, mayMakeRoom, named, unnamed } from './issued-model.ts';
 import { journal, noteDown, type Run, stillOurs } from './journal.ts';
 import type { Stages } from './labels-model.ts';
-import { givenUp, partDone } from './moves-model.ts';
+import { givenUp, heldUp, partDone } from './moves-model.ts';
 
 /**
  * What an earlier try of this attempt left at the provider, and nobody can use: its answer was lost, or the worker died
@@ -46,6 +46,20 @@ export async function roomMade(run: Run, stages: Stages): Promise<boolean> {
   return !(await allEndedAtProvider(run, going));
 }
 
+/**
+ * When to look again at a provider that is full: other rotations there have made their new keys and will end the old ones.
+ * An emergency waits only for such as have no grace either. Null when nobody makes room.
+ */
+async function roomComes({ ports, rotation, key, issuer, now }: Run): Promise<Instant | null> {
+  const { keyLimit } = issuer.can;
+  if (keyLimit === null || (await issuer.list(key)).length < keyLimit) return null;
+  const others = await ports.store.read((view) => view.rotations.runningAt(issuer.name));
+  const making = others.filter(
+    (each) => each.id !== rotation.id && each.step !== 'generate' && (each.emergency || !rotation.emergency),
+  );
+  return making.length > 0 ? after(now, rotation.emergency ? 5_000 : 5 * minute) : null;
+}
+
 /** Has a value made, and writes down what its maker calls it before anything can happen to it. Null when it is refused. */
 export async function makeValue(run: Run, token: string): Promise<{ run: Run; value: Secret } | null> {
   const { rotation, key, issuer } = run;
@@ -55,6 +69,15 @@ export async function makeValue(run: Run, token: string): Promise<{ run: Run; va
   const made = await issuer.create(key, labelOf(rotation));
   failpoint('rotation.generate:create-after');
   if ('refused' in made) {
+    const until = await roomComes(run);
+    if (until) {
+      const why = `${issuer.name} allows ${issuer.can.keyLimit} keys and has them all; another rotation there is about to end one`;
+      await journal(run, (each, now) => heldUp(each, why, until, now), {
+        action: 'rotation.wait',
+        facts: { why, until },
+      });
+      return null;
+    }
     // What it has taken over from another rotation is not left lying about.
     await journal(run, (each, now) => givenUp(each, made.refused, 'old', now));
     return null;

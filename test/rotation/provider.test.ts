@@ -6,7 +6,7 @@ import { addConsumer } from '../../src/inventory/record-consumer.ts';
 import { policySchema } from '../../src/policy.ts';
 import type { Issuer, Ports, Secrets } from '../../src/ports.ts';
 import { findDue } from '../../src/rotation/find-due.ts';
-import { conditionInWords, type Rotation } from '../../src/rotation/model.ts';
+import { conditionInWords, openRecord, type Rotation } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startRotation } from '../../src/rotation/start.ts';
@@ -232,6 +232,59 @@ describe('a rotation at a provider', () => {
     const failed = await stage.rotation(id);
     expect(failed).toMatchObject({ status: 'failed', condition: 'old' });
     expect(failed.failure).toMatch(/already has 8 keys here and allows 8/);
+  });
+
+  test('at a provider that is full waits for another one there to end its old key, and says so; an emergency does not', async () => {
+    const here = await scene('acme', { graceMinutes: 60 });
+    const { pool } = stage.database.store;
+    const known = async (name: string) => {
+      const { key } = await stage.key({ issuer: 'acme' });
+      const value = chance();
+      here.fake.world.make(name, value, { id: name });
+      const { VersionId } = await stage.bot.putSecretValue({ SecretId: key.secretId!, SecretString: value });
+      await pool.query('update api_key set current_version = $2, provider_key_id = $3 where id = $1', [
+        key.id,
+        VersionId,
+        name,
+      ]);
+      return key;
+    };
+    await pool.query("update api_key set provider_key_id = 'key_old' where id = $1", [here.key.id]);
+    const [second, third] = [await known('key_second'), await known('key_third')];
+    for (let i = 0; i < 4; i++) here.fake.world.make(`other ${i}`, chance());
+    const rotate = (key: ApiKey, emergency: boolean) =>
+      startRotation(here.ports, stage.owner, { keyId: key.id, reason: 'A test', emergency });
+    const first = await here.rotate();
+    const waits = (await rotate(second, false)).id;
+    const urgent = (await rotate(third, true)).id;
+    await pool.query("update work set run_at = now() + interval '1 hour' where payload ->> 'rotationId' = $1", [
+      urgent,
+    ]);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(first)).toMatchObject({ status: 'running', step: 'grace' });
+    const waiting = await stage.rotation(waits);
+    expect(waiting).toMatchObject({
+      status: 'running',
+      step: 'generate',
+      condition: 'old',
+      tried: [expect.any(String)],
+    });
+    expect(waiting.continuesAt!.getTime()).toBeGreaterThan(waiting.touchedAt.getTime());
+    expect(openRecord(waiting)!.evidence).toMatch(/allows 8 keys and has them all; another rotation there/);
+    expect((await stage.trail(waits)).map((each) => each.action)).toContain('rotation.wait');
+
+    // Nobody knows how long a grace takes; a key that may be known to others cannot wait for it.
+    await stage.skipTime(urgent);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(urgent)).toMatchObject({ status: 'failed', condition: 'old' });
+
+    await stage.skipTime(first);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(first)).toMatchObject({ status: 'done', condition: 'new' });
+    await stage.skipTime(waits);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(waits)).toMatchObject({ status: 'running', step: 'grace', condition: 'both' });
+    expect(here.fake.world.live()).toHaveLength(8);
   });
 
   test('that takes another over and is refused a new key leaves nothing of the other: no label and no key', async () => {

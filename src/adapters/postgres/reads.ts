@@ -219,6 +219,14 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
     ...rows,
     runningOf: async (keyId) =>
       (await rows.where(and(eq(rotations.status, 'running'), eq(rotations.keyId, keyId as ApiKey['id']))))[0] ?? null,
+    runningAt: (issuer) =>
+      rows.where(
+        and(
+          eq(rotations.status, 'running'),
+          sql`${rotations.keyId} in (select ${keys.id} from ${keys} where ${keys.issuer} = ${issuer})`,
+        ),
+        sql`${rotations.startedAt}, ${rotations.id}`,
+      ),
     ofKey: (keyId, limit) =>
       rows.where(eq(rotations.keyId, keyId as ApiKey['id']), sql`${rotations.startedAt} DESC`, limit),
     ofCause: (causeId) => rows.where(eq(rotations.causeId, causeId), sql`${rotations.startedAt}, ${rotations.id}`),
