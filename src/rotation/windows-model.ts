@@ -19,14 +19,39 @@ export function occasionsAround(cron: string, zone: string, now: Instant): { las
   const noon = DateTime.fromJSDate(now, { zone }).set({ hour: 12, minute: 0, second: 0, millisecond: 0 });
   for (const [i, days] of daysBack.entries()) {
     const currentDate = noon.minus({ days }).toJSDate();
-    const occasions = CronExpressionParser.parse(cron, { currentDate, tz: zone });
     let last: Instant | null = null;
-    let next = occasions.next().toDate();
-    for (; next <= now; next = occasions.next().toDate()) last = next;
-    if (last || i === daysBack.length - 1) return { last, next };
+    for (const next of occasionsFrom(cron, zone, currentDate)) {
+      if (next > now) {
+        if (last || i === daysBack.length - 1) return { last, next };
+        break;
+      }
+      last = next;
+    }
   }
   throw new Error('there is a last look');
 }
+
+/**
+ * All occasions of a cron expression after this instant. cron-parser gives up before a change of the clock by half an hour
+ * (Lord Howe Island); then it is asked again from ten minutes later, until it is over the change.
+ */
+function* occasionsFrom(cron: string, zone: string, from: Instant): Generator<Instant, never> {
+  let at = from;
+  for (let gaveUp = 0; ; at = after(at, 10 * minute)) {
+    const occasions = CronExpressionParser.parse(cron, { currentDate: at, tz: zone });
+    try {
+      for (;;) {
+        at = occasions.next().toDate();
+        gaveUp = 0;
+        yield at;
+      }
+    } catch (error) {
+      if (++gaveUp > 6 * 48) throw error;
+    }
+  }
+}
+export const nextOccasion = (cron: string, zone: string, now: Instant): Instant =>
+  occasionsFrom(cron, zone, now).next().value;
 
 // ————— Windows and freezes —————
 

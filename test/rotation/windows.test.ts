@@ -5,7 +5,14 @@ import { day, hour, minute, newId } from '../../src/kernel.ts';
 import { defaultPolicy, type Freeze, type MaintenanceWindow, type Policy, policySchema } from '../../src/policy.ts';
 import { backSteps, type Rotation, type Step, screamSteps, steps } from '../../src/rotation/model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
-import { frozenUntil, occasionsAround, openingFor, waitsFor, windowAt } from '../../src/rotation/windows-model.ts';
+import {
+  frozenUntil,
+  nextOccasion,
+  occasionsAround,
+  openingFor,
+  waitsFor,
+  windowAt,
+} from '../../src/rotation/windows-model.ts';
 import { aKey, aPerson } from '../support/company.ts';
 
 const policyWith = (windows: MaintenanceWindow[], freezes: Freeze[] = []): Policy => ({
@@ -100,6 +107,19 @@ describe('a maintenance window', () => {
         if (!state.open) expect(windowAt(window, defaultPolicy, then).open).toBe(true);
       }),
       { numRuns: 250 },
+    );
+  });
+
+  it('opens where a change of the clock by half an hour is ahead', () => {
+    const window = { name: 'Window', cron: '0 1 * * *', minutes: 30, timeZone: 'Australia/Lord_Howe' };
+    expect(windowAt(window, defaultPolicy, at('2026-04-09T13:30Z'))).toEqual({
+      open: false,
+      opens: at('2026-04-09T14:30Z'),
+    });
+    // On the day of the change, and every hour of it.
+    expect(nextOccasion('0 2 * * *', 'Australia/Lord_Howe', at('2026-04-04T13:00Z'))).toEqual(at('2026-04-04T15:30Z'));
+    expect(nextOccasion('0 * * * *', 'Australia/Lord_Howe', at('2026-04-04T13:59:30Z')) > at('2026-04-04T13:59Z')).toBe(
+      true,
     );
   });
 

@@ -1,9 +1,9 @@
-import { CronExpressionParser } from 'cron-parser';
 import type pg from 'pg';
 import { type JobName, jobs, type Lane } from '../../jobs.ts';
 import { newId } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import type { Work, WorkLedger } from '../../ports.ts';
+import { nextOccasion } from '../../rotation/windows-model.ts';
 import { persistently } from './persistently.ts';
 import { inRounds } from './rounds.ts';
 
@@ -23,9 +23,6 @@ export function cronOf(name: JobName, policy: Policy): string | undefined {
   const job: { cron?: string } = jobs[name];
   return byPolicy[name] ?? job.cron;
 }
-
-const nextOccasion = (cron: string, zone: string, now: Date) =>
-  CronExpressionParser.parse(cron, { currentDate: now, tz: zone }).next().toDate();
 
 export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
   async function transaction<T>(fn: (client: pg.PoolClient) => Promise<T>): Promise<T> {
