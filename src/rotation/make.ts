@@ -57,7 +57,11 @@ async function roomComes({ ports, rotation, key, issuer, now }: Run): Promise<In
   const making = others.filter(
     (each) => each.id !== rotation.id && each.step !== 'generate' && (each.emergency || !rotation.emergency),
   );
-  return making.length > 0 ? after(now, rotation.emergency ? 5_000 : 5 * minute) : null;
+  if (making.length === 0) return null;
+  // One that is at work is over in a moment; one in its grace is not before that ends.
+  const soonest = Math.min(...making.map((each) => each.continuesAt?.getTime() ?? 0));
+  const waitMs = rotation.emergency ? 5_000 : Math.min(Math.max(soonest - now.getTime(), 10_000), 5 * minute);
+  return after(now, waitMs);
 }
 
 /** Has a value made, and writes down what its maker calls it before anything can happen to it. Null when it is refused. */
