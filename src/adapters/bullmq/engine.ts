@@ -102,10 +102,11 @@ export function engine(options: EngineOptions): Engine {
   /** What was put back for less than the time between two looks is looked for when it is due, not at the next look. */
   const lookIn = (ms: number) => {
     if (ms >= pollMs) return;
+    // A timer may come a millisecond early, and the database rounds to one.
     setTimeout(() => {
       dirty = true;
       wake();
-    }, ms).unref();
+    }, ms + 5).unref();
   };
 
   /** Says each trouble once until it is over, however often the loop comes by. */
