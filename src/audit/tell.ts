@@ -70,6 +70,7 @@ const words = {
   'rotation.escalate': 'Tell of an overdue key',
   'rotation.block': 'Note what keeps a due rotation from starting',
   'rotation.wait': 'Let a rotation wait for its time',
+  'rotation.settle': 'Wait for what does not show yet',
   'rotation.begin': 'Begin a step of a rotation',
   'rotation.generate': 'Make a new value and store it',
   'rotation.create': 'Have a new value made by the provider',

@@ -26,7 +26,7 @@ export async function disableOld(seen: Run): Promise<void> {
   // The old value must not be stopped while anything else than the tested new one is handed out.
   const over = switchOver(found.versions, rotation);
   if (over.is !== 'done') {
-    settle(run, 'AWSCURRENT is not on the new version');
+    await settle(run, 'AWSCURRENT is not on the new version');
     return journal(
       run,
       (each, now) => stopped(each, movedAway(over), conditionIn(found.versions, each), now),

@@ -104,7 +104,11 @@ export async function deadAtProvider(run: Run): Promise<string | null> {
     if (verdict === 'unclear')
       throw new Error(`${issuer.name} could not say whether the old value is dead: ${evidence}`);
     if (verdict === 'alive') {
-      settle(run, `the end of the old value may not have reached all of ${issuer.name}`, issuer.can.propagationSeconds);
+      await settle(
+        run,
+        `the end of the old value may not have reached all of ${issuer.name}`,
+        issuer.can.propagationSeconds,
+      );
       const why = `The old value still works at ${issuer.name} although it was revoked there. Revoke it by hand, then press Retry.`;
       await journal(run, (each, now) =>
         mayReviveAgain(each) ? aliveAgain(each, `still alive: ${evidence}`, now) : stopped(each, why, 'both', now),

@@ -17,13 +17,13 @@ export async function generateValue(seen: Run): Promise<void> {
   const whyNot = whyNotStage(found);
   if (!found || whyNot) {
     // A secret that was made a moment ago may not be visible yet.
-    if (!found) settle(run, 'the secret is not visible');
+    if (!found) await settle(run, 'the secret is not visible');
     return journal(run, (each, now) => stopped(each, (whyNot ?? []).join(' '), 'old', now));
   }
   const holder = holderOf(found.versions, 'AWSCURRENT')!;
   const known = [rotation.oldVersion, ...rotation.cleanup, ...rotation.tried];
   if (rotation.oldVersion && !known.includes(holder)) {
-    settle(run, 'the current version is not the one that was there before');
+    await settle(run, 'the current version is not the one that was there before');
     const why = `Somebody else made version ${short(holder)} current while this rotation ran, so it stopped.`;
     return journal(run, (each, now) => givenUp(each, why, conditionIn(found.versions, each), now), {
       current: { version: holder, lastFour: null },

@@ -3,7 +3,7 @@ import { type Actor, failpoint, type Id, type Instant, isId, Later, Refusal } fr
 import type { Issuer, Ports, Tx } from '../ports.ts';
 import { campaignsHear } from './campaign-hear.ts';
 import { isDrill, isReal, openRecord, type Rotation } from './model.ts';
-import { begun, keyRotated, keySwitched } from './moves-model.ts';
+import { begun, keyRotated, keySwitched, unsettled } from './moves-model.ts';
 import { madeByHand } from './waits-model.ts';
 
 export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy' | 'pace'>;
@@ -161,17 +161,21 @@ export async function noteDown(
 
 /**
  * What should be there does not show yet: reads lag behind writes, at the store and at a provider. Comes back in a
- * second, as a job; once the time is over, by default the policy's, it returns, and what is seen counts.
+ * second, as a job; once that has been seen for long enough, by default the policy's time, it returns, and what is seen
+ * counts. The time runs from the first look that saw it, not from the start of the step: whoever was frozen meanwhile
+ * has looked once, and one look may be stale.
  */
-export function settle(
+export async function settle(
   run: Run,
   why: string,
   seconds = run.ports.policy.rotation.settleSeconds,
   everyMs = 1_000,
-): void {
-  const open = openRecord(run.rotation);
-  const since = open ? run.now.getTime() - Date.parse(open.startedAt) : 0;
-  if (since < seconds * 1000) throw new Later(why, everyMs);
+): Promise<void> {
+  if (seconds === 0) return;
+  const since = openRecord(run.rotation)?.unsettledSince;
+  if (!since)
+    await noteDown(run, 'rotation.settle', { step: run.rotation.step, why }, (each) => unsettled(each, run.now));
+  if (!since || run.now.getTime() - Date.parse(since) < seconds * 1000) throw new Later(why, everyMs);
 }
 
 /** Longer than an outside call may take: what was under way when somebody turned back has landed by then. */

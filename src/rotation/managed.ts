@@ -21,7 +21,7 @@ export async function haveRotated(seen: Run): Promise<void> {
   const whyNot = whyNotStage(found, true);
   if (!found || whyNot) {
     // A secret that was made a moment ago may not be visible yet.
-    if (!found) settle(run, 'the secret is not visible');
+    if (!found) await settle(run, 'the secret is not visible');
     return journal(run, (each, now) => stopped(each, whyNot?.join(' ') ?? '', 'old', now));
   }
   const version = found.versions.find((each) => each.id === token);
@@ -45,7 +45,7 @@ export async function haveRotated(seen: Run): Promise<void> {
     const { refused } = asked;
     return journal(run, (each, now) => stopped(each, refused, 'old', now));
   }
-  settle(run, 'AWS is rotating the secret', issuer.can.propagationSeconds, everyMs);
+  await settle(run, 'AWS is rotating the secret', issuer.can.propagationSeconds, everyMs);
   const time = `within ${issuer.can.propagationSeconds / 60} minutes`;
   if (asked === 'started' && !version?.stages.includes('AWSPENDING')) {
     // Our version has lost its label, and AWS does not come back to it: Retry begins another.

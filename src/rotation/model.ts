@@ -54,6 +54,8 @@ export interface StepRecord {
   verdict: 'done' | 'skipped' | 'refused' | null;
   /** What proves that the step was done: ids and times, never values. */
   evidence: string | null;
+  /** Since when what should be there has been looked for in vain. */
+  unsettledSince?: string;
 }
 
 /** A version of the secret that a provider knows as a key of its own. */

@@ -85,6 +85,13 @@ export function begun(rotation: Rotation, now: Instant, version?: string, byHand
   };
 }
 
+/** What should be there was looked for in vain. */
+export function unsettled(rotation: Rotation, now: Instant): Rotation {
+  const open = begun(rotation, now);
+  const last = open.record.at(-1)!;
+  return { ...open, record: [...open.record.slice(0, -1), { ...last, unsettledSince: now.toISOString() }] };
+}
+
 /** The step that it is in cannot be taken before something else is over: it says why, and comes again then. */
 export function heldUp(rotation: Rotation, why: string, until: Instant, now: Instant): Rotation {
   const open = begun(rotation, now);

@@ -22,7 +22,7 @@ export async function promoteValue(seen: Run): Promise<void> {
     return journal(run, (each, now) => passed(each, evidence, ports.policy, now), { current, facts: { version } });
   }
   if (over.is === 'foreign') {
-    settle(run, 'AWSCURRENT is not where it was');
+    await settle(run, 'AWSCURRENT is not where it was');
     const why = `Somebody else made version ${short(over.holder)} current while this rotation ran, so it stopped and switched nothing.`;
     return journal(run, (each, now) => givenUp(each, why, conditionIn(found.versions, each), now), {
       ...(over.holder ? { current: { version: over.holder, lastFour: null } } : {}),
@@ -37,7 +37,7 @@ export async function promoteValue(seen: Run): Promise<void> {
     const now = await ports.secrets.describe(secretId);
     if (!now) throw new Error('the secret cannot be seen in Secrets Manager');
     if (switchOver(now.versions, rotation).is !== 'done') {
-      settle(run, 'AWSCURRENT moved while it was looked at');
+      await settle(run, 'AWSCURRENT moved while it was looked at');
       const why = `Secrets Manager does not make version ${short(version)} current; it may have been removed.`;
       return journal(run, (each, at) => givenUp(each, why, conditionIn(now.versions, each), at));
     }
@@ -69,7 +69,7 @@ export async function restoreValue(seen: Run): Promise<void> {
     });
   }
   if (!holder || !rotation.tried.includes(holder)) {
-    settle(run, 'AWSCURRENT is not where it was');
+    await settle(run, 'AWSCURRENT is not where it was');
     const why = `Somebody else made version ${short(holder)} current, so Keysteward did not switch back.`;
     return journal(run, (each, now) => stopped(each, why, conditionIn(found.versions, each), now), {
       ...(holder ? { current: { version: holder, lastFour: null } } : {}),
@@ -79,7 +79,7 @@ export async function restoreValue(seen: Run): Promise<void> {
   const did = await ports.secrets.move(secretId, 'AWSCURRENT', holder, old);
   failpoint('rotation.restore:after');
   if (!did) {
-    settle(run, 'AWSCURRENT moved while it was looked at');
+    await settle(run, 'AWSCURRENT moved while it was looked at');
     throw new Error(`Secrets Manager does not make version ${short(old)} current again`);
   }
   const evidence = `AWSCURRENT moved back from version ${short(holder)} to ${short(old)}`;

@@ -20,7 +20,7 @@ export async function retireOld(seen: Run): Promise<void> {
   // The old value must not die while anything else than the tested new one is handed out.
   const over = switchOver(found.versions, rotation);
   if (over.is !== 'done') {
-    settle(run, 'AWSCURRENT is not on the new version');
+    await settle(run, 'AWSCURRENT is not on the new version');
     return journal(
       run,
       (each, now) => stopped(each, movedAway(over), conditionIn(found.versions, each), now),
@@ -66,7 +66,7 @@ async function takeOff(run: Run, target: { stage: string; version: string }): Pr
   const did = await ports.secrets.move(secretId, target.stage, target.version, null);
   failpoint(`rotation.${rotation.step}:after`);
   if (!did) {
-    settle(run, `${target.stage} moved while it was looked at`);
+    await settle(run, `${target.stage} moved while it was looked at`);
     throw new Error(`Secrets Manager does not take ${target.stage} off version ${short(target.version)}`);
   }
   const evidence = `${target.stage} taken off version ${short(target.version)}`;
@@ -84,7 +84,7 @@ export async function confirmDead(seen: Run): Promise<void> {
   if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
   const over = switchOver(found.versions, rotation);
   if (over.is !== 'done') {
-    settle(run, 'AWSCURRENT is not on the new version');
+    await settle(run, 'AWSCURRENT is not on the new version');
     return journal(
       run,
       (each, now) => stopped(each, movedAway(over), conditionIn(found.versions, each), now),
@@ -95,7 +95,7 @@ export async function confirmDead(seen: Run): Promise<void> {
   const old = dying(rotation);
   const left = labelsToRetire(found.versions, rotation);
   if (left.length > 0 || (previous && old.includes(previous.versionId))) {
-    settle(run, 'a label still leads to the old version');
+    await settle(run, 'a label still leads to the old version');
     const which = left.map((each) => `${each.stage} on version ${short(each.version)}`).join(', ') || 'AWSPREVIOUS';
     return journal(run, (each, now) =>
       mayReviveAgain(rotation)

@@ -9,14 +9,14 @@ export async function testValue(seen: Run): Promise<void> {
   const version = rotation.tried.at(-1)!;
   const staged = await ports.secrets.read(secretId, { versionId: version });
   if (!staged) {
-    settle(run, 'the new version cannot be read yet');
+    await settle(run, 'the new version cannot be read yet');
     return journal(run, (each, now) => rejected(each, `version ${short(version)} cannot be read back`, now));
   }
   const old = await oldValue(run);
   const { verdict, evidence } = await issuer.test(key, staged.value, old);
   if (verdict === 'unclear') throw new Error(`${issuer.name} could not say whether the new value works: ${evidence}`);
   if (verdict === 'refused') {
-    settle(run, `the new value may not have reached all of ${issuer.name} yet`, issuer.can.propagationSeconds);
+    await settle(run, `the new value may not have reached all of ${issuer.name} yet`, issuer.can.propagationSeconds);
     return journal(run, (each, now) => rejected(each, evidence, now));
   }
   await journal(run, (each, now) => passed({ ...each, newLastFour: staged.lastFour }, evidence, ports.policy, now), {
@@ -30,7 +30,7 @@ export async function verifyValue(seen: Run): Promise<void> {
   const { ports, rotation, key, secretId, issuer } = run;
   const current = await ports.secrets.read(secretId, { stage: 'AWSCURRENT' });
   if (current?.versionId !== rotation.newVersion) {
-    settle(run, 'the current value is not the new one yet');
+    await settle(run, 'the current value is not the new one yet');
     const found = await ports.secrets.describe(secretId);
     const over = found && switchOver(found.versions, rotation);
     if (!found || over?.is === 'done') throw new Error('Secrets Manager still hands out an older value than it says');
@@ -43,7 +43,7 @@ export async function verifyValue(seen: Run): Promise<void> {
   const { verdict, evidence } = await issuer.test(key, current.value, await oldValue(run));
   if (verdict === 'unclear') throw new Error(`${issuer.name} could not say whether the new value works: ${evidence}`);
   if (verdict === 'refused') {
-    settle(run, `the new value may not have reached all of ${issuer.name} yet`, issuer.can.propagationSeconds);
+    await settle(run, `the new value may not have reached all of ${issuer.name} yet`, issuer.can.propagationSeconds);
     return journal(run, (each, now) => rejected(each, evidence, now));
   }
   await journal(run, (each, now) =>

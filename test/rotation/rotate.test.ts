@@ -285,6 +285,33 @@ describe('the outside world fails', () => {
     await through({ kind: 'lose-response', operation: 'UpdateSecretVersionStage', times: 8 });
   });
 
+  test.each(['retire', 'confirm'] as const)('%s began long ago and its first look is stale', async (step) => {
+    const { key, version } = await stage.key();
+    const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });
+    await stage.work({ until: (each) => each.step === step });
+    let looks = 0;
+    const describe: typeof stage.ports.secrets.describe = async (secretId) => {
+      const found = await stage.ports.secrets.describe(secretId);
+      if (looks++ > 0 || !found) return found;
+      return { ...found, versions: [{ id: version, stages: ['AWSCURRENT'] }] };
+    };
+    const begunAt = {
+      step,
+      attempt: 1,
+      startedAt: '2020-01-01T00:00:00.000Z',
+      endedAt: null,
+      verdict: null,
+      evidence: null,
+    };
+    await stage.database.store.pool.query('update rotation set record = record || $2::jsonb where id = $1', [
+      id,
+      JSON.stringify([begunAt]),
+    ]);
+    await stage.work({ ports: { ...stage.ports, secrets: { ...stage.ports.secrets, describe } } });
+    expect(looks).toBeGreaterThan(1);
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new', failure: null });
+  });
+
   test('the answer to the switch is lost when the step began long ago', async () => {
     const { key } = await stage.key();
     const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });
