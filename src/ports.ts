@@ -210,11 +210,18 @@ export interface CalendarReads extends Rows<CalendarFeed> {
   /** When each of these keys and grants last changed, by its id; nothing for one that the log does not know. */
   changesOf(keyIds: readonly string[], grantIds: readonly string[]): Promise<Map<string, Instant>>;
 }
+export interface FindingPage extends Page<Finding> {
+  previous: string | null;
+  /** Of how many it is a page. */
+  count: number;
+}
 export interface FindingReads extends Rows<Finding> {
   /** In the order in which they were found. */
   openOfKey(keyId: string): Promise<Finding[]>;
   /** Open ones first, then those that were gone last. */
   ofKey(keyId: string, limit: number): Promise<Finding[]>;
+  /** Open ones of active keys, of all or of this owner's: the highest risk first, then the oldest. `at` as for keys. */
+  open(ownerId: Id<'person'> | null, limit: number, at?: string | null): Promise<FindingPage>;
 }
 export interface ReminderReads extends Rows<Reminder> {
   /** Active keys that are due from now to this instant, and whose owner has not had the last of the reminders, by id. */

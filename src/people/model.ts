@@ -90,6 +90,9 @@ export const permissions = {
   'rotation.re-enable': { may: staff },
   /** Also whoever asked for the rotation. */
   'rotation.page': { may: answering },
+  /** What is wrong with one's own keys. */
+  'reviews.list': { may: staff },
+  'reviews.list-all': { may: administrators },
   'reviews.repair': { may: answering },
   'reviews.check': { may: answering },
   'offboarding.open': { may: administrators },

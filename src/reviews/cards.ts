@@ -1,9 +1,11 @@
 import type { KnownBlock } from '@slack/types';
 import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
+import type { ApiKey } from '../inventory/model.ts';
 import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { View } from '../ports.ts';
+import type { FindingList } from './list.ts';
 import { type Finding, isBeingRepaired, remedyOf, whatToDo, whyNotRepair } from './model.ts';
 
 interface Story {
@@ -11,14 +13,23 @@ interface Story {
   people: Map<string, Person>;
   now: Instant;
 }
+/** Where findings of several keys stand one below the other: whose each is, and what of the list its button brings back. */
+interface Place {
+  key: ApiKey;
+  page: string | null;
+}
 const who = ({ people }: Story, id: string): Mrkdwn => {
   const person = people.get(id);
   return person ? mention(person.slackId) : md`somebody`;
 };
 
-function findingBlock(finding: Finding, story: Story): KnownBlock {
+function findingBlock(finding: Finding, story: Story, place: Place | null = null): KnownBlock {
   const { repair, sentence, keyId } = finding;
-  const lines = [md`:mag: ${typed(sentence, 400)}`, md`_${typed(whatToDo(finding), 250)}_`];
+  const lines = [
+    ...(place ? [headOf(place.key, finding, story)] : []),
+    md`:mag: ${typed(sentence, 400)}`,
+    md`_${typed(whatToDo(finding), 250)}_`,
+  ];
   if (repair) {
     if (repair.outcome === null && isBeingRepaired(finding, story.now)) {
       lines.push(
@@ -36,7 +47,10 @@ function findingBlock(finding: Finding, story: Story): KnownBlock {
   if (remedyOf(finding) === 'rotate' && !story.isRotating) {
     return block.row(text, button('rotation.start', 'Rotate', keyId, { describe: 'Rotate this key' }));
   }
-  if (whyNotRepair(finding, story.isRotating, story.now)) return block.text(text);
+  if (whyNotRepair(finding, story.isRotating, story.now)) {
+    if (!place) return block.text(text);
+    return block.row(text, button('inventory.show', 'Show', keyId, { describe: `Show ${place.key.name}` }));
+  }
   const adopts = remedyOf(finding) === 'adopt';
   const confirm = {
     title: 'Repair this?',
@@ -45,7 +59,58 @@ function findingBlock(finding: Finding, story: Story): KnownBlock {
       : 'The label is taken off. No value is changed.',
     yes: 'Repair',
   };
-  return block.row(text, button('reviews.repair', 'Repair', finding.id, { describe: sentence, confirm }));
+  const value = place?.page ? `${finding.id}\n${place.page}` : finding.id;
+  return block.row(text, button('reviews.repair', 'Repair', value, { describe: sentence, confirm }));
+}
+
+function headOf(key: ApiKey, { foundAt }: Finding, story: Story): Mrkdwn {
+  return md`*${typed(key.name, 200)}* · ${typed(key.risk)} risk · ${who(story, key.ownerId)} · since ${when(foundAt, 'date')}`;
+}
+
+function listedBlocks(list: FindingList, page: string | null): KnownBlock[] {
+  return list.rows.flatMap((finding) => {
+    const key = list.keys.get(finding.keyId);
+    const story = { isRotating: list.rotating.has(finding.keyId), people: list.people, now: list.now };
+    return key ? [findingBlock(finding, story, { key, page })] : [];
+  });
+}
+
+/** A page of open findings. `page` is how its buttons call it: whose, and from where on. */
+export function findingsListMessage(list: FindingList, own: boolean, page: { whose: string; at: string }): Message {
+  const whose = own ? md`the keys that you answer for` : md`all keys`;
+  if (list.count === 0) {
+    return message('No findings', [
+      block.text(
+        md`:white_check_mark: Nothing is known to be wrong with ${whose}. Every key in Secrets Manager is looked at once a day.`,
+      ),
+    ]);
+  }
+  const turn = (way: string, label: string, at: string | null) =>
+    at === null ? [] : [button(`reviews.turn:${way}`, label, `${page.whose}\n${at}`)];
+  const differ = list.count === 1 ? md`One finding` : md`${list.count} findings`;
+  return message('Findings', [
+    block.text(md`*${differ} for ${whose}*, the highest risk first`),
+    ...listedBlocks(list, `${page.whose}\n${page.at}`),
+    block.buttons(
+      ...turn('back', 'Previous', list.previous),
+      ...turn('on', 'Next', list.next),
+      ...turn('again', 'Refresh', page.at),
+    ),
+    block.small(md`What is in order again leaves this list by itself.`),
+  ]);
+}
+
+/** In App Home: some of one's own findings, and how many there are. */
+export function findingsAtHome(own: FindingList, everybodys: number | null): KnownBlock[] {
+  const count = everybodys ?? own.count;
+  if (count === 0) return [];
+  const more = everybodys === null ? md`${count} of your keys` : md`${count} of all keys, ${own.count} of yours`;
+  return [
+    block.header('Findings'),
+    ...listedBlocks(own, null),
+    block.small(more),
+    block.buttons(button('reviews.list', 'All findings', 'home')),
+  ];
 }
 
 /** What is wrong with a key and what can be done, in a message to those who answer for it. */

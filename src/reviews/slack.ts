@@ -1,22 +1,65 @@
 import { md } from '../blocks.ts';
-import { done, type SlackDoor } from '../doors.ts';
+import { type Answer, done, type SlackDoor } from '../doors.ts';
 import { isId, Refusal } from '../kernel.ts';
+import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { reviewCards } from './cards.ts';
+import { findingsAtHome, findingsListMessage, reviewCards } from './cards.ts';
 import { askForCheck } from './check-drift.ts';
+import { listFindings, whoseFindings } from './list.ts';
 import { askForRepair } from './repair.ts';
 
-/** The card of what is wrong with a key, and its buttons. */
+/** The card of what is wrong with a key, the list of everything that is, and their buttons. */
 export function reviewsInSlack(slack: SlackDoor, ports: Ports): void {
+  const { store } = ports;
   reviewCards(slack);
+
   slack.action('reviews.repair', {}, async ({ person, value }) => {
-    if (!isId('finding', value)) throw new Refusal('not_found', 'This finding does not exist, or not any more.');
-    await askForRepair(ports, person, value);
-    return done;
+    const [id, ...page] = value.split('\n');
+    if (!isId('finding', id)) throw new Refusal('not_found', 'This finding does not exist, or not any more.');
+    await askForRepair(ports, person, id);
+    return page.length > 0 ? { replace: await pageOf(person, page.join('\n')) } : done;
   });
   slack.action('reviews.check', {}, async ({ person, value }) => {
     if (!isId('key', value)) throw new Refusal('not_found', 'This key does not exist, or not any more.');
     await askForCheck(ports, person, value);
     return { say: md`It is being looked at; the card follows within a minute.` };
+  });
+
+  /** `page` as a button carries it: whose findings, and from where on. What it may show is decided anew. */
+  async function pageOf(person: Person, page: string) {
+    const [whose = '', at = ''] = page.split('\n');
+    const ownerId = whoseFindings(person, whose);
+    const list = await store.read((view) => listFindings(view, ownerId, at || null));
+    return findingsListMessage(list, ownerId !== null, { whose, at });
+  }
+  async function allowed(person: Person, action: Action): Promise<void> {
+    const refusal = whyNot(person, action);
+    if (!refusal) return;
+    await store.refused({ actor: { kind: 'person', id: person.id }, action, subject: 'findings' }, refusal);
+    throw refusal;
+  }
+  slack.command(
+    'findings',
+    {
+      usage: 'findings [mine]',
+      help: 'What is not as the inventory says: of your keys, or of all if you are an administrator',
+      action: 'reviews.list',
+    },
+    async ({ person, text }): Promise<Answer> => ({ say: await pageOf(person, text) }),
+  );
+  slack.action('reviews.list', {}, async ({ person }) => {
+    await allowed(person, 'reviews.list');
+    return { say: await pageOf(person, '') };
+  });
+  slack.action('reviews.turn', {}, async ({ person, value }) => {
+    await allowed(person, 'reviews.list');
+    return { replace: await pageOf(person, value) };
+  });
+
+  slack.home(async (view, person) => {
+    if (whyNot(person, 'reviews.list')) return [];
+    const own = await listFindings(view, person.id, null, 3);
+    const all = whyNot(person, 'reviews.list-all') ? null : (await view.findings.open(null, 1)).count;
+    return findingsAtHome(own, all);
   });
 }

@@ -147,6 +147,8 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'rotation.confirm-deleted': ofRotation('rotation.confirm-deleted'),
     'reviews.repair': { by: 'reviews.repair', about: 'key', value: ({ finding }) => finding.id },
     'reviews.check': ofKey('reviews.check'),
+    'reviews.list': nothing('reviews.list'),
+    'reviews.turn': nothing('reviews.list', '\n'),
     'offboarding.confirm': ofCase('offboarding.open'),
     'offboarding.call-off': ofCase('offboarding.open'),
     'offboarding.close': ofCase('offboarding.close'),
@@ -327,6 +329,7 @@ const commands: Record<string, Action> = {
   principal: 'people.set-principal',
   'hr-id': 'people.set-hr-id',
   audit: 'audit.read',
+  findings: 'reviews.list',
   offboard: 'offboarding.open',
   incident: 'incidents.declare',
   digest: 'digest.read',
@@ -615,6 +618,7 @@ describe('the table of permissions holds in Slack', () => {
       'rotation.start-for-cause',
       'digest.summarise',
       'calendar.subscribe-team',
+      'reviews.list-all',
     ];
     expect((Object.keys(permissions) as Action[]).filter((each) => !used.has(each) && !deeper.includes(each))).toEqual(
       [],

@@ -1,8 +1,14 @@
-import { and, eq, isNull, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, isNull, type SQL, sql } from 'drizzle-orm';
 import type { FindingReads } from '../../ports.ts';
 import type { Finding } from '../../reviews/model.ts';
 import { rowsOf, type Session, type TableRows } from './rows.ts';
-import { findings } from './schema.ts';
+import { findings, keys } from './schema.ts';
+
+const rank = sql`case ${keys.risk} when 'high' then 0 when 'medium' then 1 else 2 end`;
+/** The place of a finding in the list, also when it has been closed since. */
+const placeOf = (id: string) =>
+  sql`(select case k.risk when 'high' then 0 when 'medium' then 1 else 2 end, f.found_at, f.id
+    from finding f join api_key k on k.id = f.key_id where f.id = ${id})`;
 
 export function findingRows(session: Session): TableRows<Finding> & FindingReads {
   const rows = rowsOf<Finding>(session, findings, 'finding');
@@ -17,5 +23,38 @@ export function findingRows(session: Session): TableRows<Finding> & FindingReads
         sql`${findings.closedAt} is not null, coalesce(${findings.closedAt}, ${findings.foundAt}) desc, ${findings.id}`,
         limit,
       ),
+    async open(ownerId, limit, at) {
+      const [, way, place] = /^([<>])(fnd_\w+)$/.exec(at ?? '') ?? [];
+      const back = way === '<';
+      const shown = and(
+        isNull(findings.closedAt),
+        eq(keys.status, 'active'),
+        ownerId ? eq(keys.ownerId, ownerId) : undefined,
+      );
+      const order: SQL[] = [rank, sql`${findings.foundAt}`, sql`${findings.id}`];
+      const columns = sql.join(order, sql`, `);
+      const found = (await session.db
+        .select(getTableColumns(findings))
+        .from(findings)
+        .innerJoin(keys, eq(keys.id, findings.keyId))
+        .where(and(shown, place ? sql`(${columns}) ${sql.raw(way!)} ${placeOf(place)}` : undefined))
+        .orderBy(...(back ? order.map((each) => sql`${each} desc`) : order))
+        .limit(limit + 1)) as Finding[];
+      const [all] = await session.db
+        .select({ n: sql<number>`count(*)::int` })
+        .from(findings)
+        .innerJoin(keys, eq(keys.id, findings.keyId))
+        .where(shown);
+      const page = found.slice(0, limit);
+      const more = found.length > limit;
+      if (back) page.reverse();
+      const [first, last] = [page[0], page.at(-1)];
+      return {
+        rows: page,
+        count: all!.n,
+        previous: first && (back ? more : place) ? `<${first.id}` : null,
+        next: last && (back || more) ? `>${last.id}` : null,
+      };
+    },
   };
 }
