@@ -3,6 +3,9 @@ const areas =
   'inventory|people|access|rotation|offboarding|incidents|monitoring|reviews|training|audit|digest|calendar|runbooks';
 const doorFile = '(slack|http|cli|cards|home|modals|pages|[a-z]+-(slack|http|cards|modals))\\.ts';
 const modelFile = '(model|[a-z-]+-model)\\.ts';
+// The same kinds of file in an area or in a part of it: a folder inside an area changes nothing.
+const inside = '(?:[a-z/-]+/|)';
+const models = `^src/(${areas})/${inside}${modelFile}$`;
 const rule = (name, from, allowed) => ({
   name,
   severity: 'error',
@@ -26,17 +29,11 @@ module.exports = {
     },
     rule('kernel-imports-nothing', '^src/kernel\\.ts$', ['^$']),
     rule('policy', '^src/policy\\.ts$', ['^src/kernel\\.ts$']),
-    rule('models', `^src/(${areas})/(${modelFile}|.*-document\\.ts)$`, [
-      '^src/(kernel|policy)\\.ts$',
-      `^src/(${areas})/${modelFile}$`,
-    ]),
+    rule('models', `^src/(${areas})/${inside}(${modelFile}|.*-document\\.ts)$`, ['^src/(kernel|policy)\\.ts$', models]),
     rule('blocks', '^src/blocks\\.ts$', ['^src/kernel\\.ts$']),
     rule('html', '^src/html\\.ts$', ['^$']),
     rule('jobs', '^src/jobs\\.ts$', ['^src/kernel\\.ts$']),
-    rule('ports-and-doors', '^src/(ports|doors)\\.ts$', [
-      '^src/(kernel|jobs|policy|blocks|html|ports)\\.ts$',
-      `^src/(${areas})/${modelFile}$`,
-    ]),
+    rule('ports-and-doors', '^src/(ports|doors)\\.ts$', ['^src/(kernel|jobs|policy|blocks|html|ports)\\.ts$', models]),
     {
       name: 'verbs',
       severity: 'error',
@@ -45,22 +42,18 @@ module.exports = {
         path: '^src/',
         pathNot: [
           '^src/(kernel|policy|ports|jobs)\\.ts$',
-          `^src/(${areas})/${modelFile}$`,
-          '^src/$1/(?![a-z-]*(slack|http|cli|cards|home|modals|pages)\\.ts$)[^/]+$',
+          models,
+          `^src/$1/${inside}(?![a-z-]*(slack|http|cli|cards|home|modals|pages)\\.ts$)[^/]+$`,
         ],
       },
     },
     {
       name: 'doors-of-an-area',
       severity: 'error',
-      from: { path: `^src/(${areas})/${doorFile}$` },
+      from: { path: `^src/(${areas})/${inside}${doorFile}$` },
       to: {
         path: '^src/',
-        pathNot: [
-          '^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$',
-          `^src/(${areas})/${modelFile}$`,
-          '^src/$1/',
-        ],
+        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$', models, '^src/$1/'],
       },
     },
     {
@@ -69,11 +62,7 @@ module.exports = {
       from: { path: '^src/adapters/([^/]+)' },
       to: {
         path: '^src/',
-        pathNot: [
-          '^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$',
-          `^src/(${areas})/${modelFile}$`,
-          '^src/adapters/$1',
-        ],
+        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$', models, '^src/adapters/$1'],
       },
     },
     {
@@ -82,11 +71,7 @@ module.exports = {
       from: { path: '^src/local/([^/]+)' },
       to: {
         path: '^src/',
-        pathNot: [
-          '^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$',
-          `^src/(${areas})/${modelFile}$`,
-          '^src/local/',
-        ],
+        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$', models, '^src/local/'],
       },
     },
     rule('main-imports-the-command-line', '^src/main\\.ts$', ['^src/command-line\\.ts$']),

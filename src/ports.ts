@@ -12,10 +12,10 @@ import type { Case, HrMessage } from './offboarding/model.ts';
 import type { Person } from './people/model.ts';
 import type { Policy } from './policy.ts';
 import type { Finding } from './reviews/model.ts';
-import type { Campaign } from './rotation/campaign-model.ts';
-import type { HandIn } from './rotation/hand-in-model.ts';
+import type { HandIn } from './rotation/by-hand/hand-in-model.ts';
+import type { Campaign } from './rotation/campaigns/model.ts';
 import type { Rotation } from './rotation/model.ts';
-import type { Need } from './rotation/pace-model.ts';
+import type { Need } from './rotation/timing/pace-model.ts';
 import type { Runbook } from './runbooks/model.ts';
 
 /** The ways out: everything that the verbs need from the world. */

@@ -3,8 +3,8 @@ import type { ApiKey } from '../inventory/model.ts';
 import { after, day, type Instant } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { KeyFilter, Ports, View } from '../ports.ts';
+import { madeByHand } from '../rotation/by-hand/model.ts';
 import { whyNotIssue } from '../rotation/model.ts';
-import { madeByHand } from '../rotation/waits-model.ts';
 import { companyRunbook } from '../runbooks/model.ts';
 import {
   accessEntry,

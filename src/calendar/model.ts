@@ -6,7 +6,7 @@ import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import { zoneOf } from '../people/hours-model.ts';
 import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
-import { holdsInWords, nextStartOf } from '../rotation/windows-model.ts';
+import { holdsInWords, nextStartOf } from '../rotation/timing/windows-model.ts';
 
 /** Somebody's own keys and access, or every key of the company. */
 export const scopes = ['own', 'team'] as const;

@@ -1,7 +1,7 @@
 import { type Actor, after, day, type Id, Refusal } from '../kernel.ts';
 import type { Ports, View } from '../ports.ts';
+import { madeByHand } from '../rotation/by-hand/model.ts';
 import { whyNotIssue } from '../rotation/model.ts';
-import { madeByHand } from '../rotation/waits-model.ts';
 import { needsPerson } from './model.ts';
 import { reminderOwed, saidByDigest } from './reminder-model.ts';
 

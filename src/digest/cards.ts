@@ -6,8 +6,8 @@ import { after, day } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
-import { waitsNow } from '../rotation/waits-model.ts';
-import { holdsInWords, nextStartOf } from '../rotation/windows-model.ts';
+import { waitsNow } from '../rotation/by-hand/model.ts';
+import { holdsInWords, nextStartOf } from '../rotation/timing/windows-model.ts';
 import { type Counts, howLate, type Standing, sorted } from './model.ts';
 
 /** More keys than this are counted, not shown. */

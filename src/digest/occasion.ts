@@ -1,7 +1,7 @@
 import { hour, type Instant } from '../kernel.ts';
 import { atWork, zoneOf } from '../people/hours-model.ts';
 import type { Policy } from '../policy.ts';
-import { occasionsAround } from '../rotation/windows-model.ts';
+import { occasionsAround } from '../rotation/timing/windows-model.ts';
 
 /**
  * Whether a digest is owed to somebody in this zone who had the last one `since`. However many occasions were missed, it

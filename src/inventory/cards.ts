@@ -9,7 +9,7 @@ import type { Policy } from '../policy.ts';
 import type { KeyPage, View } from '../ports.ts';
 import { type Finding, whatToDo, whyNotRepair } from '../reviews/model.ts';
 import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
-import { holdInWords, holdsInWords, nextStartOf } from '../rotation/windows-model.ts';
+import { holdInWords, holdsInWords, nextStartOf } from '../rotation/timing/windows-model.ts';
 import { consumerBlocks } from './consumer-cards.ts';
 import type { Consumer } from './consumer-model.ts';
 import {

@@ -5,7 +5,7 @@ import type { SlackDoor } from '../doors.ts';
 import { day, type Id, isId, type Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { holdsInWords, openingFor } from '../rotation/windows-model.ts';
+import { holdsInWords, openingFor } from '../rotation/timing/windows-model.ts';
 import { whyNotTouch } from './may.ts';
 import { type ApiKey, whyNotSchedule, whyNotSnooze } from './model.ts';
 import { scheduleRotation } from './schedule.ts';

@@ -1,7 +1,7 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { AskedTooOften, Later } from '../kernel.ts';
 import type { Issuer, Ports } from '../ports.ts';
-import { limitAt } from '../rotation/pace-model.ts';
+import { limitAt } from '../rotation/timing/pace-model.ts';
 import type { SeenOutside, SeenValue } from './drift-model.ts';
 
 type LookPorts = Pick<Ports, 'secrets' | 'issuers' | 'pace' | 'policy'>;

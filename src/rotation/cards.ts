@@ -6,8 +6,10 @@ import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
-import { deployButtons, deploymentBlocks, moveMessage, reEnabledMessage, waitingMessage } from './deploy-cards.ts';
-import { measuredLine } from './drill-cards.ts';
+import { type PersonStory, personMessage } from './by-hand/cards.ts';
+import { waitsNow } from './by-hand/model.ts';
+import { deployButtons, deploymentBlocks, moveMessage, reEnabledMessage, waitingMessage } from './deployment/cards.ts';
+import { measuredLine } from './drills/cards.ts';
 import {
   backSteps,
   conditionInWords,
@@ -26,10 +28,8 @@ import {
   whyNotRollBack,
 } from './model.ts';
 import { pagesNow, whyNotPage } from './pages-model.ts';
-import { type PersonStory, personMessage } from './person-cards.ts';
 import type { Check } from './preflight-model.ts';
-import { waitsNow } from './waits-model.ts';
-import { holdInWords, holdsInWords, openingFor, waitsFor } from './windows-model.ts';
+import { holdInWords, holdsInWords, openingFor, waitsFor } from './timing/windows-model.ts';
 
 export const stepWords: Record<Step, string> = {
   generate: 'Make a new value and store it',

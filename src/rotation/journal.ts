@@ -1,10 +1,10 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { type Actor, failpoint, type Id, type Instant, isId, Later, Refusal } from '../kernel.ts';
 import type { Issuer, Ports, Tx } from '../ports.ts';
-import { campaignsHear } from './campaign-hear.ts';
+import { madeByHand } from './by-hand/model.ts';
+import { campaignsHear } from './campaigns/hear.ts';
 import { isDrill, isReal, openRecord, type Rotation } from './model.ts';
 import { begun, keyRotated, keySwitched, unsettled } from './moves-model.ts';
-import { madeByHand } from './waits-model.ts';
 
 export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy' | 'pace'>;
 

@@ -3,10 +3,10 @@ import type { ApiKey } from '../inventory/model.ts';
 import { type Instant, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
+import { endedByHand, madeByHand } from './by-hand/model.ts';
 import { holderOf, type Stages } from './labels-model.ts';
 import { type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
-import { endedByHand, madeByHand } from './waits-model.ts';
-import { holdInWords, holdsInWords, momentInWords, openingFor, whyNotHeld } from './windows-model.ts';
+import { holdInWords, holdsInWords, momentInWords, openingFor, whyNotHeld } from './timing/windows-model.ts';
 
 /** One thing that is known before anything is touched: that it is in order, what it will mean, or that it is missing. */
 export interface Check {

@@ -4,8 +4,8 @@ import type { Ports } from '../ports.ts';
 import { follow, stragglerMs } from './journal.ts';
 import type { Rotation } from './model.ts';
 import { newerThan } from './retry.ts';
-import { reEnabled, whyNotReEnable } from './scream-model.ts';
 import { whyNotTouch } from './start.ts';
+import { reEnabled, whyNotReEnable } from './steps/scream-model.ts';
 
 /** Something broke when the old value was disabled: it is enabled again, and its grace goes on. Its owner hears of it. */
 export async function reEnableOld(

@@ -2,14 +2,14 @@ import type { ApiKey } from '../inventory/model.ts';
 import { type Id, isId, Later, Refusal, refuseIf } from '../kernel.ts';
 import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
-import type { CampaignCause } from './campaign-model.ts';
+import type { CampaignCause } from './campaigns/model.ts';
 import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
 import { isReal, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
 import { type Beginning, started, superseded } from './moves-model.ts';
 import { lookOutside } from './preflight.ts';
 import { missingOutside, type Outside, whyNotGo } from './preflight-model.ts';
-import { holdInWords, waiting, waitsFor, whyNotHeld } from './windows-model.ts';
+import { holdInWords, waiting, waitsFor, whyNotHeld } from './timing/windows-model.ts';
 
 type StartPorts = Pick<Ports, 'store' | 'issuers' | 'policy'>;
 

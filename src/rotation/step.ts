@@ -1,18 +1,18 @@
 import type { Id } from '../kernel.ts';
-import { tellConsumers } from './deploy.ts';
-import { disableOld, enableOld, endWatch } from './disable.ts';
-import { generateValue } from './generate.ts';
-import { endGrace } from './grace.ts';
-import { holdBack } from './hold.ts';
+import { tellConsumers } from './deployment/deploy.ts';
 import { journal, type RotationPorts, type Run } from './journal.ts';
-import { managedSteps } from './managed.ts';
 import { openRecord, type Step } from './model.ts';
 import { stopped } from './moves-model.ts';
-import { awaitTurn, needs, respectingLimits } from './pace.ts';
-import { promoteValue, restoreValue } from './promote.ts';
-import { confirmDead, discardNew, retireOld } from './retire.ts';
-import { testValue, verifyValue } from './test.ts';
-import { waitsFor } from './windows-model.ts';
+import { disableOld, enableOld, endWatch } from './steps/disable.ts';
+import { generateValue } from './steps/generate.ts';
+import { endGrace } from './steps/grace.ts';
+import { managedSteps } from './steps/managed.ts';
+import { promoteValue, restoreValue } from './steps/promote.ts';
+import { confirmDead, discardNew, retireOld } from './steps/retire.ts';
+import { testValue, verifyValue } from './steps/test.ts';
+import { holdBack } from './timing/hold.ts';
+import { awaitTurn, needs, respectingLimits } from './timing/pace.ts';
+import { waitsFor } from './timing/windows-model.ts';
 
 const take: Record<Step, (run: Run) => Promise<void>> = {
   generate: generateValue,

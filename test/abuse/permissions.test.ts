@@ -15,8 +15,8 @@ import { type Case, opened as openedCase } from '../../src/offboarding/model.ts'
 import { type Action, type Person, permissions, tiers, whyNot } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { type Finding, found } from '../../src/reviews/model.ts';
-import { type Campaign, drafted } from '../../src/rotation/campaign-model.ts';
-import { listed } from '../../src/rotation/deploy-model.ts';
+import { type Campaign, drafted } from '../../src/rotation/campaigns/model.ts';
+import { listed } from '../../src/rotation/deployment/model.ts';
 import type { Rotation } from '../../src/rotation/model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
 import { aKey, aPerson } from '../support/company.ts';

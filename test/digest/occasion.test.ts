@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { owes } from '../../src/digest/occasion.ts';
 import { zoneOf } from '../../src/people/hours-model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
-import { occasionsAround } from '../../src/rotation/windows-model.ts';
+import { occasionsAround } from '../../src/rotation/timing/windows-model.ts';
 
 const monday = defaultPolicy.digest.cron;
 const at = (text: string) => new Date(text);

@@ -12,6 +12,14 @@ describe('the map', () => {
     expect(shown.sort()).toEqual(entriesOf('src').sort());
   });
 
+  it('shows the sub-areas of every area', () => {
+    const areas = entriesOf('src').filter((name) => name.endsWith('/') && !['adapters/', 'local/'].includes(name));
+    const there = areas.flatMap((area) => entriesOf(`src/${area}`).filter((name) => name.endsWith('/')));
+    const shown = [...section('The shape').matchAll(/^ {4}([\w-]+\/) {2,}/gm)].map(([, folder]) => folder);
+    expect(shown.sort()).toEqual(there.sort());
+    expect(shown).toContain('steps/');
+  });
+
   it('names for each of the nine promises a test that exists', () => {
     const rows = section('The promises, and what holds them')
       .split('\n')

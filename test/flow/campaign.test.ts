@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ApiKey } from '../../src/inventory/model.ts';
-import { campaignFacts } from '../../src/rotation/campaign-facts.ts';
+import { campaignFacts } from '../../src/rotation/campaigns/facts.ts';
 import type { Rotation } from '../../src/rotation/model.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { aKey, given } from '../support/company.ts';

@@ -1,8 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ApiKey } from '../../src/inventory/model.ts';
-import { hashOf, openHandIn } from '../../src/rotation/open-hand-in.ts';
+import { waitsNow } from '../../src/rotation/by-hand/model.ts';
+import { hashOf, openHandIn } from '../../src/rotation/by-hand/open-hand-in.ts';
 import { startRotation } from '../../src/rotation/start.ts';
-import { waitsNow } from '../../src/rotation/waits-model.ts';
 import { aKey, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';

@@ -1,6 +1,6 @@
 import { and, eq, inArray, sql } from 'drizzle-orm';
 import type { CampaignReads } from '../../ports.ts';
-import type { Campaign } from '../../rotation/campaign-model.ts';
+import type { Campaign } from '../../rotation/campaigns/model.ts';
 import type { Rotation } from '../../rotation/model.ts';
 import { rowsOf, type Session, type TableRows } from './rows.ts';
 import { campaigns, rotations } from './schema.ts';

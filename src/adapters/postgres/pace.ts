@@ -1,6 +1,6 @@
 import type pg from 'pg';
 import type { Pace } from '../../ports.ts';
-import { type Bucket, full, leftAlone, turnIn } from '../../rotation/pace-model.ts';
+import { type Bucket, full, leftAlone, turnIn } from '../../rotation/timing/pace-model.ts';
 
 /** Somebody who was told to come back and did not for so long has gone. */
 const goneMs = 3_600_000;

@@ -15,7 +15,7 @@ import type {
   RequestReads,
   RotationReads,
 } from '../../ports.ts';
-import type { HandIn } from '../../rotation/hand-in-model.ts';
+import type { HandIn } from '../../rotation/by-hand/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
 import { rowsOf, type Session, type TableRows } from './rows.ts';
 import { consumers, grants, handIns, incidents, keys, people, requests, rotations } from './schema.ts';

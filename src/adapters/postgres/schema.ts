@@ -9,8 +9,8 @@ import type { ApiKey } from '../../inventory/model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
 import type { Finding } from '../../reviews/model.ts';
-import type { Campaign } from '../../rotation/campaign-model.ts';
-import type { HandIn } from '../../rotation/hand-in-model.ts';
+import type { HandIn } from '../../rotation/by-hand/hand-in-model.ts';
+import type { Campaign } from '../../rotation/campaigns/model.ts';
 import type { Rotation } from '../../rotation/model.ts';
 
 /** Tables as the SQL in migrations/ makes them; a test compares the two. Property names are those of the models. */

@@ -3,7 +3,7 @@ import { type JobName, jobs, type Lane } from '../../jobs.ts';
 import { newId } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import type { Work, WorkLedger } from '../../ports.ts';
-import { nextOccasion } from '../../rotation/windows-model.ts';
+import { nextOccasion } from '../../rotation/timing/windows-model.ts';
 import { persistently } from './persistently.ts';
 import { inRounds } from './rounds.ts';
 

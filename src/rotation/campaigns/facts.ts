@@ -1,0 +1,32 @@
+import type { Instant } from '../../kernel.ts';
+import type { Person } from '../../people/model.ts';
+import type { Ports, View } from '../../ports.ts';
+import { type Campaign, type Line, lineOf } from './model.ts';
+
+export interface CampaignFacts {
+  campaign: Campaign;
+  lines: Line[];
+  /** Owners, and who asked, decided and stopped, by their id. */
+  people: Map<string, Person>;
+  now: Instant;
+}
+
+/** How a campaign stands, read from the keys and their rotations. */
+export async function campaignFacts(
+  view: View,
+  { issuers, policy }: Pick<Ports, 'issuers' | 'policy'>,
+  campaign: Campaign,
+): Promise<CampaignFacts> {
+  const keys = new Map((await view.keys.many(campaign.lines.map((line) => line.keyId))).map((key) => [key.id, key]));
+  const rotations = campaign.begunAt ? await view.campaigns.rotationsOf(campaign) : [];
+  const newest = new Map(rotations.map((rotation) => [rotation.keyId, rotation]));
+  const lines = campaign.lines.flatMap((planned) => {
+    const key = keys.get(planned.keyId);
+    if (!key) return [];
+    return [lineOf(campaign, planned, key, newest.get(key.id) ?? null, (name) => issuers.of(name), policy, view.now)];
+  });
+  const { askedBy, decidedBy, stoppedBy } = campaign;
+  const ids = [...lines.map((line) => line.key.ownerId), askedBy, decidedBy ?? askedBy, stoppedBy ?? askedBy];
+  const people = await view.people.many([...new Set(ids)]);
+  return { campaign, lines, people: new Map(people.map((person) => [person.id as string, person])), now: view.now };
+}

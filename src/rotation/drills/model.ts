@@ -1,0 +1,59 @@
+import type { ApiKey } from '../../inventory/model.ts';
+import { day, type Instant, minute, Refusal } from '../../kernel.ts';
+import type { Policy } from '../../policy.ts';
+import { type Rotation, type Step, whyNotIssue, whyNotRotate } from '../model.ts';
+import { openingFor, whyNotHeld } from '../timing/windows-model.ts';
+
+/** What has to be known before a key is chosen for a drill. */
+export interface DrillFacts {
+  key: ApiKey;
+  running: Rotation | null;
+  /** The one before. */
+  previous: Rotation | null;
+  leaked: boolean;
+  issuer: { can: { create: boolean }; credential: string | null } | null;
+}
+
+/**
+ * Why there can be no drill with this key now, or null. A drill takes the path of an emergency, but it is none: it
+ * keeps to pauses, freezes and windows, and to keys whose trouble nobody would notice.
+ */
+export function whyNotDrill(facts: DrillFacts, policy: Policy, now: Instant): Refusal | null {
+  const { key, running, previous, leaked, issuer } = facts;
+  const no = (sentence: string) => new Refusal('conflict', sentence);
+  if (key.environment === 'production') return no('Drills are for keys that are not in production.');
+  if (key.risk !== 'low') return no(`Drills are for keys of low risk; the risk of ${key.name} is ${key.risk}.`);
+  const refusal = whyNotRotate(key, running, false, policy, now) ?? whyNotIssue(key, issuer);
+  if (refusal) return refusal;
+  if (!issuer?.can.create) return no(`Keysteward does not make new values of ${key.name}, so no drill can measure it.`);
+  if (leaked) return no('An incident of this key is open: that is no drill.');
+  if (previous?.status === 'failed') return no('The last rotation of this key failed. See to that first.');
+  const held = whyNotHeld(key, policy, now);
+  if (held) return held;
+  const [hold] = openingFor(key, policy, now).holds;
+  return hold ? no(`The maintenance window “${hold.name}” is not open, and a drill keeps to it.`) : null;
+}
+
+/** Since when keys have been in a drill too lately to be taken by surprise again. */
+export const restsSince = (policy: Policy, now: Instant): Instant =>
+  new Date(now.getTime() - policy.rotation.drill.restDays * day);
+
+export interface Measured {
+  /** Until the new value was handed out and verified; null when that did not come. */
+  rotatedMinutes: number | null;
+  /** Until the old value was known to be dead. */
+  deadMinutes: number | null;
+}
+
+/** How long a drill took, by what was recorded at the time. What was turned back counts as never done. */
+export function measured(rotation: Rotation): Measured {
+  const minutesTo = (step: Step): number | null => {
+    const done = rotation.record.findLast((each) => each.step === step);
+    if (rotation.status === 'rolled-back' || done?.verdict !== 'done' || !done.endedAt) return null;
+    return Math.round((Date.parse(done.endedAt) - rotation.startedAt.getTime()) / (minute / 10)) / 10;
+  };
+  return {
+    rotatedMinutes: minutesTo('verify'),
+    deadMinutes: rotation.status === 'done' ? minutesTo('confirm') : null,
+  };
+}

@@ -1,0 +1,146 @@
+import type { View as SlackView } from '@slack/types';
+import { z } from 'zod';
+import { block, form, input, md, mention, option, page, typed } from '../../blocks.ts';
+import type { Answer, SlackDoor } from '../../doors.ts';
+import { asChoice, inFull } from '../../inventory/model.ts';
+import { type Id, isId, Refusal } from '../../kernel.ts';
+import { type Person, whyNot } from '../../people/model.ts';
+import type { Ports } from '../../ports.ts';
+import { checkBlocks } from '../cards.ts';
+import { preflight } from '../preflight.ts';
+import { whyNotGo } from '../preflight-model.ts';
+import { whyNotTouch } from '../start.ts';
+import { drillCards, resultBlocks, resultsIn } from './cards.ts';
+import { startDrill } from './start.ts';
+
+const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
+const DrillForm = z.object({
+  /** Of the form that has said what will happen. */
+  keyId: keyId.optional(),
+  chosenKey: keyId.optional(),
+  drilledKey: keyId.optional(),
+});
+
+/** `/keys drill`: what it would do and to whom, then the drill; and what drills have shown. */
+export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
+  const { store, policy } = ports;
+  drillCards(slack);
+
+  async function results(): Promise<SlackView> {
+    return page('Drills', resultBlocks(await store.read((view) => resultsIn(view, 30))));
+  }
+
+  /** Which key? */
+  async function chooseModal(words: string): Promise<SlackView> {
+    const { keys, last } = await store.read(async (view) => ({
+      keys: words ? (await view.keys.search(inFull(words), 100)).filter(mayBeDrilled) : [],
+      last: await resultsIn(view, 3),
+    }));
+    if (words && keys.length === 0) {
+      throw new Refusal(
+        'not_found',
+        `No key of low risk outside of production matches "${words.slice(0, 100)}". Try fewer words.`,
+      );
+    }
+    if (keys.length === 1) return confirmModal(keys[0]!.id);
+    const which =
+      keys.length > 0
+        ? input({
+            kind: 'select',
+            name: 'chosenKey',
+            label: `${keys.length === 100 ? 'Many' : keys.length} keys match. Which one?`,
+            options: keys.map((key) => option(...asChoice(key))),
+          })
+        : input({
+            kind: 'search',
+            name: 'drilledKey',
+            label: 'Key',
+            placeholder: 'Type a service, environment or purpose',
+            hint: 'Of low risk, and not in production.',
+          });
+    return form('rotation.drill', 'Drill', 'Next', [which, block.text(md`*The last drills*`), ...resultBlocks(last)]);
+  }
+  const mayBeDrilled = ({ risk, environment }: { risk: string; environment: string }) =>
+    risk === 'low' && environment !== 'production';
+
+  /** What will happen to whom, before anything does; or why it cannot. */
+  async function confirmModal(chosen: Id<'key'>): Promise<SlackView> {
+    const { key, owner } = await store.read(async (view) => {
+      const key = await view.keys.get(chosen);
+      return { key, owner: await view.people.find(key.ownerId) };
+    });
+    // As in an emergency, there is no grace.
+    const ungraced = { ...policy, rotation: { ...policy.rotation, graceMinutes: 0 } };
+    const checks = await preflight({ ...ports, policy: ungraced }, chosen);
+    const head = [block.text(md`*${typed(key.name, 200)}*`), ...checkBlocks(checks)];
+    if (whyNotGo(checks, false)) {
+      return page('Not yet', [...head, block.small(md`Nothing was touched.`)]);
+    }
+    const whose = owner ? mention(owner.slackId) : md`nobody`;
+    return form(
+      'rotation.drill',
+      'Drill',
+      'Start the drill',
+      [
+        block.text(
+          md`:dart: *A drill replaces this value at once, over the path of a real emergency:* ahead of everything else and without a grace. The old value dies within minutes; whatever keeps a copy of it breaks.`,
+        ),
+        ...head,
+        block.text(
+          md`${whose}, who owns it, you and the channel ${typed(policy.channels.security, 80)} see each step, marked as a drill. The channel gets the minutes it took. Nobody is paged unless neither value works. If the new value does not work, the old one is handed out again.`,
+        ),
+      ],
+      { keyId: key.id },
+    );
+  }
+
+  slack.suggest('drilledKey', ({ person, query }) =>
+    store.read(async (view) => {
+      if (whyNot(person, 'rotation.drill')) return [];
+      const { rows } = await view.keys.list({ risk: 'low', words: inFull(query) }, 100);
+      return rows
+        .filter(mayBeDrilled)
+        .slice(0, 50)
+        .map((key) => option(...asChoice(key)));
+    }),
+  );
+
+  slack.command(
+    'drill',
+    {
+      usage: 'drill [key]',
+      help: 'Replace a low-risk key as if it had leaked, and see how long it takes; `/keys drill results` lists the last ones',
+      action: 'rotation.drill',
+      opens: 'Drill',
+    },
+    async ({ text }) => ({ open: await (/^results?$/i.test(text) ? results() : chooseModal(text)) }),
+  );
+  slack.submit('rotation.drill', DrillForm, async ({ person, form: asked }): Promise<Answer> => {
+    const chosen = asked.drilledKey ?? asked.chosenKey;
+    if (!asked.keyId) {
+      if (!chosen) throw new Refusal('invalid', 'Choose a key from the list.', 'drilledKey');
+      await refuseToShow(person, chosen);
+      return { update: await confirmModal(chosen) };
+    }
+    const rotation = await startDrill(ports, person, asked.keyId);
+    const { name } = await store.read((view) => view.keys.get(rotation.keyId));
+    return {
+      update: page('Drill started', [
+        block.text(
+          md`:dart: *${typed(name, 200)}* is being replaced. Its card shows each step, and what works; the summary comes to the channel ${typed(policy.channels.security, 80)}.`,
+        ),
+      ]),
+    };
+  });
+
+  async function refuseToShow(person: Person, id: Id<'key'>): Promise<void> {
+    const refusal = await store.read(async (view) => {
+      const now = await view.people.find(person.id);
+      return whyNotTouch(now ?? person, 'rotation.drill', await view.keys.get(id));
+    });
+    if (!refusal) return;
+    const actor = { kind: 'person', id: person.id } as const;
+    await store.refused({ actor, action: 'rotation.drill', subject: id, keyId: id }, refusal);
+    throw refusal;
+  }
+}

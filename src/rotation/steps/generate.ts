@@ -1,0 +1,76 @@
+import { failpoint } from '../../kernel.ts';
+import { doneByHand, madeByHand } from '../by-hand/model.ts';
+import { waitForPerson } from '../by-hand/wait.ts';
+import { issuedOf, named } from '../issued-model.ts';
+import { begin, journal, noteDown, type Run, settle, short, tokenOf } from '../journal.ts';
+import { conditionIn, holderOf } from '../labels-model.ts';
+import { givenUp, passed, stopped } from '../moves-model.ts';
+import { whyNotStage } from '../preflight-model.ts';
+import { makeValue, orphanRemoved, roomMade } from './make.ts';
+
+/** Step 1 of SOP 5.3: a new value, stored beside the current one under AWSPENDING. Nobody uses it yet. */
+export async function generateValue(seen: Run): Promise<void> {
+  const token = await tokenOf(seen.rotation.id, seen.rotation.attempt);
+  let run = await begin(seen, token);
+  const { ports, rotation, secretId } = run;
+  const found = await ports.secrets.describe(secretId);
+  const whyNot = whyNotStage(found);
+  if (!found || whyNot) {
+    // A secret that was made a moment ago may not be visible yet.
+    if (!found) await settle(run, 'the secret is not visible');
+    return journal(run, (each, now) => stopped(each, (whyNot ?? []).join(' '), 'old', now));
+  }
+  const holder = holderOf(found.versions, 'AWSCURRENT')!;
+  const known = [rotation.oldVersion, ...rotation.cleanup, ...rotation.tried];
+  if (rotation.oldVersion && !known.includes(holder)) {
+    await settle(run, 'the current version is not the one that was there before');
+    const why = `Somebody else made version ${short(holder)} current while this rotation ran, so it stopped.`;
+    return journal(run, (each, now) => givenUp(each, why, conditionIn(found.versions, each), now), {
+      current: { version: holder, lastFour: null },
+    });
+  }
+  const pending = holderOf(found.versions, 'AWSPENDING');
+  const stray = pending && pending !== token && pending !== holder ? pending : null;
+  const isStored = found.versions.some((version) => version.id === token);
+  const byHand = madeByHand(run.issuer.can);
+  if (byHand && !isStored) return waitForPerson(run, 'hand-in');
+  if (byHand) run = await knownByName(run, token);
+  else if (await orphanRemoved(run, token, isStored)) return;
+  if (!isStored) {
+    if (await roomMade(run, found.versions)) return;
+    const made = await makeValue(run, token);
+    if (!made) return;
+    run = made.run;
+    failpoint('rotation.generate:before');
+    await ports.secrets.stage(secretId, token, made.value);
+    failpoint('rotation.generate:after');
+  }
+  const by = byHand ? await handedInBy(run) : '';
+  const evidence = stray
+    ? `${by}stored as version ${short(token)}; took AWSPENDING over from version ${short(stray)}, which nobody had finished`
+    : `${by}stored as version ${short(token)}`;
+  await journal(
+    run,
+    (each, now) => passed({ ...each, oldVersion: each.oldVersion ?? holder }, evidence, ports.policy, now),
+    {
+      facts: { version: token, old: rotation.oldVersion ?? holder, ...(stray ? { stray } : {}) },
+    },
+  );
+}
+
+/** What the provider calls a value that a person has made there, where it says so: then it can be ended there too. */
+async function knownByName(run: Run, token: string): Promise<Run> {
+  const { ports, key, secretId, issuer, rotation } = run;
+  if (issuedOf(rotation, token)) return run;
+  const staged = await ports.secrets.read(secretId, { versionId: token });
+  const providerKeyId = staged && (await issuer.identify(key, staged.value));
+  if (!providerKeyId) return run;
+  const entry = { version: token, providerKeyId, expiresAt: null };
+  return noteDown(run, 'rotation.identify', { version: token, providerKeyId }, (each) => named(each, entry));
+}
+
+async function handedInBy({ ports, rotation }: Run): Promise<string> {
+  const done = doneByHand(rotation, 'hand-in');
+  const person = done && (await ports.store.read((view) => view.people.find(done.by)));
+  return person ? `handed in by ${person.name}, ` : 'handed in, ';
+}

@@ -1,0 +1,69 @@
+import { Later } from '../../kernel.ts';
+import { consumersOf, spread } from '../deployment/deploy.ts';
+import { extended, listed, readersConfirmed, standing, type Usage } from '../deployment/model.ts';
+import { issuedOf } from '../issued-model.ts';
+import { journal, type Run } from '../journal.ts';
+import { reached } from '../model.ts';
+import { passed } from '../moves-model.ts';
+import { withOldNamed } from './end.ts';
+
+/**
+ * The time in which those who still hold the old value can move on. It ends on evidence: everybody who is recorded is on
+ * the new value, or the provider sees no more use of the old key. Without any it goes on, says why, and in time asks.
+ */
+export async function endGrace(seen: Run): Promise<void> {
+  const { ports, now } = seen;
+  const left = (seen.rotation.continuesAt?.getTime() ?? 0) - now.getTime();
+  if (left > 0) throw new Later('the old value still has its grace', left);
+  // A rotation that an older program began has told nobody.
+  const consumers = reached(seen.rotation, 'deploy') ? await consumersOf(seen) : [];
+  const asks = consumers.length > 0 || reached(seen.rotation, 'enable');
+  const run = asks && seen.issuer.can.lastUsed ? await withOldNamed(seen) : seen;
+  const { rotation } = run;
+  const usage = asks ? await usageOf(run) : null;
+  const { policy } = ports;
+  const look = (each: typeof rotation, at: Date) => {
+    const current = readersConfirmed(listed(each, consumers), usage, policy, at);
+    return { current, found: standing(current, usage, policy, at) };
+  };
+  const lacks = 'lacking' in look(rotation, now).found;
+  await journal(
+    run,
+    (each, at) => {
+      const { current, found } = look(each, at);
+      return 'enough' in found
+        ? passed(current, found.enough, policy, at)
+        : extended(current, found.lacking, policy, at);
+    },
+    {
+      ...(lacks ? { action: 'rotation.extend' } : {}),
+      facts: usage ? { oldUsedAt: usage.oldUsedAt, newUsedAt: usage.newUsedAt } : {},
+      also: async (tx, next, key) => {
+        const known = new Set(rotation.deployments.map((each) => each.consumerId));
+        const came = next.deployments.filter((each) => !known.has(each.consumerId) && !each.confirmedAt);
+        if (came.length > 0) await spread(tx, ports, { ...next, deployments: came });
+        if (!next.extension?.escalatedAt || rotation.extension?.escalatedAt) return;
+        tx.note({ escalated: true });
+        for (const person of new Set([key.ownerId, ...(next.askedBy ? [next.askedBy] : [])])) {
+          await tx.cards.show('rotation:waiting', next.id, { person });
+        }
+        await tx.cards.show('rotation:waiting', next.id, { channel: policy.channels.security });
+      },
+    },
+  );
+}
+
+/** What the provider has seen of both keys. What it calls them was learned when they were made, or is asked for once. */
+async function usageOf({ rotation, key, issuer }: Run): Promise<Usage | null> {
+  if (!issuer.can.lastUsed) return null;
+  const [old, current] = [issuedOf(rotation, rotation.oldVersion), issuedOf(rotation, rotation.newVersion)];
+  // A slot that the new value has taken over says nothing about the old one.
+  const knowsOld = old !== null && old.providerKeyId !== current?.providerKeyId;
+  return {
+    provider: issuer.name,
+    knowsOld,
+    knowsNew: current !== null,
+    oldUsedAt: knowsOld ? await issuer.lastUsed(key, old.providerKeyId) : null,
+    newUsedAt: current ? await issuer.lastUsed(key, current.providerKeyId) : null,
+  };
+}

@@ -1,0 +1,100 @@
+import { after, failpoint, type Instant, minute, type Secret } from '../../kernel.ts';
+import { ended, issuedOf, labelOf, mayMakeRoom, named, unnamed } from '../issued-model.ts';
+import { journal, noteDown, type Run, stillOurs } from '../journal.ts';
+import type { Stages } from '../labels-model.ts';
+import { givenUp, heldUp, partDone } from '../moves-model.ts';
+import { allEndedAtProvider } from './end.ts';
+
+/**
+ * What an earlier try of this attempt left at the provider, and nobody can use: its answer was lost, or the worker died
+ * with the value. One is removed in one job; true when one was.
+ */
+export async function orphanRemoved(run: Run, token: string, isStored: boolean): Promise<boolean> {
+  const { rotation, key, issuer } = run;
+  if (isStored || !issuer.can.revoke) return false;
+  const label = labelOf(rotation);
+  const [found] = await issuer.find(key, [label]);
+  const target = found?.providerKeyId ?? issuedOf(rotation, token)?.providerKeyId;
+  if (!target) return false;
+  // Whoever dies right after the call leaves nothing to find, so the log says beforehand what is about to go.
+  const noted = await noteDown(
+    run,
+    'rotation.find-orphan',
+    { providerKeyId: target, label, issuer: issuer.name },
+    (each) => each,
+  );
+  failpoint('rotation.generate:remove-before');
+  await issuer.revoke(key, { providerKeyId: target, value: null });
+  failpoint('rotation.generate:remove-after');
+  const evidence = `${target} at ${issuer.name}, left behind by an earlier try, was removed`;
+  await journal(noted, (each, now) => partDone(unnamed(ended(each, target), token), evidence, now), {
+    facts: { providerKeyId: target, label },
+    action: 'rotation.remove-orphan',
+  });
+  return true;
+}
+
+/**
+ * A provider that allows so many keys and no more may be full of what an earlier rotation made and did not get rid of.
+ * That goes first, one key in one job; true when one went, or when only a person can see to it.
+ */
+export async function roomMade(run: Run, stages: Stages): Promise<boolean> {
+  const { rotation, key, issuer } = run;
+  const { keyLimit } = issuer.can;
+  const going = mayMakeRoom(stages, rotation);
+  if (keyLimit === null || going.length === 0 || (await issuer.list(key)).length < keyLimit) return false;
+  return !(await allEndedAtProvider(run, going));
+}
+
+/**
+ * When to look again at a provider that is full: other rotations there have made their new keys and will end the old ones.
+ * An emergency waits only for such as have no grace either. Null when nobody makes room.
+ */
+async function roomComes({ ports, rotation, key, issuer, now }: Run): Promise<Instant | null> {
+  const { keyLimit } = issuer.can;
+  if (keyLimit === null || (await issuer.list(key)).length < keyLimit) return null;
+  const others = await ports.store.read((view) => view.rotations.runningAt(issuer.name));
+  const making = others.filter(
+    (each) => each.id !== rotation.id && each.step !== 'generate' && (each.emergency || !rotation.emergency),
+  );
+  if (making.length === 0) return null;
+  // One that is at work is over in a moment; one in its grace is not before that ends.
+  const soonest = Math.min(...making.map((each) => each.continuesAt?.getTime() ?? 0));
+  const waitMs = rotation.emergency ? 5_000 : Math.min(Math.max(soonest - now.getTime(), 10_000), 5 * minute);
+  return after(now, waitMs);
+}
+
+/** Has a value made, and writes down what its maker calls it before anything can happen to it. Null when it is refused. */
+export async function makeValue(run: Run, token: string): Promise<{ run: Run; value: Secret } | null> {
+  const { rotation, key, issuer } = run;
+  // Looking for orphans takes its time; who turned back meanwhile counts on nothing being made from now on.
+  if (issuer.can.revoke) await stillOurs(run);
+  failpoint('rotation.generate:create-before');
+  const made = await issuer.create(key, labelOf(rotation));
+  failpoint('rotation.generate:create-after');
+  if ('refused' in made) {
+    const until = await roomComes(run);
+    if (until) {
+      const why = `${issuer.name} allows ${issuer.can.keyLimit} keys and has them all; another rotation there is about to end one`;
+      await journal(run, (each, now) => heldUp(each, why, until, now), {
+        action: 'rotation.wait',
+        facts: { why, until },
+      });
+      return null;
+    }
+    // What it has taken over from another rotation is not left lying about.
+    await journal(run, (each, now) => givenUp(each, made.refused, 'old', now));
+    return null;
+  }
+  const { value, providerKeyId, expiresAt } = made;
+  if (!providerKeyId) return { run, value };
+  const known = { version: token, providerKeyId, expiresAt: expiresAt?.toISOString() ?? null };
+  const noted = await noteDown(run, 'rotation.create', { providerKeyId, issuer: issuer.name }, (each) =>
+    named(each, known),
+  );
+  if (issuedOf(noted.rotation, token)?.providerKeyId !== providerKeyId) {
+    // Two workers at once: the other's is the one that counts, and this one is found by its label.
+    throw new Error(`another worker has made ${issuedOf(noted.rotation, token)?.providerKeyId} meanwhile`);
+  }
+  return { run: noted, value };
+}

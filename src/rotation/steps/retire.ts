@@ -1,0 +1,115 @@
+import { failpoint } from '../../kernel.ts';
+import { doneByHand, endedByHand } from '../by-hand/model.ts';
+import { waitForPerson } from '../by-hand/wait.ts';
+import { discarded, dying } from '../issued-model.ts';
+import { begin, journal, type Run, settle, short } from '../journal.ts';
+import { conditionIn, labelsToDiscard, labelsToRetire, switchOver } from '../labels-model.ts';
+import { aliveAgain, mayReviveAgain, partDone, passed, stopped } from '../moves-model.ts';
+import { awaitTurn } from '../timing/pace.ts';
+import { disablesFirst } from './disable.ts';
+import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
+import { moved, movedAway } from './test.ts';
+
+/** Step 6 of SOP 5.3: takes the labels off the old version, one at a time. From here there is no way back. */
+export async function retireOld(seen: Run): Promise<void> {
+  if (await disablesFirst(seen)) return;
+  const run = await begin(seen);
+  const { ports, rotation, secretId } = run;
+  const found = await ports.secrets.describe(secretId);
+  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
+  // The old value must not die while anything else than the tested new one is handed out.
+  const over = switchOver(found.versions, rotation);
+  if (over.is !== 'done') {
+    await settle(run, 'AWSCURRENT is not on the new version');
+    return journal(
+      run,
+      (each, now) => stopped(each, movedAway(over), conditionIn(found.versions, each), now),
+      moved(over),
+    );
+  }
+  if (endedByHand(run.issuer.can) && !doneByHand(rotation, 'delete')) return waitForPerson(run, 'delete');
+  if (!(await allEndedAtProvider(run, dying(rotation)))) return;
+  const [target] = labelsToRetire(found.versions, rotation);
+  if (!target) {
+    const evidence = `${await deletedInWords(run)}${endedInWords(run)}no label leads to version ${short(rotation.oldVersion)}`;
+    return journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
+      facts: { old: rotation.oldVersion, cleanup: rotation.cleanup },
+    });
+  }
+  await takeOff(run, target);
+}
+
+async function deletedInWords({ ports, rotation, key }: Run): Promise<string> {
+  const done = doneByHand(rotation, 'delete');
+  const person = done && (await ports.store.read((view) => view.people.find(done.by)));
+  return person ? `deleted at ${key.service}, says ${person.name}; ` : '';
+}
+
+/** The way back, last part: nothing leads to what was tried. */
+export async function discardNew(seen: Run): Promise<void> {
+  const run = await begin(seen);
+  const { ports, rotation, secretId } = run;
+  const found = await ports.secrets.describe(secretId);
+  const [target] = found ? labelsToDiscard(found.versions, rotation) : [];
+  if (target) return takeOff(run, target);
+  if (!(await allThrownAwayAtProvider(run, discarded(found?.versions ?? [], rotation)))) return;
+  const evidence =
+    rotation.tried.length > 0 ? `no label leads to version ${short(rotation.tried.at(-1)!)}` : 'nothing was stored';
+  await journal(run, (each, now) => passed(each, evidence, ports.policy, now));
+}
+
+/** One label off one version, exactly the ones seen before the call: a late repetition finds nothing to take. */
+async function takeOff(run: Run, target: { stage: string; version: string }): Promise<void> {
+  const { ports, rotation, secretId } = run;
+  await awaitTurn(run, { writes: 1 });
+  failpoint(`rotation.${rotation.step}:before`);
+  const did = await ports.secrets.move(secretId, target.stage, target.version, null);
+  failpoint(`rotation.${rotation.step}:after`);
+  if (!did) {
+    await settle(run, `${target.stage} moved while it was looked at`);
+    throw new Error(`Secrets Manager does not take ${target.stage} off version ${short(target.version)}`);
+  }
+  const evidence = `${target.stage} taken off version ${short(target.version)}`;
+  await journal(run, (each, now) => partDone(each, evidence, now), {
+    facts: { ...target },
+    action: 'rotation.unlabel',
+  });
+}
+
+/** Step 8 of SOP 5.3: looks again, as somebody who wants the old value would, and finds nothing. */
+export async function confirmDead(seen: Run): Promise<void> {
+  const run = await begin(seen);
+  const { ports, rotation, secretId } = run;
+  const found = await ports.secrets.describe(secretId);
+  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
+  const over = switchOver(found.versions, rotation);
+  if (over.is !== 'done') {
+    await settle(run, 'AWSCURRENT is not on the new version');
+    return journal(
+      run,
+      (each, now) => stopped(each, movedAway(over), conditionIn(found.versions, each), now),
+      moved(over),
+    );
+  }
+  const previous = await ports.secrets.read(secretId, { stage: 'AWSPREVIOUS' });
+  const old = dying(rotation);
+  const left = labelsToRetire(found.versions, rotation);
+  if (left.length > 0 || (previous && old.includes(previous.versionId))) {
+    await settle(run, 'a label still leads to the old version');
+    const which = left.map((each) => `${each.stage} on version ${short(each.version)}`).join(', ') || 'AWSPREVIOUS';
+    return journal(run, (each, now) =>
+      mayReviveAgain(rotation)
+        ? aliveAgain(each, `still there: ${which}`, now)
+        : stopped(each, `The old value keeps coming back (${which}). Something else writes this secret.`, 'both', now),
+    );
+  }
+  const dead = await deadAtProvider(run);
+  if (dead === null) return;
+  await journal(
+    run,
+    (each, now) => passed(each, `${dead}neither a label nor AWSPREVIOUS leads to the old value`, ports.policy, now),
+    {
+      facts: { old: rotation.oldVersion, current: rotation.newVersion },
+    },
+  );
+}
