@@ -2,7 +2,7 @@ import { type Id, Refusal, refuseIf } from '../kernel.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { asSpelled, whyNotIssuer } from './add.ts';
 import { type FoundSecret, findSecret, recorded } from './find-secret.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 import { type ApiKey, editionOf, type KeyEntry, nameOf, reassessed, whyNotFacts, whyNotSoften } from './model.ts';
 
 type ChangePorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy'>;

@@ -7,7 +7,7 @@ import type { Person } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
 import { consumerBlocks, consumerLine } from './consumer-cards.ts';
 import { type Consumer, type ConsumerEntry, type ConsumerKind, consumerKinds, isUnsigned } from './consumer-model.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 import { type ApiKey, notThere } from './model.ts';
 import { addConsumer, changeConsumer } from './record-consumer.ts';
 import { removeConsumer } from './remove-consumer.ts';

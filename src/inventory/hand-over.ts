@@ -1,6 +1,6 @@
 import { type Id, Refusal, refuseIf } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 import { type ApiKey, whyNotOwn } from './model.ts';
 
 /** Somebody else answers for a key from now on. Both hear of it. */

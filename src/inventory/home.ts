@@ -6,7 +6,7 @@ import { day, type Id, isId, type Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { holdsInWords, openingFor } from '../rotation/timing/windows-model.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 import { type ApiKey, whyNotSchedule, whyNotSnooze } from './model.ts';
 import { scheduleRotation } from './schedule.ts';
 import { snoozeKey } from './snooze.ts';

@@ -1,7 +1,7 @@
 import { type Id, Refusal, refuseIf } from '../kernel.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { type Consumer, type ConsumerEntry, changed, isUnsigned, recorded, whyNotRecord } from './consumer-model.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 import type { ApiKey } from './model.ts';
 
 type RecordPorts = Pick<Ports, 'store' | 'policy'>;

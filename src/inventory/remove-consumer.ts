@@ -1,7 +1,7 @@
 import { type Id, Refusal, refuseIf } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { type Consumer, removed } from './consumer-model.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 
 /** Somebody no longer uses a key, so no rotation waits for them any more. */
 export async function removeConsumer(

@@ -1,6 +1,6 @@
 import { type Id, Refusal, refuseIf } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 import type { ApiKey } from './model.ts';
 
 /** A key is no longer in use. Its entry and its history stay; nobody is given access to it or reminded of it any more. */

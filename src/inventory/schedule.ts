@@ -1,6 +1,6 @@
 import { type Id, type Instant, refuseIf } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 import { type ApiKey, whyNotSchedule } from './model.ts';
 
 /** Plans the next rotation of a key for a moment that suits those who depend on it; the schedule starts it then. */

@@ -1,6 +1,6 @@
 import { type Id, Refusal, refuseIf } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 import { type ApiKey, computedRisk, type Risk, reassessed, whyNotSetRisk } from './model.ts';
 
 /** An administrator judges a key: higher than its facts say at will, lower only with a reason (SOP 5.1). */

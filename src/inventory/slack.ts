@@ -9,7 +9,7 @@ import { changeKey } from './change.ts';
 import { consumersInSlack } from './consumer-slack.ts';
 import { handOver } from './hand-over.ts';
 import { listAsk, listKeys } from './list.ts';
-import { whyNotSee, whyNotTouch } from './may.ts';
+import { whyNotSee, whyNotTouch } from './may-model.ts';
 import {
   type Draft,
   draftFrom,

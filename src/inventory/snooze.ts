@@ -1,7 +1,7 @@
 import { summaryId } from '../digest/model.ts';
 import { type Id, type Instant, refuseIf } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { whyNotTouch } from './may.ts';
+import { whyNotTouch } from './may-model.ts';
 import { type ApiKey, snoozesOf, whyNotSnooze } from './model.ts';
 
 export interface SnoozeAsk {

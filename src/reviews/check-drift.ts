@@ -1,3 +1,4 @@
+import { whyNotTouch } from '../inventory/may-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { after, type Id, type Instant, Later, minute, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
@@ -5,7 +6,7 @@ import type { KeyPage, Ports, Tx, View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
 import { allDrift, driftOf } from './drift-model.ts';
 import { lookAt } from './look.ts';
-import { type FindingKind, found, gone, isCompared, kindsOf, seenAgain, type Verdicts, whyNotReview } from './model.ts';
+import { type FindingKind, found, gone, isCompared, kindsOf, seenAgain, type Verdicts } from './model.ts';
 
 type CheckPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'pace' | 'policy'>;
 
@@ -42,7 +43,7 @@ export function askForCheck(
   const actor = { kind: 'person', id: asker.id } as const;
   return store.change({ actor, action: 'reviews.check', subject: keyId, keyId }, async (tx) => {
     const key = await tx.keys.get(keyId);
-    refuseIf(whyNotReview(await tx.people.get(asker.id), 'reviews.check', key));
+    refuseIf(whyNotTouch(await tx.people.get(asker.id), 'reviews.check', key));
     await tx.jobs.add('reviews.check-key', { keyId }, { once: keyId, lane: 'normal' });
   });
 }

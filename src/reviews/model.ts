@@ -1,7 +1,5 @@
 import { type ApiKey, isUnmade } from '../inventory/model.ts';
 import { type Id, type Instant, minute, Refusal } from '../kernel.ts';
-import type { Person } from '../people/model.ts';
-import { whyNot } from '../people/model.ts';
 
 /** What can be done about a finding: by us at a press, by a rotation, or by a person alone. */
 export type Remedy = 'adopt' | 'unlabel' | 'rotate' | 'person';
@@ -129,13 +127,6 @@ export function whyNotRepair(finding: Finding, isRotating: boolean, now: Instant
   if (isRotating) return no('A rotation of this key is running. When it is over, it is looked at again.');
   if (isBeingRepaired(finding, now)) return no('This is being repaired right now.');
   return null;
-}
-
-/** Why this person may not do this about a key's findings; a key that they may not even see does not exist for them. */
-export function whyNotReview(person: Person, action: 'reviews.repair' | 'reviews.check', key: ApiKey): Refusal | null {
-  const refusal = whyNot(person, action, key);
-  if (!refusal || person.status !== 'active' || !whyNot(person, 'inventory.show', key)) return refusal;
-  return new Refusal('not_found', 'This key does not exist, or not any more.');
 }
 
 export const repairAsked = (finding: Finding, by: Id<'person'>, now: Instant): Finding => ({

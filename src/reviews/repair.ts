@@ -1,10 +1,11 @@
+import { whyNotTouch } from '../inventory/may-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { failpoint, type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { checkKey } from './check-drift.ts';
 import { lookAt } from './look.ts';
-import { type Finding, isCompared, remedyOf, repairAsked, repairSettled, whyNotRepair, whyNotReview } from './model.ts';
+import { type Finding, isCompared, remedyOf, repairAsked, repairSettled, whyNotRepair } from './model.ts';
 
 type RepairPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'pace' | 'policy'>;
 
@@ -18,7 +19,7 @@ export async function askForRepair(
   const actor = { kind: 'person', id: asker.id } as const;
   return store.change({ actor, action: 'reviews.repair', subject: findingId, keyId }, async (tx) => {
     const key = await tx.keys.get(keyId);
-    refuseIf(whyNotReview(await tx.people.get(asker.id), 'reviews.repair', key));
+    refuseIf(whyNotTouch(await tx.people.get(asker.id), 'reviews.repair', key));
     const finding = await tx.findings.get(findingId);
     refuseIf(whyNotRepair(finding, (await tx.rotations.runningOf(keyId)) !== null, tx.now));
     const next = repairAsked(finding, asker.id, tx.now);

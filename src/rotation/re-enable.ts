@@ -1,10 +1,10 @@
+import { whyNotTouch } from '../inventory/may-model.ts';
 import { after, type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { follow, stragglerMs } from './journal.ts';
 import type { Rotation } from './model.ts';
 import { newerThan } from './retry.ts';
-import { whyNotTouch } from './start.ts';
 import { reEnabled, whyNotReEnable } from './steps/scream-model.ts';
 
 /** Something broke when the old value was disabled: it is enabled again, and its grace goes on. Its owner hears of it. */

@@ -1,10 +1,10 @@
+import { whyNotTouch } from '../inventory/may-model.ts';
 import { type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { follow } from './journal.ts';
 import { type Rotation, whyNotRetry, whyNotRotate } from './model.ts';
 import { retried } from './moves-model.ts';
-import { whyNotTouch } from './start.ts';
 
 /** Goes on with a failed rotation from the step that failed. */
 export async function retryRotation(

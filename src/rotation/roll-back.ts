@@ -1,3 +1,4 @@
+import { whyNotTouch } from '../inventory/may-model.ts';
 import { after, type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
@@ -5,7 +6,6 @@ import { follow, stragglerMs } from './journal.ts';
 import { openRecord, type Rotation, whyNotRollBack } from './model.ts';
 import { turnedBack } from './moves-model.ts';
 import { newerThan } from './retry.ts';
-import { whyNotTouch } from './start.ts';
 
 /** Hands out the old value again and throws the new one away. Before the switch, this cancels the rotation. */
 export async function rollBackRotation(

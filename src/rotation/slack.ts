@@ -2,6 +2,7 @@ import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, input, md, mention, option, page, typed, when } from '../blocks.ts';
 import { type Answer, done, type SlackDoor } from '../doors.ts';
+import { whyNotTouch } from '../inventory/may-model.ts';
 import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
@@ -20,7 +21,7 @@ import { preflight } from './preflight.ts';
 import { whyNotGo } from './preflight-model.ts';
 import { retryRotation } from './retry.ts';
 import { rollBackRotation } from './roll-back.ts';
-import { startRotation, whyNotTouch } from './start.ts';
+import { startRotation } from './start.ts';
 import { overdueCards } from './timing/overdue-cards.ts';
 import { pausesInSlack } from './timing/slack.ts';
 

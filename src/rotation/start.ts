@@ -1,6 +1,7 @@
+import { whyNotTouch } from '../inventory/may-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { type Id, isId, Later, Refusal, refuseIf } from '../kernel.ts';
-import { type Action, type Person, whyNot } from '../people/model.ts';
+import { type Person, whyNot } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
 import type { CampaignCause } from './campaigns/model.ts';
 import { inherited } from './issued-model.ts';
@@ -71,17 +72,6 @@ async function lookedBefore(
   }));
   if (!key || !person || whyNotTouch(person, 'rotation.start', key)) return null;
   return lookOutside(ports, key);
-}
-
-/** Why this person may not do this to a key's rotation; a key that they may not even see does not exist for them. */
-export function whyNotTouch(
-  person: Person,
-  action: Extract<Action, `rotation.${string}`>,
-  key: ApiKey,
-): Refusal | null {
-  const refusal = whyNot(person, action, key);
-  if (!refusal || person.status !== 'active' || !whyNot(person, 'inventory.show', key)) return refusal;
-  return new Refusal('not_found', 'This key does not exist, or not any more.');
 }
 
 /**

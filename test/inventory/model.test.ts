@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { whyNotSee } from '../../src/inventory/may.ts';
+import { whyNotSee } from '../../src/inventory/may-model.ts';
 import {
   type ApiKey,
   assessed,

@@ -1,9 +1,9 @@
+import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type Id, refuseIf } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { follow } from '../journal.ts';
 import type { Rotation } from '../model.ts';
-import { whyNotTouch } from '../start.ts';
 import { settledByHand, takenOn, whyNotDo } from './model.ts';
 
 /** Somebody has deleted the old key at a service that we do not talk to. Their word is the evidence, and is kept as that. */

@@ -1,7 +1,7 @@
+import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type Id, Refusal, refuseIf } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
-import { whyNotTouch } from '../start.ts';
 import { type HandIn, linkMade } from './hand-in-model.ts';
 import { takenOn, whyNotDo } from './model.ts';
 import { endLinks } from './take.ts';

@@ -1,6 +1,6 @@
+import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type Id, Refusal, refuseIf } from '../../kernel.ts';
 import type { Ports, View } from '../../ports.ts';
-import { whyNotTouch } from '../start.ts';
 import { guessed, signedIn, signInAnswered, signInBegun, whyNotOpen } from './hand-in-model.ts';
 import { whyNotDo } from './model.ts';
 import { freshToken, hashOf } from './open-hand-in.ts';

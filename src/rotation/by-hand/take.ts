@@ -1,8 +1,8 @@
+import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type Id, refuseIf } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports, Tx } from '../../ports.ts';
 import type { Rotation } from '../model.ts';
-import { whyNotTouch } from '../start.ts';
 import { closedLink } from './hand-in-model.ts';
 import { handedBack, takenOn, whyNotHandBack, whyNotTake } from './model.ts';
 

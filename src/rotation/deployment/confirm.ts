@@ -1,10 +1,10 @@
+import { whyNotTouch } from '../../inventory/may-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import { type Actor, type Id, Refusal, refuseIf } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports, Tx } from '../../ports.ts';
 import { lookAtOnce } from '../journal.ts';
 import type { Deployment, Rotation } from '../model.ts';
-import { whyNotTouch } from '../start.ts';
 import { claimed, confirmed, deploymentOf, hurried, troubled, whyNotConfirm } from './model.ts';
 
 type ConfirmPorts = Pick<Ports, 'store' | 'policy'>;

@@ -1,10 +1,10 @@
+import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type Id, refuseIf } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { follow } from '../journal.ts';
 import type { Rotation } from '../model.ts';
 import { newerThan } from '../retry.ts';
-import { whyNotTouch } from '../start.ts';
 import { forcedNow, unconfirmed, whyNotRetireNow } from './model.ts';
 
 /** Somebody who answers for the key has the old value retired although it is not known that nobody uses it any more. */

@@ -2,6 +2,7 @@ import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, input, md, mention, option, page, typed } from '../../blocks.ts';
 import type { Answer, SlackDoor } from '../../doors.ts';
+import { whyNotTouch } from '../../inventory/may-model.ts';
 import { asChoice, inFull } from '../../inventory/model.ts';
 import { type Id, isId, Refusal } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
@@ -9,7 +10,6 @@ import type { Ports } from '../../ports.ts';
 import { checkBlocks } from '../cards.ts';
 import { preflight } from '../preflight.ts';
 import { whyNotGo } from '../preflight-model.ts';
-import { whyNotTouch } from '../start.ts';
 import { drillCards, resultBlocks, resultsIn } from './cards.ts';
 import { startDrill } from './start.ts';
 

@@ -1,3 +1,4 @@
+import { whyNotTouch } from '../../inventory/may-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import { snoozedNow } from '../../inventory/model.ts';
 import { type Id, Refusal, refuseIf } from '../../kernel.ts';
@@ -6,7 +7,7 @@ import type { Ports, View } from '../../ports.ts';
 import type { Rotation } from '../model.ts';
 import { insideOf, lookOutside } from '../preflight.ts';
 import { missingOutside, whyNotGo } from '../preflight-model.ts';
-import { opened, whyNotTouch } from '../start.ts';
+import { opened } from '../start.ts';
 import { type DrillFacts, restsSince, whyNotDrill } from './model.ts';
 
 type DrillPorts = Pick<Ports, 'store' | 'issuers' | 'policy' | 'secrets'>;

@@ -1,7 +1,7 @@
+import { whyNotTouch } from '../../inventory/may-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import { type Id, refuseIf } from '../../kernel.ts';
 import type { Ports, Tx } from '../../ports.ts';
-import { whyNotTouch } from '../start.ts';
 import { type PauseAsk, paused, resumed, whyNotPause, whyNotResume } from './pauses-model.ts';
 import { waiting, waitsFor } from './windows-model.ts';
 

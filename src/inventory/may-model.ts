@@ -9,7 +9,7 @@ export function whyNotSee(person: Person, key: ApiKey, held: boolean): Refusal |
   return held ? whyNot(person, 'inventory.show-held') : notThere();
 }
 
-/** Why this person may not do this to a key; one that they may not even see does not exist for them. */
+/** Why this person may not do this to a key, or to what belongs to it; one that they may not even see does not exist for them. */
 export function whyNotTouch(person: Person, action: Action, key: ApiKey): Refusal | null {
   const refusal = whyNot(person, action, key);
   if (!refusal || person.status !== 'active' || !whyNot(person, 'inventory.show', key)) return refusal;
