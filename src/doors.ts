@@ -1,9 +1,9 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
-import type { z } from 'zod';
+import { z } from 'zod';
 import type { Message, Mrkdwn, option } from './blocks.ts';
-import type { Secret } from './kernel.ts';
+import { type Id, isId, type Noun, Refusal, type Secret } from './kernel.ts';
 import type { Action, Person } from './people/model.ts';
-import type { Audience, View } from './ports.ts';
+import type { Audience, Change, Store, View } from './ports.ts';
 
 /** The ways in. An area registers what it answers; the adapters verify, store, acknowledge, and carry the answers back. */
 export interface SlackDoor {
@@ -84,10 +84,43 @@ export type Answer =
   | { done: true };
 export const done: Answer = { done: true };
 
+/**
+ * Who may not is told at the click, before they type anything, and it is on record under what they wanted. Verbs are
+ * called at the submit and record their own refusals.
+ */
+export async function refuseAtClick(
+  store: Pick<Store, 'refused'>,
+  person: Pick<Person, 'id'>,
+  wanted: Omit<Change, 'actor'>,
+  refusal: Refusal | null,
+): Promise<void> {
+  if (!refusal) return;
+  await store.refused({ actor: { kind: 'person', id: person.id }, ...wanted }, refusal);
+  throw refusal;
+}
+
+/** An id of this kind, as a field of a form or of a webhook's body. */
+export const idField = <N extends Noun>(noun: N, otherwise?: string): z.ZodType<Id<N>> =>
+  z.custom<Id<N>>((value) => isId(noun, value), otherwise);
+
 /** A webhook's body as it arrived; the adapter has bounded its size but not verified anything. */
 export interface WebhookAsk {
   headers: Record<string, string>;
   rawBody: string;
+}
+/** What a webhook says, by its schema, or what is wrong with it. */
+export function saidIn<T>(rawBody: string, schema: z.ZodType<T>): T | Refusal {
+  const parsed = schema.safeParse(jsonOf(rawBody));
+  if (parsed.success) return parsed.data;
+  const wrong = parsed.error.issues.slice(0, 5).map((each) => `${each.path.join('.') || 'body'}: ${each.message}`);
+  return new Refusal('invalid', `The body does not fit. ${wrong.join('; ')}`);
+}
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 /** What a browser or a calendar asks for. */
 export interface PageAsk {

@@ -74,6 +74,16 @@ export class Refusal extends Error {
   }
 }
 
+/** The answer about what is not there, or what whoever asks may not know of. */
+export const notThere = (what: string): Refusal =>
+  new Refusal('not_found', `This ${what} does not exist, or not any more.`);
+
+/** What came with a click, a link or a message, as an id of this kind. Anything else is not there. */
+export function idOf<N extends Noun>(noun: N, text: unknown): Id<N> {
+  if (isId(noun, text)) return text;
+  throw notThere(noun);
+}
+
 /** Throws what a `whyNot…` rule found, if it found something. */
 export function refuseIf(refusal: Refusal | null): void {
   if (refusal) throw refusal;

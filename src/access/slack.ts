@@ -15,7 +15,7 @@ import {
   typed,
   when,
 } from '../blocks.ts';
-import { done, type SlackDoor } from '../doors.ts';
+import { done, idField, type SlackDoor } from '../doors.ts';
 import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
@@ -26,7 +26,7 @@ import { endGrant } from './end.ts';
 import { allowedHours, type Grant, inWords, offeredHours, whyNotDecide } from './model.ts';
 import { requestAccess, whoDecides } from './request.ts';
 
-const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
+const keyId = idField('key', 'Choose a key from the list.');
 const text = (sentence: string, min: number) => z.string({ error: sentence }).trim().min(min, sentence);
 
 const RequestForm = z.object({
@@ -35,10 +35,10 @@ const RequestForm = z.object({
   hours: z.coerce.number({ error: 'Choose how long.' }).int(),
   reason: text('Say why, in at least ten characters: it is kept in the audit log.', 10),
   ticket: z.string().nullish(),
-  extendsGrant: z.custom<Id<'grant'>>((value) => isId('grant', value)).optional(),
+  extendsGrant: idField('grant').optional(),
 });
 const DecideForm = z.object({
-  requestId: z.custom<Id<'request'>>((value) => isId('request', value)),
+  requestId: idField('request'),
   hours: z.coerce.number().int().optional(),
   reason: z.string().nullish(),
 });

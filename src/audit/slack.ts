@@ -1,7 +1,7 @@
 import type { KnownBlock } from '@slack/types';
 import { z } from 'zod';
 import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
-import { done, type SlackDoor } from '../doors.ts';
+import { done, refuseAtClick, type SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
@@ -67,12 +67,8 @@ export function auditInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>):
   );
 
   slack.action('audit.page', {}, async ({ person, value }) => {
-    const refusal = whyNot(person, 'audit.read');
-    if (refusal) {
-      const actor = { kind: 'person' as const, id: person.id };
-      await store.refused({ actor, action: 'audit.read', subject: 'audit' }, refusal);
-      throw refusal;
-    }
+    const wanted = { action: 'audit.read', subject: 'audit' } as const;
+    await refuseAtClick(store, person, wanted, whyNot(person, wanted.action));
     return { replace: await store.read((view) => pageOf(view, leafOf(value))) };
   });
 

@@ -1,8 +1,8 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, button, md, messageLink, page, typed, when } from '../blocks.ts';
-import { type Answer, done, type SlackDoor } from '../doors.ts';
-import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
+import { type Answer, done, idField, refuseAtClick, type SlackDoor } from '../doors.ts';
+import { type Id, idOf, isId, type Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Card, Ports } from '../ports.ts';
 import { incidentCards, nameOf, type Story, statusInWords, storyOf } from './cards.ts';
@@ -49,7 +49,7 @@ import {
 import { addNote } from './note.ts';
 import { tickLines, untickLine } from './tick.ts';
 
-const incidentId = z.custom<Id<'incident'>>((value) => isId('incident', value), 'This incident does not exist.');
+const incidentId = idField('incident', 'This incident does not exist.');
 const optionalText = z
   .string()
   .nullish()
@@ -196,13 +196,9 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
 
   // ————— Working on it —————
 
-  const idOf = (value: string): Id<'incident'> => {
-    if (!isId('incident', value)) throw new Refusal('not_found', 'This incident does not exist, or not any more.');
-    return value;
-  };
-  const storyFor = (id: string, person: Person) => store.read((view) => storyOf(view, idOf(id), { person: person.id }));
+  const storyFor = (id: string, person: Person) =>
+    store.read((view) => storyOf(view, idOf('incident', id), { person: person.id }));
 
-  /** Who may not is told at the click, before they type anything; and it is on record. */
   async function opened(
     person: Person,
     value: string,
@@ -210,13 +206,8 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
     rule: (story: Story) => Refusal | null,
   ): Promise<Story> {
     const story = await storyFor(value, person);
-    const refusal = rule(story);
-    if (refusal) {
-      const actor = { kind: 'person', id: person.id } as const;
-      const { id, keyId } = story.incident;
-      await store.refused({ actor, action, subject: id, ...(keyId ? { keyId } : {}) }, refusal);
-      throw refusal;
-    }
+    const { id, keyId } = story.incident;
+    await refuseAtClick(store, person, { action, subject: id, ...(keyId ? { keyId } : {}) }, rule(story));
     return story;
   }
   const works = (person: Person) => (story: Story) => whyNotWork(story.incident, person, story.key);
@@ -269,7 +260,7 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
     ['incidents.take-over', true],
   ] as const) {
     slack.action(action, {}, async ({ person, value }) => {
-      await claimIncident(ports, person.id, { incidentId: idOf(value), takesOver });
+      await claimIncident(ports, person.id, { incidentId: idOf('incident', value), takesOver });
       return done;
     });
   }

@@ -1,14 +1,14 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, button, form, input, type Message, md, message, option, page, typed } from '../blocks.ts';
-import type { Answer, SlackDoor } from '../doors.ts';
-import { type Id, isId, Refusal } from '../kernel.ts';
+import { type Answer, idField, refuseAtClick, type SlackDoor } from '../doors.ts';
+import { type Id, idOf, notThere, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
 import { consumerBlocks, consumerLine } from './consumer-cards.ts';
 import { type Consumer, type ConsumerEntry, type ConsumerKind, consumerKinds, isUnsigned } from './consumer-model.ts';
 import { whyNotTouch } from './may-model.ts';
-import { type ApiKey, notThere } from './model.ts';
+import type { ApiKey } from './model.ts';
 import { addConsumer, changeConsumer } from './record-consumer.ts';
 import { removeConsumer } from './remove-consumer.ts';
 
@@ -21,8 +21,8 @@ interface Draft {
 }
 
 const ConsumerForm = z.object({
-  keyId: z.custom<Id<'key'>>((value) => isId('key', value)).optional(),
-  consumerId: z.custom<Id<'consumer'>>((value) => isId('consumer', value)).optional(),
+  keyId: idField('key').optional(),
+  consumerId: idField('consumer').optional(),
   consumerName: z
     .string({ error: 'Name it, for example: checkout service.' })
     .transform((text) => text.replace(/\s+/g, ' ').trim())
@@ -42,21 +42,15 @@ const hints: Record<ConsumerKind, string> = {
 export function consumersInSlack(slack: SlackDoor, ports: Ports): void {
   const { store } = ports;
 
-  /** The key, if this person may look after who uses it. At a click, a refusal is recorded here. */
+  /** The key, if this person may look after who uses it. */
   async function keyFor(person: Person, keyId: string): Promise<ApiKey> {
-    const key = isId('key', keyId) ? await store.read((view) => view.keys.find(keyId)) : null;
-    if (!key) throw notThere();
-    const refusal = whyNotTouch(person, 'inventory.keep-consumers', key);
-    if (refusal) {
-      const actor = { kind: 'person' as const, id: person.id };
-      await store.refused({ actor, action: 'inventory.keep-consumers', subject: key.id, keyId: key.id }, refusal);
-      throw refusal;
-    }
+    const key = await store.read((view) => view.keys.get(idOf('key', keyId)));
+    const wanted = { action: 'inventory.keep-consumers', subject: key.id, keyId: key.id } as const;
+    await refuseAtClick(store, person, wanted, whyNotTouch(person, wanted.action, key));
     return key;
   }
   async function consumerFor(person: Person, id: string): Promise<{ key: ApiKey; consumer: Consumer }> {
-    const consumer = isId('consumer', id) ? await store.read((view) => view.consumers.find(id)) : null;
-    if (!consumer) throw new Refusal('not_found', 'This consumer does not exist, or not any more.');
+    const consumer = await store.read((view) => view.consumers.get(idOf('consumer', id)));
     const key = await keyFor(person, consumer.keyId);
     if (consumer.removedAt) throw new Refusal('conflict', 'Somebody has removed this consumer meanwhile.');
     return { key, consumer };
@@ -193,11 +187,11 @@ export function consumersInSlack(slack: SlackDoor, ports: Ports): void {
     return { say: { text, blocks: [...blocks, ...next] } };
   }
   slack.submit('inventory.add-consumer', ConsumerForm, async ({ form: asked, person }) => {
-    if (!asked.keyId) throw notThere();
+    if (!asked.keyId) throw notThere('key');
     return answered(asked.keyId, await addConsumer(ports, person.id, asked.keyId, await entryOf(asked)));
   });
   slack.submit('inventory.change-consumer', ConsumerForm, async ({ form: asked, person }) => {
-    if (!asked.consumerId) throw new Refusal('not_found', 'This consumer does not exist, or not any more.');
+    if (!asked.consumerId) throw notThere('consumer');
     const consumer = await changeConsumer(ports, person.id, asked.consumerId, await entryOf(asked));
     return answered(consumer.keyId, consumer);
   });

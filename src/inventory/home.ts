@@ -1,8 +1,8 @@
 import { DateTime } from 'luxon';
 import { z } from 'zod';
 import { block, form, input, type Mrkdwn, md, typed, when } from '../blocks.ts';
-import type { SlackDoor } from '../doors.ts';
-import { day, type Id, isId, type Refusal, refuseIf } from '../kernel.ts';
+import { idField, refuseAtClick, type SlackDoor } from '../doors.ts';
+import { day, type Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { holdsInWords, openingFor } from '../rotation/timing/windows-model.ts';
@@ -11,7 +11,7 @@ import { type ApiKey, whyNotSchedule, whyNotSnooze } from './model.ts';
 import { scheduleRotation } from './schedule.ts';
 import { snoozeKey } from './snooze.ts';
 
-const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key.');
+const keyId = idField('key', 'Choose a key.');
 const SnoozeForm = z.object({
   keyId,
   until: z.iso.date('Choose a day.'),
@@ -23,7 +23,6 @@ const ScheduleForm = z.object({ keyId, at: z.coerce.number({ error: 'Choose a da
 export function remindersInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
 
-  /** Who may not is told at the click, before they type anything, and it is recorded. */
   async function looked(
     person: Person,
     action: 'inventory.snooze' | 'inventory.schedule',
@@ -32,11 +31,7 @@ export function remindersInSlack(slack: SlackDoor, ports: Ports): void {
   ): Promise<{ key: ApiKey; now: Date }> {
     const { key, now } = await store.read(async (view) => ({ key: await view.keys.get(value), now: view.now }));
     const refusal = whyNotTouch(person, action, key) ?? rule(key, now);
-    if (refusal) {
-      const actor = { kind: 'person', id: person.id } as const;
-      await store.refused({ actor, action, subject: key.id, keyId: key.id }, refusal);
-    }
-    refuseIf(refusal);
+    await refuseAtClick(store, person, { action, subject: key.id, keyId: key.id }, refusal);
     return { key, now };
   }
 

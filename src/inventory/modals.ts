@@ -1,7 +1,8 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, input, md, option, typed } from '../blocks.ts';
-import { type Id, type Instant, isId } from '../kernel.ts';
+import { idField } from '../doors.ts';
+import type { Id, Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import {
   type ApiKey,
@@ -255,7 +256,7 @@ const day = z
 const squeezed = (text: string) => text.replace(/\s+/g, ' ').trim();
 
 export const EntryForm = z.object({
-  keyId: z.custom<Id<'key'>>((value) => isId('key', value)).optional(),
+  keyId: idField('key').optional(),
   edition: z.string().optional(),
   service: words('Name the service, for example OpenAI.', 2, 60).transform(serviceOf),
   environment: z.enum(environments, { error: 'Choose an environment.' }),
@@ -346,7 +347,7 @@ export function handOverModal(key: ApiKey): SlackView {
   );
 }
 export const HandOverForm = z.object({
-  keyId: z.custom<Id<'key'>>((value) => isId('key', value)),
+  keyId: idField('key'),
   owner: z.string({ error: 'Choose somebody.' }),
 });
 
@@ -380,7 +381,7 @@ export function setRiskModal(key: ApiKey, computed: { risk: string; reasons: str
   );
 }
 export const SetRiskForm = z.object({
-  keyId: z.custom<Id<'key'>>((value) => isId('key', value)),
+  keyId: idField('key'),
   risk: z.enum(risks, { error: 'Choose one.' }),
   reason: z
     .string()
@@ -403,6 +404,6 @@ export function retireModal(key: ApiKey, viewer: Person): SlackView {
   );
 }
 export const RetireForm = z.object({
-  keyId: z.custom<Id<'key'>>((value) => isId('key', value)),
+  keyId: idField('key'),
   reason: words('Say why, in a few words.', 3, 500),
 });

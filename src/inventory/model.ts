@@ -379,8 +379,6 @@ export function reassessed(before: ApiKey, after: ApiKey, policy: Policy, now: I
   return { ...after, risk, nextRotationAt: nextRotation({ ...after, risk }, policy, now) };
 }
 
-export const notThere = () => new Refusal('not_found', 'This key does not exist, or not any more.');
-
 /** Why nobody can make this person answer for a key. */
 export function whyNotOwn(owner: Person): Refusal | null {
   if (owner.status !== 'active') {

@@ -1,6 +1,6 @@
 import { block, button, type Message, md, mention, mentioned, message, typed, when } from '../blocks.ts';
-import type { Answer, SlackDoor } from '../doors.ts';
-import { isId, Refusal } from '../kernel.ts';
+import { type Answer, refuseAtClick, type SlackDoor } from '../doors.ts';
+import { idOf, isId, notThere, Refusal } from '../kernel.ts';
 import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
 import { addKey } from './add.ts';
@@ -24,7 +24,7 @@ import {
   SetRiskForm,
   setRiskModal,
 } from './modals.ts';
-import { type ApiKey, assessed, computedRisk, editionOf, environmentOf, inFull, notThere } from './model.ts';
+import { type ApiKey, assessed, computedRisk, editionOf, environmentOf, inFull } from './model.ts';
 import { retireKey } from './retire.ts';
 import { setRisk } from './set-risk.ts';
 
@@ -66,7 +66,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     async ({ person, text }) => ({ open: keyModal(draftFor(person, text), issuers(), null) }),
   );
   slack.action('inventory.add', { opens: adding }, async ({ person }) => {
-    await allowed(person, 'inventory.add', null);
+    await allowed(person, 'inventory.add');
     return { open: keyModal(draftFor(person, ''), issuers(), null) };
   });
   // Where the value is and who makes it decide what else is asked.
@@ -134,40 +134,30 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     async ({ person, text }) => ({ say: await pageOf(person, text, null) }),
   );
   slack.action('inventory.turn', {}, async ({ person, value }) => {
-    await allowed(person, 'inventory.list', null);
+    await allowed(person, 'inventory.list');
     const [at = '', text = ''] = value.split('\n', 2);
     return { replace: await pageOf(person, text, at || null) };
   });
   slack.action('inventory.mine', {}, async ({ person }) => {
-    await allowed(person, 'inventory.list', null);
+    await allowed(person, 'inventory.list');
     return { say: await pageOf(person, 'mine', null) };
   });
 
-  /** At a click, a refusal is recorded where it is found; a verb records its own. */
-  async function allowed(person: Person, action: Action, key: ApiKey | null): Promise<void> {
-    const refusal = key ? whyNotTouch(person, action, key) : whyNot(person, action);
-    if (!refusal) return;
-    const change = { actor: { kind: 'person' as const, id: person.id }, action, subject: key?.id ?? action };
-    await store.refused(key ? { ...change, keyId: key.id } : change, refusal);
-    throw refusal;
-  }
+  const allowed = (person: Person, action: Action) =>
+    refuseAtClick(store, person, { action, subject: action }, whyNot(person, action));
 
   /** Whether somebody holds or ever held access to a key. */
   const heldBy = async (view: View, person: Person, key: ApiKey) =>
     (await view.grants.everOfPerson(person.id)).some((each) => each.keyId === key.id);
 
   async function cardOf(person: Person, keyId: string): Promise<Message> {
-    const shown = await store.read(async (view) => {
-      const key = isId('key', keyId) ? await view.keys.find(keyId) : null;
-      if (!key) throw notThere();
+    const { key, refusal, card } = await store.read(async (view) => {
+      const key = await view.keys.get(idOf('key', keyId));
       const refusal = whyNotSee(person, key, await heldBy(view, person, key));
-      return refusal ? { refusal, key } : { card: await keyMessage(view, key, person, policy) };
+      return { key, refusal, card: refusal ? null : await keyMessage(view, key, person, policy) };
     });
-    if ('card' in shown) return shown.card!;
-    const actor = { kind: 'person' as const, id: person.id };
-    const { id } = shown.key;
-    await store.refused({ actor, action: 'inventory.show', subject: id, keyId: id }, shown.refusal);
-    throw shown.refusal;
+    await refuseAtClick(store, person, { action: 'inventory.show', subject: key.id, keyId: key.id }, refusal);
+    return card!;
   }
   slack.command(
     'show',
@@ -211,9 +201,8 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
   // ————— Looking after —————
 
   const keyFor = async (person: Person, action: Action, value: string) => {
-    const key = isId('key', value) ? await store.read((view) => view.keys.find(value)) : null;
-    if (!key) throw notThere();
-    await allowed(person, action, key);
+    const key = await store.read((view) => view.keys.get(idOf('key', value)));
+    await refuseAtClick(store, person, { action, subject: key.id, keyId: key.id }, whyNotTouch(person, action, key));
     if (key.status !== 'active') throw new Refusal('conflict', `${key.name} is retired.`);
     return key;
   };
@@ -223,7 +212,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     return { open: keyModal(draftOf(key), issuers(), { keyId: key.id, edition: editionOf(key) }) };
   });
   slack.submit('inventory.change', EntryForm, async ({ form, person }) => {
-    if (!form.keyId || !form.edition) throw notThere();
+    if (!form.keyId || !form.edition) throw notThere('key');
     const edit = { keyId: form.keyId, edition: form.edition, reason: form.reason ?? '' };
     const key = await changeKey(ports, person.id, edit, (before) => entryOf(form, before.ownerId, before));
     const head = block.text(md`:white_check_mark: *${typed(key.name, 200)}* is changed.`);

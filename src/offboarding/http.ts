@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { HttpDoor } from '../doors.ts';
+import { type HttpDoor, saidIn } from '../doors.ts';
 import { Refusal } from '../kernel.ts';
 import { whyNotHrId } from '../people/model.ts';
 import type { Webhooks } from '../ports.ts';
@@ -47,9 +47,9 @@ export function offboardingOverHttp(
     if ('refused' in verified) {
       return refuse(401, new Refusal('not_allowed', `The signature was not accepted. ${verified.refused}`));
     }
-    const parsed = Body.safeParse(jsonOf(rawBody));
-    if (!parsed.success) return refuse(400, new Refusal('invalid', whatIsWrong(parsed.error)), verified.id);
-    const { person, effectiveAt } = parsed.data;
+    const said = saidIn(rawBody, Body);
+    if (said instanceof Refusal) return refuse(400, said, verified.id);
+    const { person, effectiveAt } = said;
     try {
       const { heard, caseId } = await hearLeaver(ports, {
         id: verified.id,
@@ -64,17 +64,4 @@ export function offboardingOverHttp(
       return { status: error.code === 'invalid' ? 400 : 409, body: { error: error.sentence } };
     }
   });
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
-}
-
-function whatIsWrong(error: z.ZodError): string {
-  const told = error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`);
-  return `The body does not fit. ${told.join('; ')}`;
 }

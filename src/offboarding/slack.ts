@@ -1,8 +1,8 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, input, join, md, mention, mentioned, page, typed, when } from '../blocks.ts';
-import { type Answer, done, type SlackDoor } from '../doors.ts';
-import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
+import { type Answer, done, idField, refuseAtClick, type SlackDoor } from '../doors.ts';
+import { idOf, Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import { callOff } from './call-off.ts';
 import { offboardingCards } from './cards.ts';
@@ -14,7 +14,7 @@ import { openCase } from './open.ts';
 import { tickLine } from './tick.ts';
 
 const OpenForm = z.object({
-  personId: z.custom<Id<'person'>>((value) => isId('person', value)),
+  personId: idField('person'),
   at: z.coerce
     .number()
     .int()
@@ -22,7 +22,7 @@ const OpenForm = z.object({
     .transform((seconds) => (seconds ? new Date(seconds * 1000) : null)),
 });
 const TickForm = z.object({
-  caseId: z.custom<Id<'case'>>((value) => isId('case', value)),
+  caseId: idField('case'),
   line: z.string(),
   note: z.string({ error: 'Say what you did or found.' }),
 });
@@ -53,14 +53,8 @@ export function offboardingInSlack(slack: SlackDoor, ports: OffboardingPorts): v
         byHand: rotate.filter((key) => !facts.byItself.has(key.id)).length,
       };
     });
-    const refusal = whyNotWork(asker, 'offboarding.open', leaver.id);
-    if (refusal) {
-      await store.refused(
-        { actor: { kind: 'person', id: asker.id }, action: 'offboarding.open', subject: leaver.id },
-        refusal,
-      );
-      throw refusal;
-    }
+    const wanted = { action: 'offboarding.open', subject: leaver.id } as const;
+    await refuseAtClick(store, asker, wanted, whyNotWork(asker, wanted.action, leaver.id));
     return form(
       'offboarding.open',
       'Somebody leaves',
@@ -136,10 +130,7 @@ export function offboardingInSlack(slack: SlackDoor, ports: OffboardingPorts): v
     };
   });
 
-  const caseOf = (value: string) => {
-    if (!isId('case', value)) throw new Refusal('not_found', 'This case does not exist, or not any more.');
-    return { caseId: value };
-  };
+  const caseOf = (value: string) => ({ caseId: idOf('case', value) });
   slack.action('offboarding.confirm', {}, async ({ person, value }) => {
     await confirmCase(ports, person.id, caseOf(value));
     return done;

@@ -1,6 +1,6 @@
 import { md } from '../blocks.ts';
-import { type Answer, done, type SlackDoor } from '../doors.ts';
-import { isId, Refusal } from '../kernel.ts';
+import { type Answer, done, refuseAtClick, type SlackDoor } from '../doors.ts';
+import { idOf } from '../kernel.ts';
 import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { findingsAtHome, findingsListMessage, reviewCards } from './cards.ts';
@@ -15,13 +15,11 @@ export function reviewsInSlack(slack: SlackDoor, ports: Ports): void {
 
   slack.action('reviews.repair', {}, async ({ person, value }) => {
     const [id, ...page] = value.split('\n');
-    if (!isId('finding', id)) throw new Refusal('not_found', 'This finding does not exist, or not any more.');
-    await askForRepair(ports, person, id);
+    await askForRepair(ports, person, idOf('finding', id));
     return page.length > 0 ? { replace: await pageOf(person, page.join('\n')) } : done;
   });
   slack.action('reviews.check', {}, async ({ person, value }) => {
-    if (!isId('key', value)) throw new Refusal('not_found', 'This key does not exist, or not any more.');
-    await askForCheck(ports, person, value);
+    await askForCheck(ports, person, idOf('key', value));
     return { say: md`It is being looked at; the card follows within a minute.` };
   });
 
@@ -32,12 +30,8 @@ export function reviewsInSlack(slack: SlackDoor, ports: Ports): void {
     const list = await store.read((view) => listFindings(view, ownerId, at || null));
     return findingsListMessage(list, ownerId !== null, { whose, at });
   }
-  async function allowed(person: Person, action: Action): Promise<void> {
-    const refusal = whyNot(person, action);
-    if (!refusal) return;
-    await store.refused({ actor: { kind: 'person', id: person.id }, action, subject: 'findings' }, refusal);
-    throw refusal;
-  }
+  const allowed = (person: Person, action: Action) =>
+    refuseAtClick(store, person, { action, subject: 'findings' }, whyNot(person, action));
   slack.command(
     'findings',
     {

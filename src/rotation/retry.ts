@@ -1,7 +1,7 @@
 import { whyNotTouch } from '../inventory/may-model.ts';
 import { type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
-import type { Ports, Tx } from '../ports.ts';
+import type { Ports, View } from '../ports.ts';
 import { follow } from './journal.ts';
 import { type Rotation, whyNotRetry, whyNotRotate } from './model.ts';
 import { retried } from './moves-model.ts';
@@ -29,7 +29,7 @@ export async function retryRotation(
 }
 
 /** The latest rotation of the same key, when that is another one. */
-export async function newerThan(tx: Pick<Tx, 'rotations'>, rotation: Rotation): Promise<Rotation | null> {
-  const [latest] = await tx.rotations.ofKey(rotation.keyId, 1);
+export async function newerThan(view: Pick<View, 'rotations'>, rotation: Rotation): Promise<Rotation | null> {
+  const [latest] = await view.rotations.ofKey(rotation.keyId, 1);
   return latest && latest.id !== rotation.id ? latest : null;
 }

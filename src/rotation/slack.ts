@@ -1,10 +1,10 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, input, md, mention, option, page, typed, when } from '../blocks.ts';
-import { type Answer, done, type SlackDoor } from '../doors.ts';
+import { type Answer, done, idField, type SlackDoor } from '../doors.ts';
 import { whyNotTouch } from '../inventory/may-model.ts';
 import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
-import { type Id, isId, Refusal } from '../kernel.ts';
+import { idOf, isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { handInBlocks } from './by-hand/cards.ts';
@@ -25,7 +25,7 @@ import { startRotation } from './start.ts';
 import { overdueCards } from './timing/overdue-cards.ts';
 import { pausesInSlack } from './timing/slack.ts';
 
-const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
+const keyId = idField('key', 'Choose a key from the list.');
 const StartForm = z.object({
   keyId: keyId.optional(),
   /** From the search, which finds other keys than that of a request. */
@@ -187,8 +187,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     async ({ person, text }) => ({ open: await startModal(person, text) }),
   );
   slack.action('rotation.start', { opens }, async ({ person, value }) => {
-    if (!isId('key', value)) throw new Refusal('not_found', 'This key does not exist, or not any more.');
-    return { open: await startModal(person, value) };
+    return { open: await startModal(person, idOf('key', value)) };
   });
 
   slack.submit('rotation.start', StartForm, async ({ person, form: asked }): Promise<Answer> => {
@@ -213,37 +212,33 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     };
   });
 
-  const rotationOf = (value: string) => {
-    if (!isId('rotation', value)) throw new Refusal('not_found', 'This rotation does not exist, or not any more.');
-    return value;
-  };
   slack.action('rotation.retry', {}, async ({ person, value }) => {
-    await retryRotation(ports, person, rotationOf(value));
+    await retryRotation(ports, person, idOf('rotation', value));
     return done;
   });
   slack.action('rotation.take', {}, async ({ person, value }) => {
-    await takeOn(ports, person, rotationOf(value));
+    await takeOn(ports, person, idOf('rotation', value));
     return done;
   });
   slack.action('rotation.hand-back', {}, async ({ person, value }) => {
-    await handBack(ports, person, rotationOf(value));
+    await handBack(ports, person, idOf('rotation', value));
     return done;
   });
   slack.action('rotation.confirm-deleted', {}, async ({ person, value }) => {
-    await confirmDeleted(ports, person, rotationOf(value));
+    await confirmDeleted(ports, person, idOf('rotation', value));
     return done;
   });
   slack.action('rotation.hand-in', { opens: 'Hand in the new key' }, async ({ person, value }) => {
-    const { url, link } = await openHandIn(ports, person, rotationOf(value));
+    const { url, link } = await openHandIn(ports, person, idOf('rotation', value));
     const key = await store.read(async (view) => view.keys.get((await view.rotations.get(link.rotationId)).keyId));
     return { open: page('Hand in the new key', handInBlocks(key, url, link.endsAt)) };
   });
   slack.action('rotation.roll-back', {}, async ({ person, value }) => {
-    await rollBackRotation(ports, person, rotationOf(value));
+    await rollBackRotation(ports, person, idOf('rotation', value));
     return done;
   });
   slack.action('rotation.page', {}, async ({ person, value }) => {
-    await askForPage(ports, person, rotationOf(value));
+    await askForPage(ports, person, idOf('rotation', value));
     return done;
   });
 }

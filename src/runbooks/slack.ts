@@ -1,9 +1,10 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
 import { block, code, join, link, type Mrkdwn, md, mention, page, typed } from '../blocks.ts';
-import type { SlackDoor } from '../doors.ts';
-import { type ApiKey, notThere, storages } from '../inventory/model.ts';
-import { isId } from '../kernel.ts';
-import { type Person, whyNot } from '../people/model.ts';
+import { refuseAtClick, type SlackDoor } from '../doors.ts';
+import { whyNotTouch } from '../inventory/may-model.ts';
+import { type ApiKey, storages } from '../inventory/model.ts';
+import { idOf } from '../kernel.ts';
+import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { anyService, companyRunbook, type Piece, pageFor, type Section, storing } from './model.ts';
 
@@ -14,20 +15,13 @@ export function runbooksInSlack(slack: SlackDoor, ports: Ports): void {
   const { store } = ports;
 
   slack.action('runbooks.show', { opens: title }, async ({ person, value }) => {
-    const found = await store.read(async (view) => {
-      const key = isId('key', value) ? await view.keys.find(value) : null;
-      return key && { key, owner: await view.people.find(key.ownerId) };
+    const { key, owner } = await store.read(async (view) => {
+      const key = await view.keys.get(idOf('key', value));
+      return { key, owner: await view.people.find(key.ownerId) };
     });
-    if (!found) throw notThere();
-    const refusal = whyNot(person, 'runbooks.show', found.key);
-    if (refusal) {
-      const actor = { kind: 'person', id: person.id } as const;
-      const { id } = found.key;
-      await store.refused({ actor, action: 'runbooks.show', subject: id, keyId: id }, refusal);
-      // Whoever may not see the steps may not see the key either.
-      throw person.status === 'active' ? notThere() : refusal;
-    }
-    return { open: stepsFor(ports, found.key, found.owner) };
+    const wanted = { action: 'runbooks.show', subject: key.id, keyId: key.id } as const;
+    await refuseAtClick(store, person, wanted, whyNotTouch(person, wanted.action, key));
+    return { open: stepsFor(ports, key, owner) };
   });
 }
 

@@ -1,5 +1,5 @@
 import type { ApiKey, Environment } from '../../inventory/model.ts';
-import { after, hour, type Id, type Instant, Refusal } from '../../kernel.ts';
+import { after, hour, type Id, type Instant, notThere, Refusal } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Policy } from '../../policy.ts';
 import { madeByHand, waitsNow } from '../by-hand/model.ts';
@@ -124,7 +124,7 @@ export const needsConfirmation = (campaign: Pick<Campaign, 'lines'>, policy: Pol
 
 /** Why a campaign like this cannot be asked for, or null. */
 export function whyNotAsk(campaign: Campaign, asker: Person, now: Instant): Refusal | null {
-  if (asker.id !== campaign.askedBy) return new Refusal('not_found', 'This campaign does not exist, or not any more.');
+  if (asker.id !== campaign.askedBy) return notThere('campaign');
   if (campaign.status !== 'drafted')
     return new Refusal('conflict', 'This was asked for already; its card says how it stands.');
   if (campaign.expiresAt <= now) {

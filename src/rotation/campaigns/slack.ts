@@ -1,9 +1,9 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, input, md, option, page, typed, when } from '../../blocks.ts';
-import { type Answer, done, type SlackDoor } from '../../doors.ts';
+import { type Answer, done, idField, type SlackDoor } from '../../doors.ts';
 import { environments } from '../../inventory/model.ts';
-import { type Id, isId, Refusal } from '../../kernel.ts';
+import { type Id, idOf, Refusal } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { causeWords } from '../cards.ts';
@@ -16,7 +16,7 @@ import { retryCampaign, stopCampaign } from './stop.ts';
 
 const PlanForm = z.object({
   /** One of its keys: an id, where a service is somebody's words. */
-  bulkService: z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a service from the list.'),
+  bulkService: idField('key', 'Choose a service from the list.'),
   environment: z
     .enum(environments)
     .nullish()
@@ -29,7 +29,7 @@ const PlanForm = z.object({
     .transform((chosen) => chosen?.includes('emergency') ?? false),
 });
 const AskForm = z.object({
-  campaignId: z.custom<Id<'campaign'>>((value) => isId('campaign', value)),
+  campaignId: idField('campaign'),
 });
 
 /** `/keys rotate-all`: all keys of a service, after a preview and, where there are many, with a second person. */
@@ -166,10 +166,6 @@ export function campaignsInSlack(slack: SlackDoor, ports: Ports): void {
     };
   });
 
-  const campaignOf = (value: string) => {
-    if (!isId('campaign', value)) throw new Refusal('not_found', 'This campaign does not exist, or not any more.');
-    return value;
-  };
   const pressed: Record<string, (person: Person, id: Id<'campaign'>) => Promise<unknown>> = {
     'rotation.confirm-campaign': (person, id) => decideCampaign(ports, person, id, 'confirmed'),
     'rotation.refuse-campaign': (person, id) => decideCampaign(ports, person, id, 'refused'),
@@ -179,7 +175,7 @@ export function campaignsInSlack(slack: SlackDoor, ports: Ports): void {
   };
   for (const [actionId, press] of Object.entries(pressed)) {
     slack.action(actionId, {}, async ({ person, value }) => {
-      await press(person, campaignOf(value));
+      await press(person, idOf('campaign', value));
       return done;
     });
   }

@@ -1,18 +1,12 @@
 import { z } from 'zod';
-import type { HttpDoor } from '../../doors.ts';
-import { type Id, isId, Refusal } from '../../kernel.ts';
+import { type HttpDoor, idField, saidIn } from '../../doors.ts';
+import { Refusal } from '../../kernel.ts';
 import type { Ports } from '../../ports.ts';
 import { hearDeployed } from './confirm.ts';
 
 const Body = z.strictObject({
-  rotationId: z.custom<Id<'rotation'>>(
-    (value) => isId('rotation', value),
-    'expected the rotationId that you were sent',
-  ),
-  consumerId: z.custom<Id<'consumer'>>(
-    (value) => isId('consumer', value),
-    'expected the consumerId that you were sent',
-  ),
+  rotationId: idField('rotation', 'expected the rotationId that you were sent'),
+  consumerId: idField('consumer', 'expected the consumerId that you were sent'),
   status: z.enum(['deployed', 'failed'], 'expected "deployed" or "failed"'),
 });
 
@@ -31,12 +25,9 @@ export function deploymentOverHttp(
       await store.refused({ actor, action: 'rotation.hear-deployed', subject }, refusal);
       return { status, body: { error: refusal.sentence } };
     };
-    const parsed = Body.safeParse(jsonOf(rawBody));
-    if (!parsed.success) {
-      const wrong = parsed.error.issues.slice(0, 5).map((each) => `${each.path.join('.') || 'body'}: ${each.message}`);
-      return refuse(400, new Refusal('invalid', `The body does not fit. ${wrong.join('; ')}`));
-    }
-    const { rotationId, consumerId, status } = parsed.data;
+    const said = saidIn(rawBody, Body);
+    if (said instanceof Refusal) return refuse(400, said);
+    const { rotationId, consumerId, status } = said;
     const unbelieved = new Refusal('not_allowed', 'The signature was not accepted.');
     const consumer = await store.read((view) => view.consumers.find(consumerId));
     const signedWith = consumer?.removedAt === null ? consumer.signedWith : null;
@@ -51,12 +42,4 @@ export function deploymentOverHttp(
       return { status: error.code === 'not_found' ? 404 : 409, body: { error: error.sentence } };
     }
   });
-}
-
-function jsonOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

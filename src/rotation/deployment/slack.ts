@@ -1,20 +1,21 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, input, md, page, typed } from '../../blocks.ts';
-import { type Answer, done, type SlackDoor } from '../../doors.ts';
+import { type Answer, done, idField, refuseAtClick, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
-import { type Id, isId, Refusal } from '../../kernel.ts';
+import { idOf, refuseIf } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import type { Rotation } from '../model.ts';
 import { reEnableOld } from '../re-enable.ts';
+import { newerThan } from '../retry.ts';
 import { claimMove, confirmMove } from './confirm.ts';
 import { lackOf, unconfirmed, whyNotRetireNow } from './model.ts';
 import { retireNow } from './retire-now.ts';
 
 const RetireNowForm = z.object({
-  rotationId: z.custom<Id<'rotation'>>((value) => isId('rotation', value)),
+  rotationId: idField('rotation'),
   reason: z
     .string({ error: 'Say why.' })
     .trim()
@@ -27,10 +28,7 @@ export function deploymentInSlack(slack: SlackDoor, ports: Ports): void {
 
   const about = (value: string) => {
     const [rotationId, consumerId] = value.split(' ');
-    if (!isId('rotation', rotationId) || !isId('consumer', consumerId)) {
-      throw new Refusal('not_found', 'This rotation does not exist, or not any more.');
-    }
-    return { rotationId, consumerId };
+    return { rotationId: idOf('rotation', rotationId), consumerId: idOf('consumer', consumerId) };
   };
   slack.action('rotation.confirm-move', {}, async ({ person, value }) => {
     await confirmMove(ports, person, about(value));
@@ -42,34 +40,19 @@ export function deploymentInSlack(slack: SlackDoor, ports: Ports): void {
   });
 
   slack.action('rotation.re-enable', {}, async ({ person, value }) => {
-    if (!isId('rotation', value)) throw new Refusal('not_found', 'This rotation does not exist, or not any more.');
-    await reEnableOld(ports, person, value);
+    await reEnableOld(ports, person, idOf('rotation', value));
     return done;
   });
 
   /** What would be cut short, for those who may. */
   async function retireModal(person: Person, value: string): Promise<SlackView> {
-    const found = isId('rotation', value)
-      ? await store.read(async (view) => {
-          const rotation = await view.rotations.get(value);
-          const [latest] = await view.rotations.ofKey(rotation.keyId, 1);
-          return {
-            rotation,
-            key: await view.keys.get(rotation.keyId),
-            newer: latest && latest.id !== rotation.id ? latest : null,
-          };
-        })
-      : null;
-    if (!found) throw new Refusal('not_found', 'This rotation does not exist, or not any more.');
-    const { rotation, key, newer } = found;
-    const refusal = whyNotTouch(person, 'rotation.retire-now', key);
-    if (refusal) {
-      const actor = { kind: 'person' as const, id: person.id };
-      await store.refused({ actor, action: 'rotation.retire-now', subject: rotation.id, keyId: key.id }, refusal);
-      throw refusal;
-    }
-    const late = whyNotRetireNow(rotation, newer);
-    if (late) throw late;
+    const { rotation, key, newer } = await store.read(async (view) => {
+      const rotation = await view.rotations.get(idOf('rotation', value));
+      return { rotation, key: await view.keys.get(rotation.keyId), newer: await newerThan(view, rotation) };
+    });
+    const wanted = { action: 'rotation.retire-now', subject: rotation.id, keyId: key.id } as const;
+    await refuseAtClick(store, person, wanted, whyNotTouch(person, wanted.action, key));
+    refuseIf(whyNotRetireNow(rotation, newer));
     return form('rotation.retire-now', 'Retire the old value', 'Retire now', whatIsLost(rotation, key), {
       rotationId: rotation.id,
     });

@@ -1,10 +1,10 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, input, md, mention, option, page, typed } from '../../blocks.ts';
-import type { Answer, SlackDoor } from '../../doors.ts';
+import { type Answer, idField, refuseAtClick, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import { asChoice, inFull } from '../../inventory/model.ts';
-import { type Id, isId, Refusal } from '../../kernel.ts';
+import { type Id, Refusal } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { checkBlocks } from '../cards.ts';
@@ -13,7 +13,7 @@ import { whyNotGo } from '../preflight-model.ts';
 import { drillCards, resultBlocks, resultsIn } from './cards.ts';
 import { startDrill } from './start.ts';
 
-const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
+const keyId = idField('key', 'Choose a key from the list.');
 const DrillForm = z.object({
   /** Of the form that has said what will happen. */
   keyId: keyId.optional(),
@@ -138,9 +138,6 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
       const now = await view.people.find(person.id);
       return whyNotTouch(now ?? person, 'rotation.drill', await view.keys.get(id));
     });
-    if (!refusal) return;
-    const actor = { kind: 'person', id: person.id } as const;
-    await store.refused({ actor, action: 'rotation.drill', subject: id, keyId: id }, refusal);
-    throw refusal;
+    await refuseAtClick(store, person, { action: 'rotation.drill', subject: id, keyId: id }, refusal);
   }
 }

@@ -2,17 +2,17 @@ import type { View as SlackView } from '@slack/types';
 import { DateTime } from 'luxon';
 import { z } from 'zod';
 import { block, button, form, input, md, message, option, typed, when } from '../../blocks.ts';
-import type { SlackDoor } from '../../doors.ts';
+import { idField, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type ApiKey, asChoice, inFull, pausedNow } from '../../inventory/model.ts';
-import { day, type Id, isId, Refusal } from '../../kernel.ts';
+import { day, idOf, isId, Refusal } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports, View } from '../../ports.ts';
 import { pauseRotation, resumeRotation } from './pause.ts';
 import { latestEnd, whyNotPause } from './pauses-model.ts';
 import { momentInWords } from './windows-model.ts';
 
-const keyId = z.custom<Id<'key'>>((value) => isId('key', value), 'Choose a key from the list.');
+const keyId = idField('key', 'Choose a key from the list.');
 const PauseForm = z.object({
   keyId: keyId.optional(),
   /** From the search. */
@@ -121,8 +121,7 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
     async ({ person, text }) => ({ open: await pauseModal(person, text) }),
   );
   slack.action('rotation.pause', { opens }, async ({ person, value }) => {
-    if (!isId('key', value)) throw new Refusal('not_found', 'This key does not exist, or not any more.');
-    return { open: await pauseModal(person, value) };
+    return { open: await pauseModal(person, idOf('key', value)) };
   });
   slack.suggest('pausedKey', ({ person, query }) =>
     store.read(async (view) => {
@@ -186,8 +185,7 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
     },
   );
   slack.action('rotation.resume', {}, async ({ person, value }) => {
-    if (!isId('key', value)) throw new Refusal('not_found', 'This key does not exist, or not any more.');
-    const key = await resumeRotation(ports, person.id, value);
+    const key = await resumeRotation(ports, person.id, idOf('key', value));
     return { say: md`:arrow_forward: The rotation of *${typed(key.name, 200)}* may go on.` };
   });
 }
