@@ -4,7 +4,7 @@ import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { isDrill, isReal, type Rotation, type RotationPage } from './model.ts';
 import { hasAskedFor, isPageOwed, pageAsked, pageSettled, whyNotPage } from './pages-model.ts';
-import { newerThan } from './retry.ts';
+import { newerThan } from './touch.ts';
 
 /** Somebody presses Page on the card of a failed rotation: whoever is on call is woken, once for each failure. */
 export async function askForPage(

@@ -1,25 +1,18 @@
-import { whyNotTouch } from '../inventory/may-model.ts';
 import { after, type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { follow, stragglerMs } from './journal.ts';
 import type { Rotation } from './model.ts';
-import { newerThan } from './retry.ts';
 import { reEnabled, whyNotReEnable } from './steps/scream-model.ts';
+import { newerThan, touchRotation } from './touch.ts';
 
 /** Something broke when the old value was disabled: it is enabled again, and its grace goes on. Its owner hears of it. */
-export async function reEnableOld(
+export function reEnableOld(
   ports: Pick<Ports, 'store' | 'policy'>,
   asker: Pick<Person, 'id'>,
   rotationId: Id<'rotation'>,
 ): Promise<Rotation> {
-  const { keyId } = await ports.store.read((view) => view.rotations.get(rotationId));
-  const actor = { kind: 'person', id: asker.id } as const;
-  return ports.store.change({ actor, action: 'rotation.re-enable', subject: rotationId, keyId }, async (tx) => {
-    const key = await tx.keys.get(keyId);
-    const person = await tx.people.get(asker.id);
-    refuseIf(whyNotTouch(person, 'rotation.re-enable', key));
-    const rotation = await tx.rotations.get(rotationId);
+  return touchRotation(ports, asker, 'rotation.re-enable', rotationId, async (tx, { rotation, key, person }) => {
     refuseIf(whyNotReEnable(rotation, await newerThan(tx, rotation)));
     const underWay = rotation.status === 'running' && rotation.step === 'disable';
     const next = reEnabled(rotation, person.name, tx.now, underWay ? after(tx.now, stragglerMs) : null);

@@ -1,23 +1,18 @@
-import { whyNotTouch } from '../inventory/may-model.ts';
 import { type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
-import type { Ports, View } from '../ports.ts';
+import type { Ports } from '../ports.ts';
 import { follow } from './journal.ts';
 import { type Rotation, whyNotRetry, whyNotRotate } from './model.ts';
 import { retried } from './moves-model.ts';
+import { newerThan, touchRotation } from './touch.ts';
 
 /** Goes on with a failed rotation from the step that failed. */
-export async function retryRotation(
+export function retryRotation(
   ports: Pick<Ports, 'store' | 'policy'>,
   asker: Pick<Person, 'id'>,
   rotationId: Id<'rotation'>,
 ): Promise<Rotation> {
-  const { keyId } = await ports.store.read((view) => view.rotations.get(rotationId));
-  const actor = { kind: 'person', id: asker.id } as const;
-  return ports.store.change({ actor, action: 'rotation.retry', subject: rotationId, keyId }, async (tx) => {
-    const key = await tx.keys.get(keyId);
-    refuseIf(whyNotTouch(await tx.people.get(asker.id), 'rotation.retry', key));
-    const rotation = await tx.rotations.get(rotationId);
+  return touchRotation(ports, asker, 'rotation.retry', rotationId, async (tx, { rotation, key }) => {
     refuseIf(whyNotRetry(rotation, await newerThan(tx, rotation)));
     refuseIf(whyNotRotate(key, null, true, ports.policy, tx.now));
     const next = retried(rotation, ports.policy, tx.now);
@@ -26,10 +21,4 @@ export async function retryRotation(
     await follow(tx, ports, next, key);
     return next;
   });
-}
-
-/** The latest rotation of the same key, when that is another one. */
-export async function newerThan(view: Pick<View, 'rotations'>, rotation: Rotation): Promise<Rotation | null> {
-  const [latest] = await view.rotations.ofKey(rotation.keyId, 1);
-  return latest && latest.id !== rotation.id ? latest : null;
 }

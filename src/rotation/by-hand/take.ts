@@ -1,8 +1,8 @@
-import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type Id, refuseIf } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports, Tx } from '../../ports.ts';
 import type { Rotation } from '../model.ts';
+import { touchRotation } from '../touch.ts';
 import { closedLink } from './hand-in-model.ts';
 import { handedBack, takenOn, whyNotHandBack, whyNotTake } from './model.ts';
 
@@ -31,20 +31,15 @@ export function handBack(
   });
 }
 
-async function changed(
-  { store }: Pick<Ports, 'store'>,
+function changed(
+  ports: Pick<Ports, 'store'>,
   asker: Pick<Person, 'id'>,
   rotationId: Id<'rotation'>,
   action: 'rotation.take' | 'rotation.hand-back',
   move: (tx: Tx, rotation: Rotation, person: Person) => Promise<Rotation>,
 ): Promise<Rotation> {
-  const { keyId } = await store.read((view) => view.rotations.get(rotationId));
-  const actor = { kind: 'person', id: asker.id } as const;
-  return store.change({ actor, action, subject: rotationId, keyId }, async (tx) => {
-    const key = await tx.keys.get(keyId);
-    const person = await tx.people.get(asker.id);
-    refuseIf(whyNotTouch(person, action, key));
-    const next = await move(tx, await tx.rotations.get(rotationId), person);
+  return touchRotation(ports, asker, action, rotationId, async (tx, { rotation, person }) => {
+    const next = await move(tx, rotation, person);
     await tx.rotations.save(next);
     // What somebody else had opened leads nowhere from here on.
     await endLinks(tx, next, next.taken?.by ?? null);

@@ -9,7 +9,7 @@ import type { Person } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import type { Rotation } from '../model.ts';
 import { reEnableOld } from '../re-enable.ts';
-import { newerThan } from '../retry.ts';
+import { newerThan } from '../touch.ts';
 import { claimMove, confirmMove } from './confirm.ts';
 import { lackOf, unconfirmed, whyNotRetireNow } from './model.ts';
 import { retireNow } from './retire-now.ts';
