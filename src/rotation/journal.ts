@@ -178,6 +178,12 @@ export async function settle(
   if (!since || run.now.getTime() - Date.parse(since) < seconds * 1000) throw new Later(why, everyMs);
 }
 
+/** A rotation that continues at a moment is left alone until then, whenever its job comes. */
+export function notBeforeItsTime({ rotation, now }: Run, why: string): void {
+  const left = (rotation.continuesAt?.getTime() ?? 0) - now.getTime();
+  if (left > 0) throw new Later(why, left);
+}
+
 /** Longer than an outside call may take: what was under way when somebody turned back has landed by then. */
 export const stragglerMs = 20_000;
 

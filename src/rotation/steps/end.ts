@@ -1,8 +1,9 @@
 import { failpoint, type Secret } from '../../kernel.ts';
-import { dying, ended, idsToEnd, idsToKeep, issuedOf, named } from '../issued-model.ts';
-import { journal, noteDown, type Run, settle, short } from '../journal.ts';
+import { dying, ended, idsToEnd, idsToKeep, issuedOf } from '../issued-model.ts';
+import { journal, type Run, settle, short } from '../journal.ts';
 import type { Issued } from '../model.ts';
 import { aliveAgain, mayReviveAgain, partDone, stopped } from '../moves-model.ts';
+import { valueAt, withName } from './look.ts';
 
 /**
  * Step 6 of SOP 5.3 at the provider: ends what was there before, one key a job, and before the store forgets it. False
@@ -24,14 +25,9 @@ export async function allThrownAwayAtProvider(run: Run, versions: string[]): Pro
 async function withNames(run: Run, versions: string[]): Promise<Run | null> {
   let known = run;
   for (const version of versions) {
-    if (issuedOf(known.rotation, version)) continue;
-    const value = await valueAt(run, version);
-    if (!value) continue;
-    const providerKeyId = await run.issuer.identify(run.key, value);
-    if (providerKeyId) {
-      const entry = { version, providerKeyId, expiresAt: null };
-      known = await noteDown(known, 'rotation.identify', { version, providerKeyId }, (each) => named(each, entry));
-    } else if ((await verdictOn(run, { providerKeyId: null, value })).verdict !== 'dead') {
+    known = await withName(known, version);
+    const value = issuedOf(known.rotation, version) ? null : await valueAt(run, version);
+    if (value && (await verdictOn(run, { providerKeyId: null, value })).verdict !== 'dead') {
       const why = `${run.issuer.name} does not say which of its keys the old value (version ${short(version)}) is, so it was not revoked. Revoke it there by hand, then press Retry.`;
       await journal(run, (each, now) => stopped(each, why, 'both', now));
       return null;
@@ -42,13 +38,7 @@ async function withNames(run: Run, versions: string[]): Promise<Run | null> {
 
 /** Learns what the provider calls the old value, where nobody has told and it says; its use can be looked up then. */
 export async function withOldNamed(run: Run): Promise<Run> {
-  const version = run.rotation.oldVersion;
-  if (!version || issuedOf(run.rotation, version)) return run;
-  const value = await valueAt(run, version);
-  const providerKeyId = value ? await run.issuer.identify(run.key, value) : null;
-  if (!providerKeyId) return run;
-  const entry = { version, providerKeyId, expiresAt: null };
-  return noteDown(run, 'rotation.identify', { version, providerKeyId }, (each) => named(each, entry));
+  return run.rotation.oldVersion ? withName(run, run.rotation.oldVersion) : run;
 }
 
 async function allGone(run: Run, versions: string[]): Promise<boolean> {
@@ -125,8 +115,4 @@ function verdictOn(run: Run, ending: { providerKeyId: string | null; value: Secr
   const inUse = issuedOf(run.rotation, run.rotation.newVersion)?.providerKeyId;
   const providerKeyId = ending.providerKeyId === inUse ? null : ending.providerKeyId;
   return run.issuer.confirmDead(run.key, { ...ending, providerKeyId });
-}
-
-async function valueAt({ ports, secretId }: Run, version: string): Promise<Secret | null> {
-  return (await ports.secrets.read(secretId, { versionId: version }))?.value ?? null;
 }

@@ -1,11 +1,11 @@
 import { failpoint } from '../../kernel.ts';
 import { doneByHand, madeByHand } from '../by-hand/model.ts';
 import { waitForPerson } from '../by-hand/wait.ts';
-import { issuedOf, named } from '../issued-model.ts';
-import { begin, journal, noteDown, type Run, settle, short, tokenOf } from '../journal.ts';
+import { begin, journal, type Run, settle, short, tokenOf } from '../journal.ts';
 import { conditionIn, holderOf } from '../labels-model.ts';
 import { givenUp, passed, stopped } from '../moves-model.ts';
 import { whyNotStage } from '../preflight-model.ts';
+import { withName } from './look.ts';
 import { makeValue, orphanRemoved, roomMade } from './make.ts';
 
 /** Step 1 of SOP 5.3: a new value, stored beside the current one under AWSPENDING. Nobody uses it yet. */
@@ -34,7 +34,8 @@ export async function generateValue(seen: Run): Promise<void> {
   const isStored = found.versions.some((version) => version.id === token);
   const byHand = madeByHand(run.issuer.can);
   if (byHand && !isStored) return waitForPerson(run, 'hand-in');
-  if (byHand) run = await knownByName(run, token);
+  // What the provider calls it is learned where it says so: then it can be ended there too.
+  if (byHand) run = await withName(run, token);
   else if (await orphanRemoved(run, token, isStored)) return;
   if (!isStored) {
     if (await roomMade(run, found.versions)) return;
@@ -56,17 +57,6 @@ export async function generateValue(seen: Run): Promise<void> {
       facts: { version: token, old: rotation.oldVersion ?? holder, ...(stray ? { stray } : {}) },
     },
   );
-}
-
-/** What the provider calls a value that a person has made there, where it says so: then it can be ended there too. */
-async function knownByName(run: Run, token: string): Promise<Run> {
-  const { ports, key, secretId, issuer, rotation } = run;
-  if (issuedOf(rotation, token)) return run;
-  const staged = await ports.secrets.read(secretId, { versionId: token });
-  const providerKeyId = staged && (await issuer.identify(key, staged.value));
-  if (!providerKeyId) return run;
-  const entry = { version: token, providerKeyId, expiresAt: null };
-  return noteDown(run, 'rotation.identify', { version: token, providerKeyId }, (each) => named(each, entry));
 }
 
 async function handedInBy({ ports, rotation }: Run): Promise<string> {

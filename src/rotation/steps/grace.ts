@@ -1,8 +1,7 @@
-import { Later } from '../../kernel.ts';
 import { consumersOf, spread } from '../deployment/deploy.ts';
 import { extended, listed, readersConfirmed, standing, type Usage } from '../deployment/model.ts';
 import { issuedOf } from '../issued-model.ts';
-import { journal, type Run } from '../journal.ts';
+import { journal, notBeforeItsTime, type Run } from '../journal.ts';
 import { reached } from '../model.ts';
 import { passed } from '../moves-model.ts';
 import { withOldNamed } from './end.ts';
@@ -13,8 +12,7 @@ import { withOldNamed } from './end.ts';
  */
 export async function endGrace(seen: Run): Promise<void> {
   const { ports, now } = seen;
-  const left = (seen.rotation.continuesAt?.getTime() ?? 0) - now.getTime();
-  if (left > 0) throw new Later('the old value still has its grace', left);
+  notBeforeItsTime(seen, 'the old value still has its grace');
   // A rotation that an older program began has told nobody.
   const consumers = reached(seen.rotation, 'deploy') ? await consumersOf(seen) : [];
   const asks = consumers.length > 0 || reached(seen.rotation, 'enable');

@@ -7,14 +7,14 @@ import { begin, journal, type Run, settle, short } from '../journal.ts';
 import { conditionIn, holderOf, switchOver } from '../labels-model.ts';
 import type { Rotation } from '../model.ts';
 import { givenUp, passed, stopped } from '../moves-model.ts';
+import { secretNow } from './look.ts';
 
 /** Step 3 of SOP 5.3: from now on the store hands out the new value. The old one stays readable as AWSPREVIOUS. */
 export async function promoteValue(seen: Run): Promise<void> {
   const run = await begin(seen);
   const { ports, rotation, secretId } = run;
   const version = rotation.newVersion!;
-  const found = await ports.secrets.describe(secretId);
-  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
+  const found = await secretNow(run);
   const over = switchOver(found.versions, rotation);
   const current = { version, lastFour: rotation.newLastFour };
   if (over.is === 'done') {
@@ -34,8 +34,7 @@ export async function promoteValue(seen: Run): Promise<void> {
   failpoint('rotation.promote:after');
   if (!did) {
     // An earlier call may have switched over and its answer be lost, however long ago this step began.
-    const now = await ports.secrets.describe(secretId);
-    if (!now) throw new Error('the secret cannot be seen in Secrets Manager');
+    const now = await secretNow(run);
     if (switchOver(now.versions, rotation).is !== 'done') {
       await settle(run, 'AWSCURRENT moved while it was looked at');
       const why = `Secrets Manager does not make version ${short(version)} current; it may have been removed.`;
@@ -56,8 +55,7 @@ export async function restoreValue(seen: Run): Promise<void> {
   const old = rotation.oldVersion!;
   // Whoever was told of the new value is told that it is no longer handed out.
   const also = (tx: Tx, next: Rotation) => spread(tx, ports, next);
-  const found = await ports.secrets.describe(secretId);
-  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
+  const found = await secretNow(run);
   const holder = holderOf(found.versions, 'AWSCURRENT');
   const current = { version: old, lastFour: rotation.oldLastFour };
   if (holder === old) {

@@ -3,30 +3,20 @@ import { doneByHand, endedByHand } from '../by-hand/model.ts';
 import { waitForPerson } from '../by-hand/wait.ts';
 import { discarded, dying } from '../issued-model.ts';
 import { begin, journal, type Run, settle, short } from '../journal.ts';
-import { conditionIn, labelsToDiscard, labelsToRetire, switchOver } from '../labels-model.ts';
+import { labelsToDiscard, labelsToRetire } from '../labels-model.ts';
 import { aliveAgain, mayReviveAgain, partDone, passed, stopped } from '../moves-model.ts';
 import { awaitTurn } from '../timing/pace.ts';
 import { disablesFirst } from './disable.ts';
 import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
-import { moved, movedAway } from './test.ts';
+import { stillSwitched } from './look.ts';
 
 /** Step 6 of SOP 5.3: takes the labels off the old version, one at a time. From here there is no way back. */
 export async function retireOld(seen: Run): Promise<void> {
   if (await disablesFirst(seen)) return;
   const run = await begin(seen);
-  const { ports, rotation, secretId } = run;
-  const found = await ports.secrets.describe(secretId);
-  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
-  // The old value must not die while anything else than the tested new one is handed out.
-  const over = switchOver(found.versions, rotation);
-  if (over.is !== 'done') {
-    await settle(run, 'AWSCURRENT is not on the new version');
-    return journal(
-      run,
-      (each, now) => stopped(each, movedAway(over), conditionIn(found.versions, each), now),
-      moved(over),
-    );
-  }
+  const { ports, rotation } = run;
+  const found = await stillSwitched(run);
+  if (!found) return;
   if (endedByHand(run.issuer.can) && !doneByHand(rotation, 'delete')) return waitForPerson(run, 'delete');
   if (!(await allEndedAtProvider(run, dying(rotation)))) return;
   const [target] = labelsToRetire(found.versions, rotation);
@@ -80,17 +70,8 @@ async function takeOff(run: Run, target: { stage: string; version: string }): Pr
 export async function confirmDead(seen: Run): Promise<void> {
   const run = await begin(seen);
   const { ports, rotation, secretId } = run;
-  const found = await ports.secrets.describe(secretId);
-  if (!found) throw new Error('the secret cannot be seen in Secrets Manager');
-  const over = switchOver(found.versions, rotation);
-  if (over.is !== 'done') {
-    await settle(run, 'AWSCURRENT is not on the new version');
-    return journal(
-      run,
-      (each, now) => stopped(each, movedAway(over), conditionIn(found.versions, each), now),
-      moved(over),
-    );
-  }
+  const found = await stillSwitched(run);
+  if (!found) return;
   const previous = await ports.secrets.read(secretId, { stage: 'AWSPREVIOUS' });
   const old = dying(rotation);
   const left = labelsToRetire(found.versions, rotation);
