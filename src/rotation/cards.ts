@@ -5,10 +5,11 @@ import { pausedNow } from '../inventory/model.ts';
 import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
-import type { View } from '../ports.ts';
+import type { Audience, View } from '../ports.ts';
 import { type PersonStory, personMessage } from './by-hand/cards.ts';
 import { waitsNow } from './by-hand/model.ts';
 import { deployButtons, deploymentBlocks, moveMessage, reEnabledMessage, waitingMessage } from './deployment/cards.ts';
+import { endsOnEvidence } from './deployment/model.ts';
 import { measuredLine } from './drills/cards.ts';
 import {
   backSteps,
@@ -106,7 +107,7 @@ export function rotationCards(slack: SlackDoor, policy: Policy): void {
     if (variant === 'move') return moveMessage(story, 'person' in audience ? audience.person : '', policy);
     if (variant?.startsWith('re-enabled')) return reEnabledMessage(story);
     if (variant === 'waiting') return waitingMessage(story, policy);
-    return variant === 'failed' ? failedMessage(story) : rotationMessage(story, policy);
+    return variant === 'failed' ? failedMessage(story, audience, policy) : rotationMessage(story, policy);
   });
   slack.card('rotation.paused', pausedMessage);
 }
@@ -160,7 +161,13 @@ function rotationMessage(story: Story, policy: Policy): Message {
       ['Measured', drill ? measuredLine(rotation) : md``],
       ['Paged', paged(story)],
     ]),
-    ...(rotation.failure ? [block.text(md`*What went wrong*\n${typed(rotation.failure, 1000)}`)] : []),
+    ...(rotation.failure
+      ? [
+          block.text(
+            md`*${rotation.status === 'rolled-back' ? md`Why it was rolled back` : md`What went wrong`}*\n${typed(rotation.failure, 1000)}`,
+          ),
+        ]
+      : []),
     block.text(
       join(
         shownSteps(rotation).map((step) => stepLine(rotation, step)),
@@ -173,7 +180,7 @@ function rotationMessage(story: Story, policy: Policy): Message {
   ]);
 }
 
-function failedMessage(story: Story): Message {
+function failedMessage(story: Story, audience: Audience, policy: Policy): Message {
   const { rotation, key } = story;
   const open = rotation.status === 'failed' && !story.newer;
   const head = open
@@ -186,13 +193,20 @@ function failedMessage(story: Story): Message {
     ...(open && rotation.failure ? [block.text(md`*Why*\n${typed(rotation.failure, 1000)}`)] : []),
     ...block.facts([['Paged', open ? paged(story) : md``]]),
     ...(open ? buttonsOf(story) : []),
+    ...(open ? [block.small(md`${whyTold(story, audience)} ${outlook(story, policy)}`)] : []),
   ]);
+}
+
+function whyTold({ owner }: Story, audience: Audience): Mrkdwn {
+  const owns = 'person' in audience && audience.person === owner?.id;
+  return owns ? md`You are told because you own this key.` : md`You are told because you asked for this rotation.`;
 }
 
 function why({ rotation, asker }: Story): Mrkdwn {
   const reason = rotation.reason ? md`\n“${typed(rotation.reason, 500)}”` : md``;
   const words = typed(causeWords[rotation.cause]);
-  const by = asker ? md` by ${mention(asker.slackId)}` : md``;
+  const own = rotation.cause === 'asked';
+  const by = asker ? md`${own ? md`` : md`. Asked for`} by ${mention(asker.slackId)}` : md``;
   return md`${words}${by}${rotation.causeId ? md` (${code(rotation.causeId)})` : md``}${reason}`;
 }
 
@@ -211,7 +225,7 @@ function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
     return md`${step}: it waits for ${typed(holdInWords(opening.holds[0]!))}, and the policy leaves no time after it`;
   if (!rotation.continuesAt || rotation.continuesAt <= now) return md`${step}, within a minute`;
   if (rotation.step === 'grace') {
-    return rotation.deployments.length > 0
+    return endsOnEvidence(rotation)
       ? md`Whether the old value can be retired is looked at ${when(rotation.continuesAt)}`
       : md`The old value is retired ${when(rotation.continuesAt)}`;
   }
@@ -260,7 +274,9 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
       return rotation.step === 'grace'
         ? rotation.deployments.length > 0
           ? md`The old value is retired when everybody who is recorded is on the new one. Something broke? Roll back.`
-          : md`Nobody is recorded who uses this key, so nobody was asked: whoever keeps a copy of the old value has to fetch the new one until then. Something broke? Roll back.`
+          : endsOnEvidence(rotation)
+            ? md`Something broke when the old value was disabled, and nobody is recorded who uses it: it stays until its provider has seen no use of it for a while, or until somebody presses Retire now.`
+            : md`Nobody is recorded who uses this key, so nobody was asked: whoever keeps a copy of the old value has to fetch the new one until then. Something broke? Roll back.`
         : waitsNow(rotation)
           ? md`It waits for a person, who has a message of their own with what to do. Once it is done, it goes on by itself.`
           : md`Nothing for you to do.${rotation.step === 'generate' && rotation.continuesAt ? md` Roll back calls it off before it begins.` : md``}`;
@@ -277,9 +293,10 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
   }
 }
 
-/** Forward steps; those of a test of disabling, and of the way back, once they were taken. */
+/** Forward steps; those of a test of disabling, and of the way back, once they were taken: what an earlier attempt threw away is no step of this one. */
 function shownSteps(rotation: Rotation): Step[] {
-  const taken = (step: Step) => reached(rotation, step) || rotation.step === step;
+  const taken = (step: Step) =>
+    rotation.step === step || rotation.record.some((each) => each.step === step && each.attempt === rotation.attempt);
   const tested = screamSteps.filter(taken);
   const forward = steps.flatMap((step): Step[] => (step === 'retire' ? [...tested, step] : [step]));
   const back = backSteps.filter(taken);
@@ -299,7 +316,7 @@ function stepLine(rotation: Rotation, step: Step): Mrkdwn {
   const stale =
     record && record.attempt < rotation.attempt && record.verdict !== 'refused' && rotation.status === 'running';
   const shown = stale ? null : record;
-  const attempt = shown && shown.attempt > 1 ? md` (attempt ${shown.attempt})` : md``;
+  const attempt = step === 'generate' && shown && shown.attempt > 1 ? md` (attempt ${shown.attempt})` : md``;
   return md`${mark(rotation, step, shown)} ${typed(stepWords[step])}${attempt}${shown?.evidence ? md`: ${typed(shown.evidence, 200)}` : md``}`;
 }
 

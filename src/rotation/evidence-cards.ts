@@ -29,7 +29,9 @@ export function evidenceLines(rotation: Rotation, key: ApiKey, asker: Pick<Perso
     `Old value: ${value(oldLastFour, oldVersion)}`,
     `New value: ${value(newLastFour, newVersion)}`,
     `Outcome: ${statusWords[rotation.status][1]}. ${conditionInWords(rotation)}`,
-    ...(rotation.failure ? [`What went wrong: ${rotation.failure}`] : []),
+    ...(rotation.failure
+      ? [`${rotation.status === 'rolled-back' ? 'Why it was rolled back' : 'What went wrong'}: ${rotation.failure}`]
+      : []),
     '',
     'Checklist:',
     ...rotation.record.map((each, i) => stepLine(each, i + 1)),

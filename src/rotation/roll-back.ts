@@ -17,7 +17,7 @@ export function rollBackRotation(
     const underWay = rotation.status === 'running' && rotation.step !== 'grace' && openRecord(rotation);
     const next = turnedBack(
       rotation,
-      `${person.name} turned back.`,
+      `${person.name} rolled it back.`,
       tx.now,
       underWay ? after(tx.now, stragglerMs) : null,
     );

@@ -6,12 +6,15 @@ import { conditionInWords, steps } from '../../src/rotation/model.ts';
 import { reconcileRotations } from '../../src/rotation/reconcile.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
+import { rotationInSlack } from '../../src/rotation/slack.ts';
 import { startForCause, startRotation } from '../../src/rotation/start.ts';
 import { takeStep } from '../../src/rotation/step.ts';
 import { aPerson, given } from '../support/company.ts';
+import { deskOf, saying } from '../support/desk.ts';
 import { mayBe, quick, truth, useStage } from './stage.ts';
 
 const stage = useStage();
+const desk = deskOf(() => stage.ports, rotationInSlack);
 const asked = { reason: 'A test', emergency: false };
 const value = async (secretId: string, VersionStage = 'AWSCURRENT') =>
   (await stage.bot.getSecretValue({ SecretId: secretId, VersionStage })).SecretString!;
@@ -225,8 +228,13 @@ describe('a rotation that cannot go on says so and keeps the old value', () => {
     expect(cards.map((each) => each.channel ?? each.personId).sort()).toEqual(
       [stage.owner.id, stage.owner.id, 'security'].sort(),
     );
+    const card = async (kind: string) => saying(await desk.card(kind, id, { person: stage.owner.id }));
+    expect(await card('rotation')).toContain('Throw the new value away');
+    expect(await card('rotation:failed')).toMatch(/You are told because you own this key.*If nobody does anything/);
     // Retry makes a fourth value; this one works.
     await retryRotation(stage.ports, stage.owner, id);
+    await stage.work({ until: (each) => each.step === 'grace' });
+    expect(await card('rotation')).not.toContain('Throw the new value away');
     await stage.work();
     const done = await stage.rotation(id);
     expect(done).toMatchObject({ status: 'done', condition: 'new', attempt: 4 });
@@ -410,7 +418,8 @@ describe('roll back', () => {
       await expect(rollBackRotation(ports, stage.owner, id)).rejects.toThrow(/already going back/);
       await stage.work({ ports });
       const back = await stage.rotation(id);
-      expect(back).toMatchObject({ status: 'rolled-back', condition: 'old', failure: 'Olu turned back.' });
+      expect(back).toMatchObject({ status: 'rolled-back', condition: 'old', failure: 'Olu rolled it back.' });
+      expect(saying(await desk.card('rotation', id, { person: stage.owner.id }))).toContain('Why it was rolled back');
       expect(await stage.stages(key)).toEqual({ [version]: ['AWSCURRENT'] });
       const after = await stage.database.store.read((view) => view.keys.get(key.id));
       expect(after).toMatchObject({ currentVersion: version, lastFour: null, lastRotatedAt: null });

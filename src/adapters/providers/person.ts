@@ -25,11 +25,14 @@ export const person: Issuer = {
   identify: async () => null,
   list: async () => [],
   lastUsed: async () => null,
-  confirmDead: async () => ({ verdict: 'unclear', evidence: 'nobody can be asked' }),
+  confirmDead: async () => ({ verdict: 'unclear', evidence: 'its service cannot be asked' }),
   async test(_key, value, old) {
     const wrong = whyImplausible(value, old ? [old] : []);
     if (wrong) return { verdict: 'refused', evidence: wrong };
-    return { verdict: 'works', evidence: 'it looks like a whole new value; nobody can be asked whether it works' };
+    return {
+      verdict: 'works',
+      evidence: 'it looks like a whole new value; its service cannot be asked whether it works',
+    };
   },
   async revoke() {},
 };

@@ -54,7 +54,6 @@ function deploymentLine(story: DeployStory, deployment: Deployment): Mrkdwn {
 /** The part of a rotation's card that says who uses the key, and whether they are on the new value. */
 export function deploymentBlocks(story: DeployStory): KnownBlock[] {
   const { rotation } = story;
-  if (rotation.deployments.length === 0) return [];
   const lines = rotation.deployments.map((each) => deploymentLine(story, each));
   const waits = rotation.extension
     ? [
@@ -63,7 +62,7 @@ export function deploymentBlocks(story: DeployStory): KnownBlock[] {
         ),
       ]
     : [];
-  return [block.text(md`*Who uses it*\n${join(lines, '\n')}`), ...waits];
+  return [...(lines.length > 0 ? [block.text(md`*Who uses it*\n${join(lines, '\n')}`)] : []), ...waits];
 }
 
 /** Buttons for those who answer for the key: to say what they know, or to cut it short. */

@@ -190,6 +190,10 @@ export function readersConfirmed(rotation: Rotation, usage: Usage | null, policy
     .reduce((all, each) => confirmed(all, each.consumerId, evidence, null, now), rotation);
 }
 
+/** Whether the grace ends on evidence and not on its time: somebody is recorded, or has wanted the old value back. */
+export const endsOnEvidence = (rotation: Rotation): boolean =>
+  rotation.deployments.length > 0 || reached(rotation, 'enable');
+
 /** Whether the old value may go, on what evidence; or what is lacking. */
 export function standing(
   rotation: Rotation,
@@ -199,7 +203,7 @@ export function standing(
 ): { enough: string } | { lacking: string } {
   const { deployments } = rotation;
   const objected = reached(rotation, 'enable');
-  if (deployments.length === 0 && !objected) return { enough: 'its time is over; nobody is recorded who uses it' };
+  if (!endsOnEvidence(rotation)) return { enough: 'its time is over; nobody is recorded who uses it' };
   const open = unconfirmed(rotation);
   if (open.length === 0 && deployments.length > 0) {
     const all = deployments.length === 1 ? deployments[0]!.name : `all ${deployments.length} consumers`;

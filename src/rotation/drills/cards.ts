@@ -14,14 +14,18 @@ const outcomes: Record<RotationStatus, string> = {
   'rolled-back': 'Rolled back',
   superseded: 'An emergency took over',
 };
-const minutes = (count: number) => md`${count} ${count === 1 ? md`minute` : md`minutes`}`;
+/** In seconds as long as these say more. */
+function lasting(seconds: number): Mrkdwn {
+  if (seconds < 120) return seconds === 1 ? md`1 second` : md`${seconds} seconds`;
+  return md`${Math.round(seconds / 6) / 10} minutes`;
+}
 
 /** The times of a drill as far as there are any. */
 export function measuredLine(rotation: Rotation): Mrkdwn {
-  const { rotatedMinutes, deadMinutes } = measured(rotation);
+  const { rotatedSeconds, deadSeconds } = measured(rotation);
   const parts = [
-    ...(rotatedMinutes === null ? [] : [md`rotated after ${minutes(rotatedMinutes)}`]),
-    ...(deadMinutes === null ? [] : [md`old value dead after ${minutes(deadMinutes)}`]),
+    ...(rotatedSeconds === null ? [] : [md`new value in use after ${lasting(rotatedSeconds)}`]),
+    ...(deadSeconds === null ? [] : [md`old value dead after ${lasting(deadSeconds)}`]),
   ];
   return join(parts, ', ');
 }

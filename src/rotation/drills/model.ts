@@ -1,5 +1,5 @@
 import type { ApiKey } from '../../inventory/model.ts';
-import { day, type Instant, minute, Refusal } from '../../kernel.ts';
+import { day, type Instant, Refusal } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import { type Rotation, type Step, whyNotIssue, whyNotRotate } from '../model.ts';
 import { openingFor, whyNotHeld } from '../timing/windows-model.ts';
@@ -40,20 +40,20 @@ export const restsSince = (policy: Policy, now: Instant): Instant =>
 
 export interface Measured {
   /** Until the new value was handed out and verified; null when that did not come. */
-  rotatedMinutes: number | null;
+  rotatedSeconds: number | null;
   /** Until the old value was known to be dead. */
-  deadMinutes: number | null;
+  deadSeconds: number | null;
 }
 
 /** How long a drill took, by what was recorded at the time. What was turned back counts as never done. */
 export function measured(rotation: Rotation): Measured {
-  const minutesTo = (step: Step): number | null => {
+  const secondsTo = (step: Step): number | null => {
     const done = rotation.record.findLast((each) => each.step === step);
     if (rotation.status === 'rolled-back' || done?.verdict !== 'done' || !done.endedAt) return null;
-    return Math.round((Date.parse(done.endedAt) - rotation.startedAt.getTime()) / (minute / 10)) / 10;
+    return Math.round((Date.parse(done.endedAt) - rotation.startedAt.getTime()) / 1000);
   };
   return {
-    rotatedMinutes: minutesTo('verify'),
-    deadMinutes: rotation.status === 'done' ? minutesTo('confirm') : null,
+    rotatedSeconds: secondsTo('verify'),
+    deadSeconds: rotation.status === 'done' ? secondsTo('confirm') : null,
   };
 }

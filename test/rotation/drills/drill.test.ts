@@ -68,17 +68,19 @@ describe('a drill', () => {
   test('is measured by what was recorded, and says so on its card, in the summary and among the results', async () => {
     const { key } = await harmless();
     const { id } = await drill(key);
-    expect(measured(await stage.rotation(id))).toEqual({ rotatedMinutes: null, deadMinutes: null });
+    expect(measured(await stage.rotation(id))).toEqual({ rotatedSeconds: null, deadSeconds: null });
     await stage.work();
+    expect(await cardOf(id)).toMatch(/new value in use after \d+ seconds?, old value dead after \d+ seconds?/);
+    expect(await cardOf(id)).toContain(`. Asked for by <@${stage.admin.slackId}>`);
     await stage.database.store.pool.query(
       `update rotation set started_at = started_at - interval '3 minutes' where id = $1`,
       [id],
     );
     const times = measured(await stage.rotation(id));
-    expect(times.rotatedMinutes).toBeGreaterThanOrEqual(3);
-    expect(times.deadMinutes).toBeGreaterThanOrEqual(times.rotatedMinutes!);
-    expect(times.deadMinutes).toBeLessThan(5);
-    const said = `rotated after ${times.rotatedMinutes} minute`;
+    expect(times.rotatedSeconds).toBeGreaterThanOrEqual(180);
+    expect(times.deadSeconds).toBeGreaterThanOrEqual(times.rotatedSeconds!);
+    expect(times.deadSeconds).toBeLessThan(300);
+    const said = `new value in use after ${Math.round(times.rotatedSeconds! / 6) / 10} minutes`;
     expect(await cardOf(id)).toContain(said);
     expect(await cardOf(id)).toMatch(/\*Drill\.\* No value has leaked/);
     expect(await cardOf(id)).not.toContain('*Emergency.*');
@@ -153,7 +155,7 @@ describe('a drill', () => {
     await stage.work();
     expect(await stage.rotation(id)).toMatchObject({ status: 'rolled-back' });
     expect((await stage.stages(key))[version]).toContain('AWSCURRENT');
-    expect(measured(await stage.rotation(id))).toEqual({ rotatedMinutes: null, deadMinutes: null });
+    expect(measured(await stage.rotation(id))).toEqual({ rotatedSeconds: null, deadSeconds: null });
     expect(await cardOf(id, 'rotation.drill')).toContain('Rolled back');
   });
 
