@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { block, form, input, md, mention, option, page, typed, when } from '../blocks.ts';
 import { type Answer, done, idField, type SlackDoor } from '../doors.ts';
 import { whyNotTouch } from '../inventory/may-model.ts';
-import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
-import { idOf, isId, Refusal } from '../kernel.ts';
+import { asChoice, inFull } from '../inventory/model.ts';
+import { idOf, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { handInBlocks } from './by-hand/cards.ts';
@@ -15,6 +15,16 @@ import { campaignCauses } from './campaigns/model.ts';
 import { causeWords, checkBlocks, rotationCards } from './cards.ts';
 import { deploymentInSlack } from './deployment/slack.ts';
 import { drillsInSlack } from './drills/slack.ts';
+import {
+  emergencyField,
+  emergencyQuestion,
+  keysMeant,
+  noneMatches,
+  refuseHidden,
+  whichKey,
+  whyField,
+  whyQuestion,
+} from './modals.ts';
 import { whyNotRotate } from './model.ts';
 import { askForPage } from './page.ts';
 import { preflight } from './preflight.ts';
@@ -30,15 +40,12 @@ const StartForm = z.object({
   keyId: keyId.optional(),
   /** From the search, which finds other keys than that of a request. */
   rotatedKey: keyId.optional(),
-  reason: z.string({ error: 'Say why.' }).trim().min(3, 'Say why, in a few words: it is kept in the audit log.'),
+  reason: whyField,
   rotateCause: z
     .enum(campaignCauses)
     .nullish()
     .transform((chosen) => chosen ?? 'asked'),
-  emergency: z
-    .array(z.string())
-    .nullish()
-    .transform((chosen) => chosen?.includes('emergency') ?? false),
+  emergency: emergencyField,
 });
 
 /** `/keys rotate`, the Rotate button wherever it is shown, and the card of each rotation. */
@@ -53,51 +60,15 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   /** What would happen, before anything does; or why it cannot. */
   async function startModal(person: Person, words: string): Promise<SlackView> {
     const { keys, chosen, owner, hidden } = await store.read(async (view) => {
-      const found = isId('key', words)
-        ? [await view.keys.find(words)]
-        : words
-          ? await view.keys.search(inFull(words), 100)
-          : [];
-      const may = found.filter((key) => key !== null && !whyNotTouch(person, 'rotation.start', key)) as ApiKey[];
-      const only = may.length === 1 ? may[0]! : null;
-      const hidden = found.length === 1 && may.length === 0 ? found[0]! : null;
-      return {
-        hidden,
-        keys: may,
-        chosen: only,
-        owner: only && (await view.people.find(only.ownerId)),
-      };
+      const meant = await keysMeant(view, person, 'rotation.start', words);
+      const chosen = meant.keys.length === 1 ? meant.keys[0]! : null;
+      return { ...meant, chosen, owner: chosen && (await view.people.find(chosen.ownerId)) };
     });
-    const refusal = hidden && whyNotTouch(person, 'rotation.start', hidden);
-    if (hidden && refusal) {
-      const change = {
-        actor: { kind: 'person' as const, id: person.id },
-        action: 'rotation.start',
-        subject: hidden.id,
-      };
-      await store.refused({ ...change, keyId: hidden.id }, refusal);
-      throw refusal;
-    }
-    if (words && keys.length === 0) {
-      throw new Refusal('not_found', `No key that you answer for matches "${words.slice(0, 100)}". Try fewer words.`);
-    }
+    await refuseHidden(store, person, 'rotation.start', hidden);
+    if (words && keys.length === 0) throw noneMatches('key that you answer for', words);
     if (!chosen) {
-      return form('rotation.start', 'Rotate a key', 'Rotate', [
-        keys.length > 0
-          ? input({
-              kind: 'select',
-              name: 'keyId',
-              label: `${keys.length === 100 ? 'Many' : keys.length} keys match. Which one?`,
-              options: keys.map((key) => option(...asChoice(key))),
-            })
-          : input({
-              kind: 'search',
-              name: 'rotatedKey',
-              label: 'Key',
-              placeholder: 'Type a service, environment or purpose',
-            }),
-        ...questions(person),
-      ]);
+      const which = whichKey(keys, { chosen: 'keyId', searched: 'rotatedKey' });
+      return form('rotation.start', 'Rotate a key', 'Rotate', [which, ...questions(person)]);
     }
     const checks = await preflight(ports, chosen.id);
     const forGood = whyNotGo(checks, true);
@@ -139,26 +110,11 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
             options: campaignCauses.map((cause) => option(cause, causeWords[cause])),
           }),
         ]),
-    input({
-      kind: 'text',
-      name: 'reason',
-      label: 'Why?',
-      max: 500,
-      hint: 'Kept in the audit log. Never paste a key here.',
-    }),
-    input({
-      kind: 'checkboxes',
-      name: 'emergency',
-      label: 'Emergency',
-      optional: true,
-      options: [
-        option(
-          'emergency',
-          'The value may be known to others',
-          'The old value dies at once, without a grace, and nothing leads back to it.',
-        ),
-      ],
-    }),
+    whyQuestion,
+    emergencyQuestion(
+      'The value may be known to others',
+      'The old value dies at once, without a grace, and nothing leads back to it.',
+    ),
   ];
 
   // Only what they could rotate here.
@@ -186,9 +142,9 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     },
     async ({ person, text }) => ({ open: await startModal(person, text) }),
   );
-  slack.action('rotation.start', { opens }, async ({ person, value }) => {
-    return { open: await startModal(person, idOf('key', value)) };
-  });
+  slack.action('rotation.start', { opens }, async ({ person, value }) => ({
+    open: await startModal(person, idOf('key', value)),
+  }));
 
   slack.submit('rotation.start', StartForm, async ({ person, form: asked }): Promise<Answer> => {
     const chosen = asked.rotatedKey ?? asked.keyId;

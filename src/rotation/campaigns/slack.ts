@@ -3,10 +3,11 @@ import { z } from 'zod';
 import { block, form, input, md, option, page, typed, when } from '../../blocks.ts';
 import { type Answer, done, idField, type SlackDoor } from '../../doors.ts';
 import { environments } from '../../inventory/model.ts';
-import { type Id, idOf, Refusal } from '../../kernel.ts';
+import { type Id, idOf } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { causeWords } from '../cards.ts';
+import { emergencyField, emergencyQuestion, noneMatches, whyField, whyQuestion } from '../modals.ts';
 import { campaignCards, keysInWords, previewBlocks, scopeOf } from './cards.ts';
 import { decideCampaign, withdrawCampaign } from './decide.ts';
 import { campaignFacts } from './facts.ts';
@@ -22,11 +23,8 @@ const PlanForm = z.object({
     .nullish()
     .transform((chosen) => chosen ?? null),
   bulkCause: z.enum(campaignCauses, { error: 'Say what it is for.' }),
-  reason: z.string({ error: 'Say why.' }).trim().min(3, 'Say why, in a few words: it is kept in the audit log.'),
-  emergency: z
-    .array(z.string())
-    .nullish()
-    .transform((chosen) => chosen?.includes('emergency') ?? false),
+  reason: whyField,
+  emergency: emergencyField,
 });
 const AskForm = z.object({
   campaignId: idField('campaign'),
@@ -45,9 +43,7 @@ export function campaignsInSlack(slack: SlackDoor, ports: Ports): void {
     const found = words ? await services(words) : [];
     const exact = found.filter((each) => each.service.toLowerCase() === words.toLowerCase());
     const chosen = exact[0] ?? (found.length === 1 ? found[0] : undefined);
-    if (words && found.length === 0) {
-      throw new Refusal('not_found', `No service with keys matches "${words.slice(0, 100)}". Try fewer words.`);
-    }
+    if (words && found.length === 0) throw noneMatches('service with keys', words);
     return form('rotation.plan-campaign', 'Rotate all keys', 'Preview', [
       block.text(
         md`All keys of one service get new values, for instance because its provider had an incident. First you see what that means; nothing happens before you have.`,
@@ -73,26 +69,11 @@ export function campaignsInSlack(slack: SlackDoor, ports: Ports): void {
         label: 'What for?',
         options: campaignCauses.map((cause) => option(cause, causeWords[cause])),
       }),
-      input({
-        kind: 'text',
-        name: 'reason',
-        label: 'Why?',
-        max: 500,
-        hint: 'Kept in the audit log. Never paste a key here.',
-      }),
-      input({
-        kind: 'checkboxes',
-        name: 'emergency',
-        label: 'Emergency',
-        optional: true,
-        options: [
-          option(
-            'emergency',
-            'The values may be known to others',
-            'Ahead of everything; the old values die at once, and nothing leads back.',
-          ),
-        ],
-      }),
+      whyQuestion,
+      emergencyQuestion(
+        'The values may be known to others',
+        'Ahead of everything; the old values die at once, and nothing leads back.',
+      ),
     ]);
   }
 

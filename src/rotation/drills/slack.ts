@@ -1,6 +1,6 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
-import { block, form, input, md, mention, option, page, typed } from '../../blocks.ts';
+import { block, form, md, mention, option, page, typed } from '../../blocks.ts';
 import { type Answer, idField, refuseAtClick, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import { asChoice, inFull } from '../../inventory/model.ts';
@@ -8,6 +8,7 @@ import { type Id, Refusal } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { checkBlocks } from '../cards.ts';
+import { noneMatches, whichKey } from '../modals.ts';
 import { preflight } from '../preflight.ts';
 import { whyNotGo } from '../preflight-model.ts';
 import { drillCards, resultBlocks, resultsIn } from './cards.ts';
@@ -36,28 +37,13 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
       keys: words ? (await view.keys.search(inFull(words), 100)).filter(mayBeDrilled) : [],
       last: await resultsIn(view, 3),
     }));
-    if (words && keys.length === 0) {
-      throw new Refusal(
-        'not_found',
-        `No key of low risk outside of production matches "${words.slice(0, 100)}". Try fewer words.`,
-      );
-    }
+    if (words && keys.length === 0) throw noneMatches('key of low risk outside of production', words);
     if (keys.length === 1) return confirmModal(keys[0]!.id);
-    const which =
-      keys.length > 0
-        ? input({
-            kind: 'select',
-            name: 'chosenKey',
-            label: `${keys.length === 100 ? 'Many' : keys.length} keys match. Which one?`,
-            options: keys.map((key) => option(...asChoice(key))),
-          })
-        : input({
-            kind: 'search',
-            name: 'drilledKey',
-            label: 'Key',
-            placeholder: 'Type a service, environment or purpose',
-            hint: 'Of low risk, and not in production.',
-          });
+    const which = whichKey(
+      keys,
+      { chosen: 'chosenKey', searched: 'drilledKey' },
+      'Of low risk, and not in production.',
+    );
     return form('rotation.drill', 'Drill', 'Next', [which, block.text(md`*The last drills*`), ...resultBlocks(last)]);
   }
   const mayBeDrilled = ({ risk, environment }: { risk: string; environment: string }) =>

@@ -5,9 +5,10 @@ import { block, button, form, input, md, message, option, typed, when } from '..
 import { idField, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type ApiKey, asChoice, inFull, pausedNow } from '../../inventory/model.ts';
-import { day, idOf, isId, Refusal } from '../../kernel.ts';
+import { day, idOf, Refusal, refuseIf } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
-import type { Ports, View } from '../../ports.ts';
+import type { Ports } from '../../ports.ts';
+import { keysMeant, noneMatches, refuseHidden, whichKey } from '../modals.ts';
 import { pauseRotation, resumeRotation } from './pause.ts';
 import { latestEnd, whyNotPause } from './pauses-model.ts';
 import { momentInWords } from './windows-model.ts';
@@ -25,67 +26,30 @@ const PauseForm = z.object({
 export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
 
-  /** The keys that somebody meant and may do this to. Who named one that they may not is refused on record. */
-  async function meant(view: View, person: Person, action: 'rotation.pause' | 'rotation.resume', words: string) {
-    const found = isId('key', words)
-      ? [await view.keys.find(words)].filter((key) => key !== null)
-      : words
-        ? await view.keys.search(inFull(words), 100)
-        : [];
-    const may = found.filter((key) => !whyNotTouch(person, action, key));
-    const hidden = found.length === 1 && may.length === 0 ? found[0]! : null;
-    return { may, hidden };
-  }
-  async function refuse(person: Person, action: 'rotation.pause' | 'rotation.resume', key: ApiKey): Promise<never> {
-    const refusal = whyNotTouch(person, action, key)!;
-    const actor = { kind: 'person' as const, id: person.id };
-    await store.refused({ actor, action, subject: key.id, keyId: key.id }, refusal);
-    throw refusal;
-  }
-  const nothingMatches = (words: string) =>
-    new Refusal('not_found', `No key that you answer for matches "${words.slice(0, 100)}". Try fewer words.`);
-
   async function pauseModal(person: Person, words: string): Promise<SlackView> {
-    const { may, hidden, leaked, now } = await store.read(async (view) => {
-      const keys = await meant(view, person, 'rotation.pause', words);
-      const [only, ...others] = keys.may;
-      const leaked = only && others.length === 0 ? (await view.incidents.openOfKey(only.id)) !== null : false;
-      return { ...keys, leaked, now: view.now };
+    const { keys, hidden, chosen, leaked, now } = await store.read(async (view) => {
+      const meant = await keysMeant(view, person, 'rotation.pause', words);
+      const chosen = meant.keys.length === 1 ? meant.keys[0]! : null;
+      return { ...meant, chosen, leaked: chosen && (await view.incidents.openOfKey(chosen.id)), now: view.now };
     });
-    if (hidden) return refuse(person, 'rotation.pause', hidden);
-    if (words && may.length === 0) throw nothingMatches(words);
-    const chosen = may.length === 1 ? may[0]! : null;
+    await refuseHidden(store, person, 'rotation.pause', hidden);
+    if (words && keys.length === 0) throw noneMatches('key that you answer for', words);
     const latest = latestEnd(chosen ?? { pause: null }, person, policy, now);
     if (chosen) {
       const soon = { until: new Date(now.getTime() + 1), reason: 'looked at only' };
-      const refusal = whyNotPause(chosen, leaked, person, soon, policy, now);
-      if (refusal) throw refusal;
+      refuseIf(whyNotPause(chosen, leaked !== null, person, soon, policy, now));
     }
     const inAWeek = new Date(Math.min(now.getTime() + 7 * day, latest.getTime()));
     const initial = DateTime.fromJSDate(inAWeek, { zone: zoneOf(person) }).toISODate();
     const which = chosen
-      ? [block.text(md`*${typed(chosen.name, 200)}*${pauseLine(chosen, now)}`)]
-      : [
-          may.length > 0
-            ? input({
-                kind: 'select',
-                name: 'keyId',
-                label: `${may.length === 100 ? 'Many' : may.length} keys match. Which one?`,
-                options: may.map((key) => option(...asChoice(key))),
-              })
-            : input({
-                kind: 'search',
-                name: 'pausedKey',
-                label: 'Key',
-                placeholder: 'Type a service, environment or purpose',
-              }),
-        ];
+      ? block.text(md`*${typed(chosen.name, 200)}*${pauseLine(chosen, now)}`)
+      : whichKey(keys, { chosen: 'keyId', searched: 'pausedKey' });
     return form(
       'rotation.pause',
       'Pause a rotation',
       'Pause',
       [
-        ...which,
+        which,
         block.text(
           md`Until then Keysteward does not begin to rotate it, hand out a new value or retire the old one; it stays due in every count. The pause ends by itself. An emergency does not care about it.`,
         ),
@@ -120,9 +84,9 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
     },
     async ({ person, text }) => ({ open: await pauseModal(person, text) }),
   );
-  slack.action('rotation.pause', { opens }, async ({ person, value }) => {
-    return { open: await pauseModal(person, idOf('key', value)) };
-  });
+  slack.action('rotation.pause', { opens }, async ({ person, value }) => ({
+    open: await pauseModal(person, idOf('key', value)),
+  }));
   slack.suggest('pausedKey', ({ person, query }) =>
     store.read(async (view) => {
       const owned = whyNot(person, 'rotation.pause') ? { ownerId: person.id } : {};
@@ -161,10 +125,10 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
           const owned = whyNot(person, 'rotation.resume') ? { ownerId: person.id } : {};
           return { paused: (await view.keys.list({ ...owned, paused: true }, 30)).rows, hidden: null, now: view.now };
         }
-        const { may, hidden } = await meant(view, person, 'rotation.resume', text);
-        return { paused: may.filter((key) => pausedNow(key, view.now)), hidden, now: view.now };
+        const { keys, hidden } = await keysMeant(view, person, 'rotation.resume', text);
+        return { paused: keys.filter((key) => pausedNow(key, view.now)), hidden, now: view.now };
       });
-      if (hidden) return refuse(person, 'rotation.resume', hidden);
+      await refuseHidden(store, person, 'rotation.resume', hidden);
       if (paused.length === 0) {
         const about = text ? md` that matches "${typed(text, 100)}"` : md``;
         return { say: md`No key that you answer for${about} is paused.` };

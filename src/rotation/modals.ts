@@ -1,0 +1,86 @@
+import type { KnownBlock } from '@slack/types';
+import { z } from 'zod';
+import { input, option } from '../blocks.ts';
+import { refuseAtClick } from '../doors.ts';
+import { whyNotTouch } from '../inventory/may-model.ts';
+import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
+import { isId, Refusal } from '../kernel.ts';
+import type { Action, Person } from '../people/model.ts';
+import type { Store, View } from '../ports.ts';
+
+const mostKeys = 100;
+
+export interface Meant {
+  /** Those that they may do this to. */
+  keys: ApiKey[];
+  /** The only one that they named, when they may not. */
+  hidden: ApiKey | null;
+}
+
+/** The keys that somebody means by words or by the id on a button. */
+export async function keysMeant(view: View, person: Person, action: Action, words: string): Promise<Meant> {
+  const found = isId('key', words)
+    ? [await view.keys.find(words)].filter((key) => key !== null)
+    : words
+      ? await view.keys.search(inFull(words), mostKeys)
+      : [];
+  const keys = found.filter((key) => !whyNotTouch(person, action, key));
+  return { keys, hidden: found.length === 1 && keys.length === 0 ? found[0]! : null };
+}
+
+/** Who named a key that they may not do this to is refused on record. */
+export async function refuseHidden(
+  store: Pick<Store, 'refused'>,
+  person: Person,
+  action: Action,
+  key: ApiKey | null,
+): Promise<void> {
+  if (key)
+    await refuseAtClick(store, person, { action, subject: key.id, keyId: key.id }, whyNotTouch(person, action, key));
+}
+
+export const noneMatches = (what: string, words: string): Refusal =>
+  new Refusal('not_found', `No ${what} matches "${words.slice(0, 100)}". Try fewer words.`);
+
+/** A choice among those found, or else a search, whose suggestions are found by the name of its field. */
+export function whichKey(keys: ApiKey[], fields: { chosen: string; searched: string }, hint?: string): KnownBlock {
+  if (keys.length > 0)
+    return input({
+      kind: 'select',
+      name: fields.chosen,
+      label: `${keys.length === mostKeys ? 'Many' : keys.length} keys match. Which one?`,
+      options: keys.map((key) => option(...asChoice(key))),
+    });
+  return input({
+    kind: 'search',
+    name: fields.searched,
+    label: 'Key',
+    placeholder: 'Type a service, environment or purpose',
+    ...(hint ? { hint } : {}),
+  });
+}
+
+export const whyField = z
+  .string({ error: 'Say why.' })
+  .trim()
+  .min(3, 'Say why, in a few words: it is kept in the audit log.');
+export const whyQuestion = input({
+  kind: 'text',
+  name: 'reason',
+  label: 'Why?',
+  max: 500,
+  hint: 'Kept in the audit log. Never paste a key here.',
+});
+
+export const emergencyField = z
+  .array(z.string())
+  .nullish()
+  .transform((chosen) => chosen?.includes('emergency') ?? false);
+export const emergencyQuestion = (label: string, hint: string): KnownBlock =>
+  input({
+    kind: 'checkboxes',
+    name: 'emergency',
+    label: 'Emergency',
+    optional: true,
+    options: [option('emergency', label, hint)],
+  });
