@@ -11,6 +11,8 @@ import { testSupport } from '../world/support.mjs';
 import { openWorld } from '../world/world.mjs';
 import { onStage, postgresFor } from './stage.mjs';
 
+const redisUrl = process.env.TEST_REDIS_URL ?? process.env.REDIS_URL;
+
 /** AWS lets all writes to secrets of a region share 50 a second; a provider here allows what the policy assumes of it. */
 const limits = {
   secretsManager: {
@@ -40,8 +42,9 @@ export async function rotating({ quick, say }) {
       ...{ world, support, keys, rotation, folder, callsPerMinute },
       databaseUrl: postgres.url,
     });
-    const env = { ...house.env, DATABASE_URL: postgres.url, LOG_LEVEL: 'warn' };
-    const crew = crewOf(stage, { size: 2, env: { ...env, LOG_LEVEL: 'info' }, folder, say });
+    // The queue is where a company that rotates so many would have it.
+    const env = { ...house.env, DATABASE_URL: postgres.url, ...(redisUrl ? { REDIS_URL: redisUrl } : {}) };
+    const crew = crewOf(stage, { size: 2, env, folder, say });
     await crew.ready(2);
 
     const { pool } = house.store;

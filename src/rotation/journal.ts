@@ -18,6 +18,9 @@ export interface Run {
   now: Instant;
 }
 
+/** Steps that pass by themselves are shown together: Slack allows an app about one edit a second. */
+const showProgressWithinMs = 2_000;
+
 export const stepActor: Actor = { kind: 'job', id: 'rotation.step' };
 
 /** The rotation under the lock, unless it has moved on since: then whoever asks is late and must not write. */
@@ -39,7 +42,7 @@ export async function begin(run: Run, version?: string): Promise<Run> {
   const rotation = await ports.store.change(change, async (tx) => {
     const next = begun((await locked(tx, seen)).rotation, tx.now, version, madeByHand(run.issuer.can));
     await tx.rotations.save(next);
-    await tx.cards.touch(next.id);
+    await tx.cards.touch(next.id, { withinMs: showProgressWithinMs });
     tx.note({ step: next.step, attempt: next.attempt, ...(version ? { version } : {}) });
     return next;
   });
@@ -115,11 +118,13 @@ export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rot
   if (isDrill(rotation) && rotation.status !== 'running') {
     await tx.cards.show('rotation.drill', rotation.id, { channel: ports.policy.channels.security });
   }
-  await tx.cards.touch(rotation.id);
-  await tx.cards.touch(key.id);
+  const goesOnByItself = rotation.status === 'running' && !rotation.waits && !rotation.continuesAt;
+  const soon = goesOnByItself ? { withinMs: showProgressWithinMs } : {};
+  await tx.cards.touch(rotation.id, soon);
+  await tx.cards.touch(key.id, soon);
   if (rotation.status !== 'running') await tx.cards.touch(key.ownerId);
   await campaignsHear(tx, rotation);
-  if (rotation.causeId && !isId('campaign', rotation.causeId)) await tx.cards.touch(rotation.causeId);
+  if (rotation.causeId && !isId('campaign', rotation.causeId)) await tx.cards.touch(rotation.causeId, soon);
 }
 
 /** Pulls the next look of a rotation forward to when it says now; a job that waits longer is the same job. */

@@ -187,9 +187,9 @@ export function givenUp(rotation: Rotation, why: string, condition: Condition, n
   return { ...closed(rotation, 'refused', why, now), step: 'discard', condition, ending: { status: 'failed', why } };
 }
 
-/** One part of the step was done, such as a label taken off or a key ended; there may be more, so the step goes on. */
+/** One part of the step was done, such as a label taken off or a key ended; there may be more, so the step has begun again. */
 export function partDone(rotation: Rotation, evidence: string, now: Instant): Rotation {
-  return closed(rotation, 'done', evidence, now);
+  return begun(closed(rotation, 'done', evidence, now), now);
 }
 
 /** The old value turned out not to be dead yet, so all of it is ended once more. */

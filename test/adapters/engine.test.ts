@@ -214,28 +214,45 @@ for (const [name, home, needsRedis] of homes) {
 describe('a job that is asked for again while it waits', () => {
   it('is not taken before the change that asked for it can be seen, and is there once', async () => {
     const ledger = workLedger(database.store.pool, defaultPolicy);
-    const ask = (before?: () => Promise<void>) =>
+    const ask = (meanwhile?: () => Promise<unknown>) =>
       database.store.change({ actor: { kind: 'operator', id: 't' }, action: 'test.add', subject: 't' }, async (tx) => {
         await tx.jobs.add('access.notice', { grantId: newId('grant'), hours: 1 }, { once: 'same' });
-        await before?.();
+        await meanwhile?.();
       });
+    await ask();
     await ask();
     const { rows } = await database.store.pool.query<{ id: string }>(
       "select id from work where name = 'access.notice'",
     );
-    const order: string[] = [];
-    let claimed: Promise<void> = Promise.resolve();
-    await ask(async () => {
-      claimed = ledger.claim(rows[0]!.id, 1_000).then((work) => void order.push(work ? 'claimed' : 'missed'));
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      order.push('committing');
-    });
-    await claimed;
-    expect(order).toEqual(['committing', 'claimed']);
+    const taking = () => ledger.claim(rows[0]!.id, 1_000);
+    // The record of a change is the last that is written before it can be seen.
+    const holder = await database.store.pool.connect();
+    const whoWaits = async (start: string) =>
+      (
+        await database.store.pool.query(
+          "select 1 from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like $1",
+          [`${start}%`],
+        )
+      ).rows.length;
+    await holder.query('begin; lock table audit_event');
+    const asking = ask();
+    await until(async () => (await whoWaits('insert into "audit_event"')) === 1);
+    const claimed = taking();
+    await until(async () => (await whoWaits('update work set status')) === 1);
+    await holder.query('commit');
+    holder.release();
+    await asking;
+    expect(await claimed).not.toBeNull();
     expect(await statuses()).toEqual([{ status: 'running', n: 1 }]);
     // From now on it runs on what it saw: asking again makes another one.
     await ask();
     expect((await statuses()).reduce((sum, each) => sum + each.n, 0)).toBe(2);
+    // Also when it is taken while the change that asks for it is still being made.
+    const { rows: waiting } = await database.store.pool.query<{ id: string }>(
+      "select id from work where status = 'waiting'",
+    );
+    await ask(() => ledger.claim(waiting[0]!.id, 1_000));
+    expect(await statuses()).toContainEqual({ status: 'waiting', n: 1 });
   });
 });
 

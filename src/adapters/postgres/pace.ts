@@ -1,31 +1,79 @@
 import type pg from 'pg';
 import type { Pace } from '../../ports.ts';
-import { type Bucket, full, leftAlone, turnIn } from '../../rotation/timing/pace-model.ts';
+import { type Bucket, leftAlone, turnIn } from '../../rotation/timing/pace-model.ts';
 
 /** Somebody who was told to come back and did not for so long has gone. */
 const goneMs = 3_600_000;
 
-const columns = 'of, tokens, at, queue_ends as "queueEnds", urgent_ends as "urgentEnds"';
-const clock = 'extract(epoch from clock_timestamp())::float8 * 1000 as now';
+const clock = 'extract(epoch from clock_timestamp())::float8 * 1000';
+
+/** A bucket under the lock, and the place in its queue that this holder was promised. */
+type Held = Bucket & { of: string; promised: number | null };
+
+/** Always in the same order, so that nobody waits for each other. The last time is read when all locks are had. */
+async function held(client: pg.PoolClient, of: string[], holder: string | null) {
+  const { rows } = await client.query<Held & { now: number }>({
+    name: 'pace_hold',
+    text: `with held as materialized (select * from pace where of = any($1) order by of for update)
+      select held.of, tokens, held.at, queue_ends as "queueEnds", urgent_ends as "urgentEnds", turn.at as promised, ${clock} as now
+      from held left join turn on turn.of = held.of and turn.holder = $2`,
+    values: [of, holder],
+  });
+  return rows;
+}
+
+const make = (client: pg.PoolClient, { of, perSecond }: { of: string; perSecond: number }) =>
+  client.query(
+    `insert into pace (of, tokens, at, queue_ends, urgent_ends)
+     select $1, $2, now, now, now from (select ${clock} as now) clock on conflict do nothing`,
+    [of, perSecond],
+  );
+
+/** The buckets as they are now, the places promised to a holder from now on, and those that are used up or given up. */
+function written(
+  buckets: { of: string; bucket: Bucket }[],
+  promised: { holder: string; of: string; at: number }[],
+  over: { holder: string; of: string[]; before: number },
+): pg.QueryConfig {
+  return {
+    name: 'pace_write',
+    text: `with filled as (update pace set tokens = new.tokens, at = new.at, queue_ends = new."queueEnds", urgent_ends = new."urgentEnds"
+          from jsonb_to_recordset($1) as new (of text, tokens float8, at float8, "queueEnds" float8, "urgentEnds" float8) where pace.of = new.of),
+        promised as (insert into turn (holder, of, at) select holder, of, at from jsonb_to_recordset($2) as new (holder text, of text, at float8)
+          on conflict (holder, of) do update set at = excluded.at)
+      delete from turn where holder = $3 and of = any($4) or at < $5`,
+    values: [
+      JSON.stringify(buckets.map(({ of, bucket }) => ({ ...bucket, of }))),
+      JSON.stringify(promised),
+      over.holder,
+      over.of,
+      over.before,
+    ],
+  };
+}
 
 /** The buckets are rows: whoever wants their turn holds them until it is decided, one after the other over all processes. */
 export function postgresPace(pool: pg.Pool): Pace {
-  /** The buckets under the lock, and the time after the lock was had: no one else can have had a later one. */
+  /** What is decided about some buckets while nobody else can: `run` gets them and the time, and answers what is written. */
   async function withBuckets<T>(
-    of: string[],
-    run: (buckets: Map<string, Bucket>, now: number, client: pg.PoolClient) => Promise<T>,
+    needs: { of: string; perSecond: number }[],
+    holder: string | null,
+    run: (buckets: Map<string, Held>, now: number) => { result: T; write: pg.QueryConfig },
   ): Promise<T> {
+    const of = needs.map((need) => need.of);
     const client = await pool.connect();
     let broken = false;
     try {
       await client.query('begin');
-      // Always in the same order, so that nobody waits for each other.
-      const held = await client.query<Bucket & { of: string }>(
-        `select ${columns} from pace where of = any($1) order by of for update`,
-        [of],
-      );
-      const { rows } = await client.query<{ now: number }>(`select ${clock}`);
-      const result = await run(new Map(held.rows.map((row) => [row.of, row])), rows[0]!.now, client);
+      let rows = await held(client, of, holder);
+      if (rows.length < of.length) {
+        // Made before they are locked: two who make one at once would otherwise both believe it full.
+        for (const need of needs) await make(client, need);
+        rows = await held(client, of, holder);
+      }
+      const now = Math.max(...rows.map((row) => row.now));
+      const { result, write } = run(new Map(rows.map((row) => [row.of, row])), now);
+      await client.query(write);
       await client.query('commit');
       return result;
     } catch (error) {
@@ -38,71 +86,33 @@ export function postgresPace(pool: pg.Pool): Pace {
     }
   }
 
-  /** Rows that are missing are made before they are locked: two who make one at once would otherwise both believe it full. */
-  async function known(needs: { of: string; perSecond: number }[]): Promise<void> {
-    for (const { of, perSecond } of needs) {
-      await pool.query(
-        `insert into pace (of, tokens, at, queue_ends, urgent_ends)
-         select $1, $2, now, now, now from (select ${clock}) clock on conflict do nothing`,
-        [of, perSecond],
-      );
-    }
-  }
-  const save = (client: pg.PoolClient, of: string, bucket: Bucket) =>
-    client.query('update pace set tokens = $2, at = $3, queue_ends = $4, urgent_ends = $5 where of = $1', [
-      of,
-      bucket.tokens,
-      bucket.at,
-      bucket.queueEnds,
-      bucket.urgentEnds,
-    ]);
-
-  const made = new Set<string>();
-  async function prepare(needs: { of: string; perSecond: number }[]): Promise<string[]> {
-    const unknown = needs.filter(({ of }) => !made.has(of));
-    await known(unknown);
-    for (const { of } of unknown) made.add(of);
-    return needs.map(({ of }) => of);
-  }
-
   return {
     async turn(holder, needs, urgent) {
-      const of = await prepare(needs);
-      return withBuckets(of, async (buckets, now, client) => {
-        const { rows: promises } = await client.query<{ of: string; at: number }>(
-          'select of, at from turn where holder = $1 and of = any($2)',
-          [holder, of],
-        );
+      return withBuckets(needs, holder, (buckets, now) => {
         const turns = needs.map((need) => {
-          const bucket = buckets.get(need.of) ?? full(need.perSecond, now);
-          const promised = promises.find((each) => each.of === need.of)?.at ?? null;
+          const bucket = buckets.get(need.of)!;
+          const { promised } = bucket;
           return { of: need.of, promised, turn: turnIn(bucket, need, urgent, promised, now) };
         });
         // All of them at once or none: whoever waits for one uses up nothing of another.
         const waiting = turns.filter(({ turn }) => turn.waitMs > 0);
-        for (const { of, promised, turn } of waiting.length > 0 ? waiting : turns) {
-          await save(client, of, turn.bucket);
-          if ('turnAt' in turn && turn.turnAt !== promised) {
-            await client.query(
-              'insert into turn (holder, of, at) values ($1, $2, $3) on conflict (holder, of) do update set at = excluded.at',
-              [holder, of, turn.turnAt],
-            );
-          }
-        }
-        if (waiting.length > 0) {
-          await client.query('delete from turn where at < $1', [now - goneMs]);
-        } else if (promises.length > 0) {
-          await client.query('delete from turn where holder = $1 and of = any($2)', [holder, of]);
-        }
-        return Math.ceil(Math.max(0, ...waiting.map(({ turn }) => turn.waitMs)));
+        const decided = waiting.length > 0 ? waiting : turns;
+        const places = decided.flatMap(({ of, promised, turn }) =>
+          'turnAt' in turn && turn.turnAt !== promised ? [{ holder, of, at: turn.turnAt }] : [],
+        );
+        const write = written(
+          decided.map(({ of, turn }) => ({ of, bucket: turn.bucket })),
+          places,
+          { holder, of: waiting.length > 0 ? [] : needs.map((need) => need.of), before: now - goneMs },
+        );
+        return { result: Math.ceil(Math.max(0, ...waiting.map(({ turn }) => turn.waitMs))), write };
       });
     },
 
     async leaveAlone(need, ms) {
-      const of = await prepare([need]);
-      await withBuckets(of, async (buckets, now, client) => {
-        const bucket = buckets.get(need.of) ?? full(need.perSecond, now);
-        await save(client, need.of, leftAlone(bucket, need.perSecond, ms, now));
+      await withBuckets([need], null, (buckets, now) => {
+        const bucket = leftAlone(buckets.get(need.of)!, need.perSecond, ms, now);
+        return { result: undefined, write: written([{ of: need.of, bucket }], [], { holder: '', of: [], before: 0 }) };
       });
     },
   };

@@ -17,7 +17,7 @@ import type {
 } from '../../ports.ts';
 import type { HandIn } from '../../rotation/by-hand/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
-import { rowsOf, type Session, type TableRows } from './rows.ts';
+import { rowsOf, type Session, type TableRows, unnamed } from './rows.ts';
 import { consumers, grants, handIns, incidents, keys, people, requests, rotations } from './schema.ts';
 
 function keyConditions(filter: KeyFilter): SQL[] {
@@ -147,13 +147,12 @@ export function personRows(session: Session): TableRows<Person> & PersonReads {
     ...rows,
     // Asked before everything that comes from Slack.
     async bySlackId(slackId) {
-      const name = 'person_by_slack_id';
-      const ask = session.keep(name, () =>
+      const ask = session.keep('person by slack id', () =>
         session.db
           .select()
           .from(people)
           .where(eq(people.slackId, sql.placeholder('slackId')))
-          .prepare(name),
+          .prepare(unnamed),
       );
       const [person] = await ask.execute({ slackId });
       return (person as Person | undefined) ?? null;

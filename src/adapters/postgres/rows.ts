@@ -1,4 +1,4 @@
-import { eq, getTableColumns, type SQL, sql } from 'drizzle-orm';
+import { eq, getTableColumns, getTableName, type SQL, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
 import { Refusal } from '../../kernel.ts';
@@ -18,14 +18,25 @@ export interface TableRows<N> extends WritableRows<N> {
   where(condition: SQL | undefined, order?: SQL, limit?: number): Promise<N[]>;
 }
 
+/** Statements get their names where they are sent. */
+export const unnamed = '';
+
 type TableWithId = PgTable & { id: PgColumn };
 
 /** The rows of a table whose property names are those of its model. `what` names the noun in "not found". */
 export function rowsOf<N extends { id: string }>(session: Session, table: TableWithId, what: string): TableRows<N> {
   const columns = getTableColumns(table);
+  const name = getTableName(table);
   const find = async (id: string): Promise<N | null> => {
-    const query = session.db.select().from(table).where(eq(table.id, id)).$dynamic();
-    const rows = await (session.locking ? query.for('update') : query);
+    const finding = session.keep(`${session.locking ? 'lock' : 'find'} ${name}`, () => {
+      const query = session.db
+        .select()
+        .from(table)
+        .where(eq(table.id, sql.placeholder('id')))
+        .$dynamic();
+      return (session.locking ? query.for('update') : query).prepare(unnamed);
+    });
+    const rows = await finding.execute({ id });
     return (rows[0] as N | undefined) ?? null;
   };
   return {
@@ -36,15 +47,30 @@ export function rowsOf<N extends { id: string }>(session: Session, table: TableW
       return row;
     },
     async save(row) {
-      const set = Object.fromEntries(
-        Object.keys(columns)
-          .filter((name) => name !== 'id')
-          .map((name) => [name, sql.raw(`excluded."${columns[name]!.name}"`)]),
+      // What a row does not say takes the column's default.
+      const said = Object.entries(columns).filter(([each]) => row[each as keyof N] !== undefined);
+      const saving = session.keep(`save_${name} ${said.map(([each]) => each).join()}`, () =>
+        session.db
+          .insert(table)
+          .values(Object.fromEntries(said.map(([each]) => [each, sql`${sql.placeholder(each)}`])) as never)
+          .onConflictDoUpdate({
+            target: table.id,
+            set: Object.fromEntries(
+              Object.entries(columns)
+                .filter(([each]) => each !== 'id')
+                .map(([each, column]) => [each, sql.raw(`excluded."${column.name}"`)]),
+            ) as never,
+          })
+          .prepare(unnamed),
       );
-      await session.db
-        .insert(table)
-        .values(row as never)
-        .onConflictDoUpdate({ target: table.id, set: set as never });
+      await saving.execute(
+        Object.fromEntries(
+          said.map(([each, column]) => {
+            const value = row[each as keyof N];
+            return [each, value === null ? null : column.mapToDriverValue(value)];
+          }),
+        ),
+      );
     },
     async where(condition, order, limit) {
       let query = session.db.select().from(table).where(condition).$dynamic();

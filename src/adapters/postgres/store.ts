@@ -2,18 +2,8 @@ import { DrizzleQueryError, eq, sql } from 'drizzle-orm';
 import { drizzle } from 'drizzle-orm/node-postgres';
 import pg from 'pg';
 import type { AuditEvent } from '../../audit/model.ts';
-import { type JobName, jobs } from '../../jobs.ts';
-import {
-  type Actor,
-  after,
-  type Id,
-  type Instant,
-  isId,
-  newId,
-  Refusal,
-  type RefusalCode,
-  storable,
-} from '../../kernel.ts';
+import type { JobName } from '../../jobs.ts';
+import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
 import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
 import { appendAudit, auditReads } from './audit.ts';
 import { calendarRows, reminderRows } from './calendars.ts';
@@ -22,6 +12,7 @@ import { caseRows, writableCases } from './cases.ts';
 import { again, deadWork } from './dead-work.ts';
 import { digestRows } from './digests.ts';
 import { findingRows } from './findings.ts';
+import { type FollowUps, followUps } from './follow-ups.ts';
 import {
   consumerRows,
   grantRows,
@@ -33,7 +24,7 @@ import {
   rotationRows,
 } from './reads.ts';
 import type { Session } from './rows.ts';
-import { cards, work } from './schema.ts';
+import { cards } from './schema.ts';
 
 /** What people are told when a rule that lives in an index was broken by two of them at once. */
 const constraintSentences: Record<string, [RefusalCode, string, string?]> = {
@@ -112,28 +103,8 @@ function txOf(
   events: AuditEvent[],
   facts: Record<string, unknown>,
   lockedKeys: Set<Id<'key'>>,
+  follow: FollowUps,
 ): Tx {
-  const addJob: Tx['jobs']['add'] = async (name, payload, options = {}) => {
-    const adding = session.db.insert(work).values({
-      id: newId('work'),
-      name,
-      payload: jobs[name].payload.parse(payload),
-      lane: options.lane ?? jobs[name].lane,
-      onceKey: options.once ?? null,
-      runAt: options.at ?? now,
-      createdAt: now,
-    });
-    // The job that waits already is locked, not merely left: a worker must not take it before this change can be seen,
-    // or it would do its work on the old state and nobody would come again.
-    await (options.once
-      ? adding.onConflictDoUpdate({
-          target: [work.name, work.onceKey],
-          targetWhere: sql`${work.status} = 'waiting' and ${work.onceKey} is not null`,
-          set: { runAt: sql`least(${work.runAt}, excluded.run_at)` },
-        })
-      : adding);
-  };
-  const refresh = (cardId: Card['id'], at = now) => addJob('slack.card', { cardId }, { once: cardId, at });
   const view = viewOf(session, now);
   const keys = keyRows(session);
   return {
@@ -165,7 +136,7 @@ function txOf(
     calendars: calendarRows(session),
     reminders: reminderRows(session),
     findings: findingRows(session),
-    jobs: { add: addJob, again: (workId) => again(session, workId) },
+    jobs: { add: follow.add, again: (workId) => again(session, workId) },
     cards: {
       ...view.cards,
       async show(kind, subject, audience: Audience, options = {}) {
@@ -181,12 +152,9 @@ function txOf(
           (card) => card.channel === to.channel && card.personId === to.personId,
         );
         if (same && options.anew) await session.db.update(cards).set({ anew: true }).where(eq(cards.id, same.id));
-        if (same) await refresh(same.id);
+        if (same) await follow.refresh(same.id);
       },
-      async touch(subject, { withinMs = 0 } = {}) {
-        const rows = await session.db.select({ id: cards.id }).from(cards).where(eq(cards.subject, subject));
-        for (const row of rows) await refresh(row.id as Card['id'], after(now, withinMs));
-      },
+      touch: follow.touch,
     },
     note(more) {
       Object.assign(facts, more);
@@ -272,6 +240,25 @@ export function openPool(url: string, { max = 10, patienceMs, onError = () => {}
   return pool;
 }
 
+const seen = new Map<string, string | null>();
+let names = 0;
+/** A name for a statement that is asked for again and again, so that Postgres parses and plans it once a connection. */
+function nameOf(text: string): string | undefined {
+  const name = seen.get(text);
+  if (name === undefined && seen.size < 2_000) seen.set(text, null);
+  if (name !== null) return name;
+  const given = `statement_${++names}`;
+  seen.set(text, given);
+  return given;
+}
+
+/** A connection that has Postgres remember what it is asked often. */
+const named = (client: pg.PoolClient) =>
+  ({
+    query: (config: pg.QueryConfig, values: unknown[]) =>
+      client.query({ ...config, name: config.name || nameOf(config.text) } as pg.QueryConfig, values),
+  }) as pg.PoolClient;
+
 /** The store over a pool of its own. */
 export function postgresStore(url: string, options: PoolOptions = {}): PostgresStore {
   const pool = openPool(url, options);
@@ -286,7 +273,7 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         if (!kept.has(name)) kept.set(name, make());
         return kept.get(name) as V;
       };
-      known = { db: drizzle(client), keep };
+      known = { db: drizzle(named(client)), keep };
       connections.set(client, known);
     }
     return { ...known, locking };
@@ -345,7 +332,9 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         try {
           return await transaction('begin', true, async (session, now) => {
             const events: AuditEvent[] = [];
-            const result = await fn(txOf(session, now, change, events, facts, lockedKeys));
+            const follow = followUps(session, now);
+            const result = await fn(txOf(session, now, change, events, facts, lockedKeys, follow));
+            await follow.write();
             const whole = { ...change, ...keyOf(change, facts, lockedKeys) };
             await appendAudit(session, [eventOf(whole, now, 'done', null, facts), ...events]);
             return result;
