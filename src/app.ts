@@ -8,6 +8,7 @@ import { followPrincipal } from './access/principal.ts';
 import { accessInSlack } from './access/slack.ts';
 import { engine, type Handlers } from './adapters/bullmq/engine.ts';
 import { migrateQueues, openQueues, type QueueHome, type Queues } from './adapters/bullmq/queues.ts';
+import { fingerprints } from './adapters/fingerprints.ts';
 import { metrics } from './adapters/http/metrics.ts';
 import { httpServer } from './adapters/http/server.ts';
 import type { Log } from './adapters/log.ts';
@@ -206,6 +207,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
       store,
       policy,
       secrets,
+      fingerprints: fingerprints(secrets, policy.inventory.fingerprintSecret, (message) => log('warn', message)),
       issuers: issuers(secrets, policy.providers),
       hooks: consumerHooks(policy.consumers.privateHosts),
       pager: pagerDuty(settings.pager),

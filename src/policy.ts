@@ -266,6 +266,15 @@ export const policySchema = z.strictObject({
         .prefault({}),
     })
     .prefault({}),
+  inventory: z
+    .strictObject({
+      /** The secret that holds the key under which values are fingerprinted; made when it is first needed. */
+      fingerprintSecret: z
+        .string()
+        .regex(/^[\w/+=.@-]{1,512}$/, 'expected the name of a secret')
+        .default('keysteward/fingerprint-key'),
+    })
+    .prefault({}),
   risk: z
     .strictObject({
       /** SOP 1.3: never rotated for longer than this makes a key high risk. */

@@ -6,6 +6,7 @@ import type { Counts, Digest, Reader, Standing } from './digest/model.ts';
 import type { Incident, Seen } from './incidents/model.ts';
 import type { Consumer } from './inventory/consumer-model.ts';
 import type { ApiKey, Environment, Risk } from './inventory/model.ts';
+import type { Version } from './inventory/version-model.ts';
 import type { JobName, JobPayload, Lane } from './jobs.ts';
 import type { Actor, Id, Instant, newId, Refusal, Secret } from './kernel.ts';
 import type { Case, HrMessage } from './offboarding/model.ts';
@@ -23,6 +24,7 @@ export interface Ports {
   store: Store;
   policy: Policy;
   secrets: Secrets;
+  fingerprints: Fingerprints;
   issuers: Issuers;
   hooks: Hooks;
   pager: Pager;
@@ -114,6 +116,16 @@ export interface KeyReads extends Rows<ApiKey> {
   /** Active keys that were made before this instant, were never rotated and are not high risk, by id. */
   neverRotated(madeBefore: Instant, after: Id<'key'> | null, limit: number): Promise<Id<'key'>[]>;
   many(ids: string[]): Promise<ApiKey[]>;
+}
+export interface VersionReads {
+  /** In the order in which they were first seen. */
+  ofKey(keyId: string): Promise<Version[]>;
+  /** Versions of any key that have this very value. */
+  withFingerprint(fingerprint: string): Promise<Version[]>;
+}
+export interface VersionWrites {
+  /** What is known already stays where this says nothing; it counts as current since the earliest time. */
+  save(version: Version): Promise<void>;
 }
 export interface ConsumerReads extends Rows<Consumer> {
   /** Those that use this key now, in the order in which they were recorded. */
@@ -252,6 +264,7 @@ export interface View {
   /** The database's clock at the start of the transaction. */
   now: Instant;
   keys: KeyReads;
+  versions: VersionReads;
   consumers: ConsumerReads;
   people: PersonReads;
   requests: RequestReads;
@@ -274,6 +287,7 @@ type Writable<R, N> = R & WritableRows<N>;
 export interface Tx extends View {
   newId: typeof newId;
   keys: Writable<KeyReads, ApiKey>;
+  versions: VersionReads & VersionWrites;
   consumers: Writable<ConsumerReads, Consumer>;
   people: Writable<PersonReads, Person>;
   requests: Writable<RequestReads, AccessRequest>;
@@ -390,6 +404,14 @@ export interface Secrets {
   setPolicy(secretId: string, policy: string | null): Promise<void>;
   /** Whether the service answers. */
   ping(): Promise<void>;
+}
+
+/** Keyed fingerprints of values: equal for equal values, and of no use to anybody who has not the key for them. */
+export interface Fingerprints {
+  /** The secret that holds the key: nobody's to be granted. */
+  keptIn: string;
+  /** Null while the key cannot be had; then nothing is recognised, and nothing else is the worse for it. */
+  of(value: Secret): Promise<string | null>;
 }
 
 /** What an issuer can do by API; what it cannot is done by a person. */

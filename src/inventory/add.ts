@@ -3,8 +3,9 @@ import { whyNot } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { type FoundSecret, findSecret, recorded, refuseTaken } from './find-secret.ts';
 import { type ApiKey, entered, type KeyEntry, standardRecipe, whyNotFacts, whyNotOwn } from './model.ts';
+import { seenVersion } from './version-model.ts';
 
-type AddPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy'>;
+type AddPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy'>;
 
 /**
  * Somebody enters a key (SOP 1.2). With `make`, the value does not exist yet: the key and the job that makes it come
@@ -42,6 +43,7 @@ export async function addKey(ports: AddPorts, adderId: Id<'person'>, entry: KeyE
     };
     const key = entered(keyId, known, found?.versionId ?? null, adderId, ports.policy, tx.now);
     await tx.keys.save(key);
+    if (found) await tx.versions.save(seenVersion(keyId, { ...found, version: found.versionId }, true, tx.now));
     const card = make ? 'inventory.added:made' : 'inventory.added';
     if (make) await tx.jobs.add('inventory.make-secret', { keyId });
     if (make) await tx.cards.show(card, keyId, { person: adderId });

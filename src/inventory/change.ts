@@ -4,8 +4,9 @@ import { asSpelled, whyNotIssuer } from './add.ts';
 import { type FoundSecret, findSecret, recorded } from './find-secret.ts';
 import { whyNotTouch } from './may-model.ts';
 import { type ApiKey, editionOf, type KeyEntry, nameOf, reassessed, whyNotFacts, whyNotSoften } from './model.ts';
+import { seenVersion } from './version-model.ts';
 
-type ChangePorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy'>;
+type ChangePorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy'>;
 
 export interface Edit {
   keyId: Id<'key'>;
@@ -56,6 +57,7 @@ export async function changeKey(
     await refuseMoveInUse(tx, before, after);
     const key = reassessed(before, after, ports.policy, tx.now);
     await tx.keys.save(key);
+    if (found) await tx.versions.save(seenVersion(keyId, { ...found, version: found.versionId }, true, tx.now));
     await followMove(tx, before, key);
     await tx.cards.touch(key.id);
     await tx.cards.touch(key.ownerId);

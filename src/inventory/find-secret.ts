@@ -1,6 +1,7 @@
 import { Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Change, Ports, SecretDescription } from '../ports.ts';
+import { isSameSecret } from '../rotation/model.ts';
 
 const nameForm = /^[\w/+=.@-]{1,512}$/;
 const arnForm = /^arn:aws[a-z-]*:secretsmanager:[a-z\d-]+:\d{12}:secret:([\w/+=.@-]{1,512})$/;
@@ -10,6 +11,7 @@ export interface FoundSecret {
   secretId: string;
   versionId: string;
   lastFour: string | null;
+  fingerprint: string | null;
   /** AWS rotates it by itself. */
   rotationEnabled: boolean;
 }
@@ -21,12 +23,13 @@ export interface FoundSecret {
  * @throws Refusal under `secretId` or `lastFour`
  */
 export async function findSecret(
-  { secrets }: Pick<Ports, 'secrets'>,
+  { secrets, fingerprints }: Pick<Ports, 'secrets' | 'fingerprints'>,
   finder: Pick<Person, 'tier'>,
   given: { secretId: string; lastFour: string | null },
 ): Promise<FoundSecret> {
   const asked = given.secretId.trim();
   refuseName(asked, arnForm.test(asked));
+  refuseOurs(fingerprints, asked);
   const found = await secrets.describe(asked).catch(denied);
   if (!found) {
     throw new Refusal('invalid', `Secrets Manager has no secret called ${asked}. Check the name.`, 'secretId');
@@ -55,13 +58,18 @@ export async function findSecret(
     secretId: await canonicalName(secrets, asked, found),
     versionId: current.versionId,
     lastFour: current.lastFour,
+    fingerprint: await fingerprints.of(current.value),
     rotationEnabled: found.rotationEnabled,
   };
 }
 
 /** A name that a new secret can have: nothing is called so, not even something that waits for its deletion. */
-export async function refuseTaken({ secrets }: Pick<Ports, 'secrets'>, secretId: string): Promise<void> {
+export async function refuseTaken(
+  { secrets, fingerprints }: Pick<Ports, 'secrets' | 'fingerprints'>,
+  secretId: string,
+): Promise<void> {
   refuseName(secretId, false);
+  refuseOurs(fingerprints, secretId);
   if (/-[A-Za-z\d]{6}$/.test(secretId)) {
     const why = 'AWS cannot tell a name that ends with a dash and six characters from an ARN. Change its end.';
     throw new Refusal('invalid', why, 'secretId');
@@ -88,6 +96,12 @@ function refuseName(secretId: string, isArn: boolean): void {
   if (isArn || nameForm.test(secretId)) return;
   const why = 'A name in Secrets Manager has letters, digits and /_+=.@- only, e.g. production/stripe/payments.';
   throw new Refusal('invalid', why, 'secretId');
+}
+
+/** Whoever had that key could tell by a fingerprint whether a value that they guess is somebody's. */
+function refuseOurs({ keptIn }: Ports['fingerprints'], secretId: string): void {
+  if (!isSameSecret(secretId, keptIn)) return;
+  throw new Refusal('not_allowed', "This secret is Keysteward's own, and nobody's to be granted.", 'secretId');
 }
 
 /** One secret is one key, by whatever name: an ARN becomes the name that leads to the same secret. */

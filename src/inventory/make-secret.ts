@@ -1,13 +1,14 @@
 import { failpoint, type Id, Later, Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { isUnmade } from './model.ts';
+import { seenVersion } from './version-model.ts';
 
 /**
  * Makes and stores the first value of a key that was entered without one. Nobody sees it. The version's id follows from
  * the key's, so that a run after a crash finds what an earlier one has stored. Job `inventory.make-secret`.
  */
 export async function makeSecret(
-  { store, secrets }: Pick<Ports, 'store' | 'secrets'>,
+  { store, secrets, fingerprints }: Pick<Ports, 'store' | 'secrets' | 'fingerprints'>,
   { keyId }: { keyId: Id<'key'> },
 ): Promise<void> {
   const key = await store.read((view) => view.keys.find(keyId));
@@ -28,6 +29,7 @@ export async function makeSecret(
   const ours = found?.versions.some((version) => version.id === token) ?? false;
   const made = ours ? await secrets.read(secretId, { versionId: token }) : null;
   if (!found || (ours && !made)) throw new Later('the new secret is not visible yet', 1_000);
+  const fingerprint = made && (await fingerprints.of(made.value));
 
   const change = { actor: { kind: 'job', id: 'inventory.make-secret' } as const, action: 'inventory.make-secret' };
   await store.change({ ...change, subject: keyId, keyId }, async (tx) => {
@@ -35,6 +37,8 @@ export async function makeSecret(
     if (!isUnmade(now)) return;
     if (made) {
       await tx.keys.save({ ...now, currentVersion: token, lastFour: made.lastFour });
+      const seen = { version: token, lastFour: made.lastFour, fingerprint };
+      await tx.versions.save(seenVersion(keyId, seen, true, tx.now));
       tx.note({ secretId, version: token });
       // Whoever was quicker with an approval than we with the secret.
       if ((await tx.grants.liveOfKey(keyId)).length > 0) await tx.jobs.add('access.apply', { keyId });

@@ -1,14 +1,15 @@
 import { whyNotTouch } from '../inventory/may-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
+import { isCurrentOf, seenVersion, type Version } from '../inventory/version-model.ts';
 import { after, type Id, type Instant, Later, minute, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { KeyPage, Ports, Tx, View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
-import { allDrift, driftOf } from './drift-model.ts';
+import { type Alike, allDrift, driftOf } from './drift-model.ts';
 import { lookAt } from './look.ts';
 import { type FindingKind, found, gone, isCompared, kindsOf, seenAgain, type Verdicts } from './model.ts';
 
-type CheckPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'pace' | 'policy'>;
+type CheckPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'pace' | 'policy'>;
 
 /** So far apart are the checks of one key and the next, so that nothing else has to wait for them. */
 const apartMs = 250;
@@ -93,24 +94,47 @@ export async function checkKey(ports: CheckPorts, { keyId }: { keyId: Id<'key'> 
   if (running) return;
   const settlesIn = endedAt ? settlingMs - (now.getTime() - endedAt.getTime()) : 0;
   if (settlesIn > 0) throw new Later('its last rotation has just ended', settlesIn);
-  const verdicts = isCompared(key) ? await compare(ports, { ...inside, key }) : allDrift('in order');
+  const { verdicts, learned } = isCompared(key)
+    ? await compare(ports, { ...inside, key })
+    : { verdicts: allDrift('in order'), learned: null };
   const stray = isCompared(key) && !seen.granted && (await hasPolicy(ports, key));
   const news = kindsOf('drift').some((kind) => typeof verdicts[kind] === 'object');
   const open = seen.open.filter((each) => kindsOf('drift').includes(each.kind));
-  if (!news && open.length === 0 && !stray) return;
+  if (!news && open.length === 0 && !stray && !learned) return;
   const actor = { kind: 'job', id: 'reviews.check-key' } as const;
   await ports.store.change({ actor, action: 'reviews.check-drift', subject: keyId, keyId }, async (tx) => {
     const again = await insideOf(tx, keyId);
     if (editionOf(again) !== editionOf(inside)) return tx.note({ changedMeanwhile: true });
     // Without any access there should be nothing of ours in the policy; the area that writes it sees to that.
     if (stray) await tx.jobs.add('access.apply', { keyId }, { once: keyId });
+    if (learned) await tx.versions.save(learned);
+    if (learned) tx.note({ learned: learned.version });
     await conclude(tx, ports, again.key, verdicts);
   });
 }
 
-function compare(ports: CheckPorts, { key, past, now }: Inside & { key: ApiKey & { secretId: string } }) {
+/** What differs; and the current value, where its fingerprint was not known yet. */
+async function compare(
+  ports: CheckPorts,
+  { key, past, now }: Inside & { key: ApiKey & { secretId: string } },
+): Promise<{ verdicts: Verdicts; learned: Version | null }> {
   const rotatesItself = ports.issuers.of(key.issuer)?.can.rotatesItself === true;
-  return lookAt(ports, key).then((outside) => driftOf(key, past, rotatesItself, outside, ports.policy, now));
+  const outside = await lookAt(ports, key);
+  const { current } = outside;
+  const fingerprint = current === 'unknown' ? null : current.fingerprint;
+  const alike = fingerprint ? await valuesLike(ports, key.id, fingerprint) : { own: [], keys: [] };
+  const verdicts = driftOf(key, past, rotatesItself, outside, alike, ports.policy, now);
+  const isNew = current !== 'unknown' && fingerprint && !alike.own.some((each) => each.version === current.version);
+  return { verdicts, learned: isNew ? seenVersion(key.id, current, true, now) : null };
+}
+
+function valuesLike({ store }: Pick<Ports, 'store'>, keyId: Id<'key'>, fingerprint: string): Promise<Alike> {
+  return store.read(async (view) => {
+    const alike = await view.versions.withFingerprint(fingerprint);
+    const own = alike.filter((each) => each.keyId === keyId);
+    const others = await view.keys.many(alike.flatMap((each) => (each.keyId === keyId ? [] : [each.keyId])));
+    return { own, keys: others.filter((each) => each.status === 'active' && isCurrentOf(each, alike)) };
+  });
 }
 
 async function hasPolicy({ secrets }: Pick<Ports, 'secrets'>, key: ApiKey & { secretId: string }): Promise<boolean> {

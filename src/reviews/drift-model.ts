@@ -1,4 +1,5 @@
 import type { ApiKey } from '../inventory/model.ts';
+import type { Version } from '../inventory/version-model.ts';
 import { hour, type Instant } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 import { dying } from '../rotation/issued-model.ts';
@@ -14,11 +15,21 @@ export interface SeenOutside {
 export interface SeenValue {
   version: string;
   lastFour: string | null;
+  /** Null where it cannot be told. */
+  fingerprint: string | null;
   /** What the provider calls it, when it was asked; null where it does not say. */
   named: { providerKeyId: string | null } | 'unknown';
   /** What the provider says of it; `unclear` also where it cannot be asked. */
   verdict: 'works' | 'refused' | 'unclear';
   evidence: string;
+}
+
+/** What is known of values like the one that was seen, by their fingerprints. */
+export interface Alike {
+  /** Versions of this key. */
+  own: Version[];
+  /** Other active keys that hand out this very value. */
+  keys: ApiKey[];
 }
 
 const wrong = (sentence: string, facts: Exclude<Verdict, string>['facts'] = {}): Verdict => ({ sentence, facts });
@@ -37,6 +48,7 @@ export function driftOf(
   past: Rotation[],
   rotatesItself: boolean,
   seen: SeenOutside,
+  alike: Alike,
   policy: Policy,
   now: Instant,
 ): Verdicts {
@@ -69,7 +81,8 @@ export function driftOf(
         ? wrong('Somebody has switched on a rotation by AWS for its secret, beside ours.')
         : 'in order',
     ...labels,
-    ...currentOf(key, past, rotatesItself, seen, holderOf(secret.versions, 'AWSCURRENT')),
+    ...currentOf(key, past, rotatesItself, seen, alike, holderOf(secret.versions, 'AWSCURRENT')),
+    ...sharedBy(seen, alike),
   };
 }
 
@@ -115,6 +128,7 @@ function currentOf(
   past: Rotation[],
   rotatesItself: boolean,
   { current }: SeenOutside,
+  alike: Alike,
   holder: string | null,
 ): Verdicts {
   const kinds = [
@@ -126,18 +140,27 @@ function currentOf(
   ] as const;
   const all = (verdict: Verdict): Verdicts => Object.fromEntries(kinds.map((kind) => [kind, verdict]));
   if (!holder) return { ...all('unknown'), 'no-current': wrong('No version of its secret is AWSCURRENT.') };
-  const retired = retiredIn(past).has(holder);
+  const retiredVersions = retiredIn(past);
+  const isSeen = current !== 'unknown' && current.version === holder;
+  // A value that was retired is no other one because somebody has stored it anew.
+  const revived = isSeen
+    ? alike.own.find((each) => each.version !== holder && retiredVersions.has(each.version))
+    : null;
+  const retired = retiredVersions.has(holder) || Boolean(revived);
   const other = holder !== key.currentVersion && !rotatesItself;
-  const was = key.currentVersion ? `the inventory knows ${short(key.currentVersion)}` : 'the inventory knows none';
+  const same = isSeen && alike.own.some((each) => each.version === key.currentVersion && each.version !== holder);
+  const was = !key.currentVersion
+    ? 'the inventory knows none'
+    : `the inventory knows ${short(key.currentVersion)}${same ? ', which has the same value' : ''}`;
+  const again = revived ? `holds the value of ${short(revived.version)} again` : 'is AWSCURRENT again';
   const verdicts: Verdicts = {
     ...all('in order'),
     'no-current': 'in order',
-    ...(other && retired
+    ...(retired && (other || revived)
       ? {
-          'retired-current': wrong(
-            `Version ${short(holder)} is AWSCURRENT again, although a rotation has retired it.`,
-            { version: holder },
-          ),
+          'retired-current': wrong(`Version ${short(holder)} ${again}, although a rotation has retired it.`, {
+            version: holder,
+          }),
         }
       : {}),
     ...(other && !retired
@@ -145,7 +168,7 @@ function currentOf(
       : {}),
   };
   // What was read a moment later may be another version already.
-  if (current === 'unknown' || current.version !== holder) {
+  if (!isSeen) {
     return { ...verdicts, 'value-refused': 'unknown', 'last-four-differ': 'unknown', 'provider-id-differs': 'unknown' };
   }
   const { lastFour, named, verdict, evidence, version } = current;
@@ -173,4 +196,13 @@ function currentOf(
             })
           : 'in order',
   };
+}
+
+/** A value that several keys hand out: a leak of one is a leak of all, and none can be rotated alone. */
+function sharedBy({ current }: SeenOutside, { keys }: Alike): Verdicts {
+  if (current === 'unknown' || current.fingerprint === null) return { 'value-shared': 'unknown' };
+  if (keys.length === 0) return { 'value-shared': 'in order' };
+  const names = keys.map((each) => each.name).sort();
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  return { 'value-shared': wrong(`Its current value is also that of ${names.slice(0, 3).join(', ')}${more}.`) };
 }

@@ -4,7 +4,7 @@ import type { Issuer, Ports } from '../ports.ts';
 import { limitAt } from '../rotation/timing/pace-model.ts';
 import type { SeenOutside, SeenValue } from './drift-model.ts';
 
-type LookPorts = Pick<Ports, 'secrets' | 'issuers' | 'pace' | 'policy'>;
+type LookPorts = Pick<Ports, 'secrets' | 'fingerprints' | 'issuers' | 'pace' | 'policy'>;
 
 /**
  * What Secrets Manager and the provider say of a key. Changes nothing there; whoever does not answer is `unknown`.
@@ -24,12 +24,14 @@ async function currentValue(ports: LookPorts, key: ApiKey & { secretId: string }
   const read = await ports.secrets.read(key.secretId, { stage: 'AWSCURRENT' }).catch(() => null);
   if (!read) return 'unknown';
   const { versionId: version, value, lastFour } = read;
-  if (!asked) return { version, lastFour, named: { providerKeyId: null }, verdict: 'unclear', evidence: '' };
+  const fingerprint = await ports.fingerprints.of(value);
+  if (!asked)
+    return { version, lastFour, fingerprint, named: { providerKeyId: null }, verdict: 'unclear', evidence: '' };
   const judged = await judge(ports, asked, key, value);
   const isAsked = judged.verdict === 'works' && key.providerKeyId !== null;
   const identify = async () => ({ providerKeyId: await asked.identify(key, value) });
   const named = isAsked ? await respecting(ports, key, identify, 'unknown' as const) : 'unknown';
-  return { version, lastFour, named, ...judged };
+  return { version, lastFour, fingerprint, named, ...judged };
 }
 
 /** A "no" counts when it is said twice. */

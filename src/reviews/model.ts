@@ -35,6 +35,11 @@ export const findingKinds = {
     whatToDo: 'Repair takes the label off, so that nothing leads to it.',
   },
   'value-refused': { review: 'drift', remedy: 'rotate', whatToDo: 'Rotate the key: whoever uses it fails.' },
+  'value-shared': {
+    review: 'drift',
+    remedy: 'rotate',
+    whatToDo: 'Each key has a value of its own: make another at its service for one of them, and rotate that one.',
+  },
   'last-four-differ': { review: 'drift', remedy: 'adopt', whatToDo: 'Repair takes them over from the store.' },
   'provider-id-differs': { review: 'drift', remedy: 'adopt', whatToDo: 'Repair takes over what the provider says.' },
 } as const satisfies Record<string, { review: string; remedy: Remedy; whatToDo: string }>;

@@ -1,5 +1,6 @@
 import { whyNotTouch } from '../inventory/may-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
+import { seenVersion } from '../inventory/version-model.ts';
 import { failpoint, type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
@@ -7,7 +8,7 @@ import { checkKey } from './check-drift.ts';
 import { lookAt } from './look.ts';
 import { type Finding, isCompared, remedyOf, repairAsked, repairSettled, whyNotRepair } from './model.ts';
 
-type RepairPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'pace' | 'policy'>;
+type RepairPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'pace' | 'policy'>;
 
 /** Somebody presses Repair: what follows is done by a job, once, and is looked at again afterwards. */
 export async function askForRepair(
@@ -95,6 +96,7 @@ async function adopt(
       providerKeyId: providerKeyId ?? (isOther ? null : now.providerKeyId),
     };
     await tx.keys.save(next);
+    await tx.versions.save(seenVersion(keyId, current, true, tx.now));
     await tx.findings.save(repairSettled(finding, null, tx.now));
     tx.note({ adopted: true, before: factsOf(now), after: factsOf(next) });
     await tx.cards.touch(keyId);

@@ -17,6 +17,13 @@ export function named(rotation: Rotation, known: Omit<Issued, 'ended'>): Rotatio
   return { ...rotation, issued: [...rotation.issued, { ...known, ended: false }] };
 }
 
+/** The value that was tried last is that of an earlier version: at the provider they are one key, which must not be ended as one made for nothing. */
+export function sameAtProvider(rotation: Rotation, earlier: string): Rotation {
+  const tried = issuedOf(rotation, rotation.tried.at(-1) ?? null);
+  if (!tried || earlier !== rotation.oldVersion) return rotation;
+  return named(rotation, { version: earlier, providerKeyId: tried.providerKeyId, expiresAt: tried.expiresAt });
+}
+
 /** A key was ended at the provider, one of ours or one that was made for nothing. */
 export function ended(rotation: Rotation, providerKeyId: string): Rotation {
   if (!rotation.issued.some((each) => each.providerKeyId === providerKeyId)) {

@@ -1,4 +1,5 @@
 import type { ApiKey } from '../inventory/model.ts';
+import { seenVersion } from '../inventory/version-model.ts';
 import { type Actor, failpoint, type Id, type Instant, isId, Later, Refusal } from '../kernel.ts';
 import type { Issuer, Ports, Tx } from '../ports.ts';
 import { madeByHand } from './by-hand/model.ts';
@@ -6,7 +7,7 @@ import { campaignsHear } from './campaigns/hear.ts';
 import { isDrill, isReal, openRecord, type Rotation } from './model.ts';
 import { begun, keyRotated, keySwitched, unsettled } from './moves-model.ts';
 
-export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'policy' | 'pace'>;
+export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy' | 'pace'>;
 
 /** One run of one step: what was true when it began. Everything is checked again under the lock. */
 export interface Run {
@@ -86,6 +87,7 @@ export async function journal(
     let after: ApiKey = current ? keySwitched(key, next, current) : key;
     if (next.status === 'done') after = keyRotated(after, next, ports.policy, tx.now);
     if (after !== key) await tx.keys.save(after);
+    if (current) await tx.versions.save(seenVersion(key.id, { ...current, fingerprint: null }, true, tx.now));
     await tx.rotations.save(next);
     await outcome.also?.(tx, next, after);
     await follow(tx, ports, next, after);

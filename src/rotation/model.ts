@@ -229,7 +229,7 @@ export function whyNotIssue(
       `Keysteward does not know how to make a new value at ${key.issuer}: it is not connected. Name its kind and its credential under providers.${key.issuer} in policy.yml, or have the key rotated by a person.`,
     );
   }
-  if (issuer.credential && key.secretId && sameSecret(issuer.credential, key.secretId)) {
+  if (issuer.credential && key.secretId && isSameSecret(issuer.credential, key.secretId)) {
     return new Refusal(
       'conflict',
       `${key.name} is what Keysteward itself works with at ${key.issuer}, and it cannot end the branch that it sits on. Have it rotated by a person.`,
@@ -239,7 +239,7 @@ export function whyNotIssue(
 }
 
 /** Whether two names mean one secret; an ARN ends with the name, a dash and six characters. */
-function sameSecret(one: string, other: string): boolean {
+export function isSameSecret(one: string, other: string): boolean {
   const nameOf = (id: string) => (id.startsWith('arn:') ? (id.split(':secret:')[1] ?? id).replace(/-\w{6}$/, '') : id);
   return one === other || nameOf(one) === nameOf(other);
 }

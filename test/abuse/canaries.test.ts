@@ -338,6 +338,11 @@ describe('no secret outside the store, with every flow run', { timeout: 120_000 
   it('nothing of any value is in Postgres, Redis, the log, Slack, the metrics or what a dying process printed', async () => {
     await collect();
     expect(canaries.size).toBeGreaterThan(50);
+    // Values are recognised by their fingerprints, and the key for these is a secret like any other.
+    const { SecretString } = await house.bot.getSecretValue({ SecretId: house.program.ports.fingerprints.keptIn });
+    expect(canaries).toContain(SecretString);
+    const { rows } = await database.store.pool.query('select 1 from key_version where fingerprint is not null');
+    expect(rows.length).toBeGreaterThan(5);
     expect(found(await everything())).toEqual([]);
   });
 

@@ -73,9 +73,11 @@ function vendorSays(verdict: 'works' | 'refused' | 'unclear', evidence: string) 
 }
 
 describe('a key that is as the inventory says', () => {
-  test('has no finding, nothing is written and nobody is told, before and after a rotation', async () => {
+  test('has no finding, nothing is written once its value is known, and nobody is told, before and after a rotation', async () => {
     const { key } = await stage.key();
     const events = () => stage.database.store.read((view) => view.audit.list({ keyId: key.id }, 100));
+    await check(key);
+    expect((await events()).rows.map((each) => each.facts)).toMatchObject([{ learned: key.currentVersion, found: [] }]);
     const before = (await events()).rows.length;
     await check(key);
     expect((await events()).rows.length).toBe(before);
@@ -167,6 +169,60 @@ describe('what somebody changed by hand', () => {
     expect(await card(key)).toContain('rotation.start');
     await expect(askForRepair(stage.ports, stage.owner, (await finding(key)).id)).rejects.toThrow(/cannot repair this/);
     expect((await keyNow(key)).currentVersion).toBe(newVersion);
+  });
+
+  test('to the value of a retired version, stored anew: it is recognised, and the key has to be rotated', async () => {
+    const { key } = await stage.key();
+    const { SecretString: retired } = await stage.bot.getSecretValue({ SecretId: key.secretId! });
+    const { oldVersion } = await rotated(key);
+    const { version } = await byHand(key, retired);
+    await check(await keyNow(key));
+    expect(await openOf(key)).toEqual(['retired-current']);
+    expect((await finding(key)).sentence).toBe(
+      `Version ${version.slice(0, 8)} holds the value of ${oldVersion!.slice(0, 8)} again, although a rotation has retired it.`,
+    );
+    // Also where somebody has let the inventory take it over.
+    await given(stage.database.store, { keys: [{ ...(await keyNow(key)), currentVersion: version, lastFour: null }] });
+    await check(await keyNow(key));
+    expect(await openOf(key)).toEqual(['retired-current']);
+    await given(stage.database.store, { keys: [{ ...(await keyNow(key)), lastRotatedAt: null }] });
+    await rotated(await keyNow(key));
+    await check(await keyNow(key));
+    expect(await openOf(key)).toEqual([]);
+  });
+
+  test('to the same value under another version: the finding says so', async () => {
+    const { key, version } = await stage.key();
+    await check(key);
+    const { SecretString: same } = await stage.bot.getSecretValue({ SecretId: key.secretId! });
+    await byHand(key, same);
+    await check(key);
+    expect((await finding(key)).sentence).toContain(
+      `the inventory knows ${version.slice(0, 8)}, which has the same value.`,
+    );
+  });
+
+  test('to the value of another key: both have a finding, until one is rotated', async () => {
+    const { key } = await stage.key();
+    const { key: other } = await stage.key({ purpose: 'The other one' });
+    const { SecretString: shared } = await stage.bot.getSecretValue({ SecretId: other.secretId! });
+    await check(other);
+    await byHand(key, shared);
+    await check(key);
+    await askForRepair(
+      stage.ports,
+      stage.owner,
+      (await findingsOf(key)).find((each) => each.kind === 'other-current')!.id,
+    );
+    await work();
+    expect(await openOf(key)).toEqual(['value-shared']);
+    expect((await finding(key)).sentence).toBe(`Its current value is also that of ${other.name}.`);
+    await check(other);
+    expect(await openOf(other)).toEqual(['value-shared']);
+    expect(await card(other)).toContain('rotation.start');
+    await rotated(await keyNow(key));
+    for (const each of [key, other]) await check(await keyNow(each));
+    expect([await openOf(key), await openOf(other)]).toEqual([[], []]);
   });
 
   test('in the labels: a stray AWSPENDING and a retired value that can be read are found, and their labels taken off', async () => {
@@ -320,6 +376,24 @@ describe('what the provider says of the current value', () => {
     expect(later).toBeInstanceOf(Later);
     expect((later as Later).retryInMs).toBeGreaterThan(30_000);
     expect(await findingsOf(key)).toEqual([]);
+  });
+});
+
+describe('when values cannot be fingerprinted', () => {
+  test('nothing is learned and nothing is found for that reason; what was found by it stays', async () => {
+    const { key } = await stage.key();
+    const blind: Ports = { ...stage.ports, fingerprints: { ...stage.ports.fingerprints, of: async () => null } };
+    await check(key, blind);
+    expect(await findingsOf(key)).toEqual([]);
+    const { key: other } = await stage.key();
+    const { SecretString: shared } = await stage.bot.getSecretValue({ SecretId: key.secretId! });
+    const { version } = await byHand(other, shared);
+    await given(stage.database.store, { keys: [{ ...other, currentVersion: version }] });
+    await check(key);
+    await check(other);
+    expect(await openOf(other)).toEqual(['value-shared']);
+    await check(other, blind);
+    expect(await openOf(other)).toEqual(['value-shared']);
   });
 });
 

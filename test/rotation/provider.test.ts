@@ -3,6 +3,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { issuers } from '../../src/adapters/providers/index.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { addConsumer } from '../../src/inventory/record-consumer.ts';
+import { Secret } from '../../src/kernel.ts';
 import { policySchema } from '../../src/policy.ts';
 import type { Issuer, Ports, Secrets } from '../../src/ports.ts';
 import { conditionInWords, openRecord, type Rotation } from '../../src/rotation/model.ts';
@@ -220,6 +221,23 @@ describe('a rotation at a provider', () => {
     await stage.work({ ports: here.ports });
     expect(await stage.rotation(id)).toMatchObject({ status: 'failed', condition: 'old', attempt: 3 });
     expect(here.fake.world.keys).toHaveLength(4);
+    expect(here.fake.world.live()).toEqual([here.old]);
+    expect(await here.current()).toBe(here.old);
+  });
+
+  test('whose provider gives out the current key as a new one takes none of it for new, and does not revoke what is in use', async () => {
+    const here = await scene('openai');
+    const { of } = here.ports.issuers;
+    const same = {
+      ...of('openai')!,
+      create: async () => ({ value: new Secret(here.old), providerKeyId: 'key_old', expiresAt: null }),
+    };
+    const ports: Ports = { ...here.ports, issuers: { ...here.ports.issuers, of: () => same } };
+    const id = await here.rotate();
+    await stage.work({ ports });
+    const rotation = await stage.rotation(id);
+    expect(rotation).toMatchObject({ status: 'failed', condition: 'old', attempt: 3 });
+    expect(rotation.failure).toMatch(/^This is not a new value/);
     expect(here.fake.world.live()).toEqual([here.old]);
     expect(await here.current()).toBe(here.old);
   });

@@ -1,4 +1,5 @@
 import { beforeAll } from 'vitest';
+import { fingerprints } from '../../src/adapters/fingerprints.ts';
 import { postgresLeases } from '../../src/adapters/postgres/leases.ts';
 import { postgresPace } from '../../src/adapters/postgres/pace.ts';
 import { issuers } from '../../src/adapters/providers/index.ts';
@@ -29,6 +30,7 @@ export function usePorts(policy: Policy = defaultPolicy): TestPorts {
       store,
       policy,
       secrets: test.aws.secrets,
+      fingerprints: fingerprints(test.aws.secrets, policy.inventory.fingerprintSecret),
       issuers: issuers(test.aws.secrets),
       leases: postgresLeases(store.pool),
       runbooks: shippedRunbooks(),

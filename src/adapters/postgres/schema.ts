@@ -6,6 +6,7 @@ import type { Digest } from '../../digest/model.ts';
 import type { Incident } from '../../incidents/model.ts';
 import type { Consumer } from '../../inventory/consumer-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
+import type { Version } from '../../inventory/version-model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
 import type { Finding } from '../../reviews/model.ts';
@@ -129,6 +130,15 @@ export const keys = pgTable('api_key', {
   blocked: jsonb('blocked').$type<ApiKey['blocked']>(),
   addedBy: id<ApiKey['addedBy']>('added_by').notNull(),
   addedAt: instant('added_at').notNull(),
+});
+
+export const versions = pgTable('key_version', {
+  keyId: id<Version['keyId']>('key_id').primaryKey(),
+  version: text('version').primaryKey(),
+  lastFour: text('last_four'),
+  fingerprint: text('fingerprint'),
+  seenAt: instant('seen_at').notNull(),
+  currentAt: instant('current_at'),
 });
 
 export const consumers = pgTable('consumer', {

@@ -25,6 +25,7 @@ import {
 } from './reads.ts';
 import type { Session } from './rows.ts';
 import { cards } from './schema.ts';
+import { versionRows } from './versions.ts';
 
 /** What people are told when a rule that lives in an index was broken by two of them at once. */
 const constraintSentences: Record<string, [RefusalCode, string, string?]> = {
@@ -68,6 +69,7 @@ function viewOf(session: Session, now: Instant): View {
   return {
     now,
     keys: keyRows(session),
+    versions: versionRows(session),
     consumers: consumerRows(session),
     people: personRows(session),
     requests: requestRows(session),
@@ -123,6 +125,7 @@ function txOf(
         return key;
       },
     },
+    versions: versionRows(session),
     consumers: consumerRows(session),
     people: personRows(session),
     requests: requestRows(session),

@@ -1,4 +1,5 @@
 import type { ApiKey } from '../../inventory/model.ts';
+import { handedOutBefore, isCurrentOf, notNew } from '../../inventory/version-model.ts';
 import { after, failpoint, type Id, Refusal, refuseIf, type Secret } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Issuer, Ports } from '../../ports.ts';
@@ -9,7 +10,7 @@ import { lookingAgain, settledByHand } from './model.ts';
 import { hashOf } from './open-hand-in.ts';
 import { type AboutLink, aboutLink, whoMayHandIn } from './sign-in.ts';
 
-type HandInPorts = Pick<Ports, 'store' | 'secrets' | 'issuers' | 'leases' | 'policy'>;
+type HandInPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'leases' | 'policy'>;
 
 /** Longer than all outside calls of one hand-in may take: then the rotation looks by itself whether something was stored. */
 const underWayMs = 90_000;
@@ -106,11 +107,12 @@ async function arrived(ports: HandInPorts, about: AboutLink, session: string): P
 
 /** What is wrong with the value, in words that hold nothing of it, or null. */
 async function whatIsWrong(
-  { secrets, issuers }: Pick<HandInPorts, 'secrets' | 'issuers'>,
+  ports: HandInPorts,
   { key, rotation }: HandInForm,
   issuer: Issuer,
   value: Secret,
 ): Promise<string | null> {
+  const { secrets, issuers } = ports;
   const places = [
     { stage: 'AWSCURRENT' },
     { stage: 'AWSPREVIOUS' },
@@ -121,11 +123,33 @@ async function whatIsWrong(
     value,
     known.flatMap((each) => (each ? [each.value] : [])),
   );
-  if (implausible) return implausible;
+  const elsewhere = implausible ?? (await whyNotFresh(ports, key, value));
+  if (elsewhere) return elsewhere;
   const { verdict, evidence } = await issuer.test(key, value, known[0]?.value ?? null);
   if (verdict === 'refused') return `The value does not work: ${evidence}. Nothing was stored.`;
   if (verdict === 'unclear') return `Nothing was stored: ${evidence}. Hand it in again in a minute.`;
   return null;
+}
+
+/** A value is recognised by its fingerprint: one that this key had long ago, or that another key has now. */
+async function whyNotFresh(
+  { store, fingerprints }: Pick<HandInPorts, 'store' | 'fingerprints'>,
+  key: ApiKey,
+  value: Secret,
+): Promise<string | null> {
+  const fingerprint = await fingerprints.of(value);
+  if (!fingerprint) return null;
+  return store.read(async (view) => {
+    const alike = await view.versions.withFingerprint(fingerprint);
+    const own = alike.filter((each) => each.keyId === key.id);
+    const before = handedOutBefore(own, fingerprint, null);
+    if (before) return `${notNew(before)}. Make another one at ${key.service}, and hand that in.`;
+    const others = await view.keys.many(alike.flatMap((each) => (each.keyId === key.id ? [] : [each.keyId])));
+    const other = others.find((each) => each.status === 'active' && isCurrentOf(each, alike));
+    return other
+      ? `This is the value of another key, ${other.name}. Each key has a value of its own: make a new one at ${key.service}.`
+      : null;
+  });
 }
 
 async function refusedValue(ports: HandInPorts, about: AboutLink, problem: string): Promise<void> {

@@ -3,6 +3,7 @@ import { begin, journal, type Run, settle, short } from '../journal.ts';
 import { switchOver } from '../labels-model.ts';
 import { passed, rejected } from '../moves-model.ts';
 import { secretNow, stopMoved, valueAt } from './look.ts';
+import { recognised } from './recognise.ts';
 
 /** Step 2 of SOP 5.3: the new value as the store gives it back, tried before anybody depends on it. */
 export async function testValue(seen: Run): Promise<void> {
@@ -14,10 +15,14 @@ export async function testValue(seen: Run): Promise<void> {
     await settle(run, 'the new version cannot be read yet');
     return journal(run, (each, now) => rejected(each, `version ${short(version)} cannot be read back`, now));
   }
-  const evidence = await working(run, staged.value);
+  const old = rotation.oldVersion ? await ports.secrets.read(secretId, { versionId: rotation.oldVersion }) : null;
+  const also = await recognised(run, staged, old);
+  if (!also) return;
+  const evidence = await working(run, staged.value, old?.value ?? null);
   if (evidence === null) return;
   await journal(run, (each, now) => passed({ ...each, newLastFour: staged.lastFour }, evidence, ports.policy, now), {
     facts: { version },
+    also,
   });
 }
 
@@ -33,7 +38,8 @@ export async function verifyValue(seen: Run): Promise<void> {
     if (over.is === 'done') throw new Error('Secrets Manager still hands out an older value than it says');
     return stopMoved(run, found, over);
   }
-  const evidence = await working(run, current.value);
+  const old = rotation.oldVersion ? await valueAt(run, rotation.oldVersion) : null;
+  const evidence = await working(run, current.value, old);
   if (evidence === null) return;
   await journal(run, (each, now) =>
     passed(each, `AWSCURRENT gives version ${short(current.versionId)}; ${evidence}`, ports.policy, now),
@@ -41,9 +47,8 @@ export async function verifyValue(seen: Run): Promise<void> {
 }
 
 /** What shows that the new value works; null when it does not, and the rotation has gone back for another. */
-async function working(run: Run, value: Secret): Promise<string | null> {
-  const { rotation, key, issuer } = run;
-  const old = rotation.oldVersion ? await valueAt(run, rotation.oldVersion) : null;
+async function working(run: Run, value: Secret, old: Secret | null): Promise<string | null> {
+  const { key, issuer } = run;
   const { verdict, evidence } = await issuer.test(key, value, old);
   if (verdict === 'works') return evidence;
   if (verdict === 'unclear') throw new Error(`${issuer.name} could not say whether the new value works: ${evidence}`);

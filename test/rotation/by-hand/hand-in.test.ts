@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { confirmDeleted } from '../../../src/rotation/by-hand/confirm-deleted.ts';
 import { waitsNow } from '../../../src/rotation/by-hand/model.ts';
 import { conditionInWords } from '../../../src/rotation/model.ts';
+import { startRotation } from '../../../src/rotation/start.ts';
 import { aNewKey, aNewToken, useHandIn, Visitor } from './hand-in-stage.ts';
 
 const stage = useHandIn();
@@ -71,5 +72,62 @@ describe('a key that only a person can make', () => {
     expect(done.record.findLast((each) => each.step === 'retire')!.evidence).toContain('deleted at Acme, says Olu');
     expect(Object.values(await stage.stages(key)).flat()).toEqual(['AWSCURRENT']);
     await expect(confirmDeleted(stage.ports, stage.owner, id)).rejects.toThrow(/does not wait/);
+  });
+});
+
+describe('a value that is no new one', () => {
+  /** Opens the page for what waits, and hands this in. */
+  const handedIn = async (id: Parameters<typeof stage.linkFor>[1], value: string) => {
+    const visitor = new Visitor();
+    const { at } = await stage.signIn(visitor, await stage.linkFor(stage.owner, id), stage.owner);
+    return (await stage.handIn(visitor, at, value)).text;
+  };
+  const person = { service: 'Acme' };
+  const again = async (key: { id: `key_${string}` }) => {
+    const ask = { keyId: key.id, reason: 'Once more', emergency: true };
+    const { id } = await startRotation(stage.ports, stage.owner, ask);
+    await stage.work({ ports: stage.ports });
+    return id;
+  };
+
+  test('is recognised rotations later, when the store leads to it no more, and stored nowhere', async () => {
+    const { id, key, old } = await stage.waiting('person', { facts: person });
+    for (let current = id, times = 1; times <= 2; times++) {
+      await handedIn(current, aNewKey());
+      await stage.work({ ports: stage.ports });
+      await confirmDeleted(stage.ports, stage.owner, current);
+      await stage.work({ ports: stage.ports });
+      expect(await stage.rotation(current)).toMatchObject({ status: 'done' });
+      current = await again(key);
+      if (times < 2) continue;
+      const before = await stage.stages(key);
+      const said = await handedIn(current, old);
+      expect(said).toContain(`the key had it before, as version ${key.currentVersion!.slice(0, 8)}`);
+      expect(said).not.toContain(old);
+      expect(await stage.stages(key)).toEqual(before);
+      expect(waitsNow(await stage.rotation(current))).toMatchObject({ task: 'hand-in' });
+      expect(await handedIn(current, aNewKey())).toContain('The new key was handed in');
+    }
+  });
+
+  test('but that of another key is not taken either: each key has its own', async () => {
+    const other = await stage.waiting('person', { facts: person });
+    const fresh = aNewKey();
+    await handedIn(other.id, fresh);
+    await stage.work({ ports: stage.ports });
+    const { id } = await stage.waiting('person', { facts: person });
+    expect(await handedIn(id, fresh)).toContain(`This is the value of another key, ${other.key.name}.`);
+  });
+
+  test('cannot be told while there is no key for fingerprints; then everything else still holds', async () => {
+    const blind = { ...stage.ports, fingerprints: { ...stage.ports.fingerprints, of: async () => null } };
+    const { id, key } = await stage.waiting('person', { facts: person, ports: blind });
+    await handedIn(id, aNewKey());
+    await stage.work({ ports: blind });
+    await confirmDeleted(blind, stage.owner, id);
+    await stage.work({ ports: blind });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+    const versions = await stage.database.store.read((view) => view.versions.ofKey(key.id));
+    expect(versions.map((each) => each.fingerprint)).toEqual([null, null]);
   });
 });

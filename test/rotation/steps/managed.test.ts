@@ -21,8 +21,8 @@ interface Scene {
   ports: Ports;
   /** The steps that the function was called for, in turn. */
   seen: RotationEvent['Step'][];
-  /** The function throws at this step, or waits there until it is let go on. */
-  at: { fails: RotationEvent['Step'] | null; waits: Promise<void> | null };
+  /** The function throws at this step, waits until it is let go on, or stores the value again that was there. */
+  at: { fails: RotationEvent['Step'] | null; waits: Promise<void> | null; keeps: boolean };
   rotate(emergency?: boolean): Promise<Rotation['id']>;
   work(id: Rotation['id'], until?: (rotation: Rotation) => boolean): Promise<Rotation>;
   settled(): Promise<void>;
@@ -33,14 +33,14 @@ async function scene({ isSetUp = true, waitSeconds = 60, secrets = (each: Secret
   const { control } = stage.aws.server;
   const arn = `arn:aws:lambda:us-east-1:123456789012:function:rotate-${randomUUID()}`;
   const seen: Scene['seen'] = [];
-  const at: Scene['at'] = { fails: null, waits: null };
+  const at: Scene['at'] = { fails: null, waits: null, keeps: false };
   const { key, version } = await stage.key({ issuer: 'aws-rotation' });
   control.setRotationFunction(arn, async ({ Step, SecretId, ClientRequestToken: id }) => {
     seen.push(Step);
     if (at.waits) await at.waits;
     if (at.fails === Step) throw new Error('the database is away');
     if (Step === 'createSecret') {
-      const SecretString = `made-by-aws-${randomUUID()}`;
+      const SecretString = at.keeps ? await value(key) : `made-by-aws-${randomUUID()}`;
       await stage.bot.putSecretValue({ SecretId, SecretString, ClientRequestToken: id, VersionStages: ['AWSPENDING'] });
     }
     if (Step === 'finishSecret') {
@@ -111,6 +111,14 @@ describe('a secret that AWS rotates', () => {
     expect(conditionInWords(done)).toMatch(/What became of the old one is up to the rotation that AWS runs/);
     const trail = JSON.stringify([await stage.trail(id), done]);
     for (const secret of [old, await value(here.key)]) expect(trail).not.toContain(secret);
+  });
+
+  test('by a function that changes nothing is not called rotated: the value is recognised, and the reason said', async () => {
+    const here = await scene();
+    here.at.keeps = true;
+    const done = await here.work(await here.rotate());
+    expect(done).toMatchObject({ status: 'failed', condition: 'both', attempt: 1 });
+    expect(done.failure).toMatch(/^This is not a new value: the key had it before, as version .*did not replace it/);
   });
 
   test('is rotated once, whichever call its worker dies before or after', async () => {

@@ -1,0 +1,42 @@
+import { handedOutBefore, notNew, seenVersion, type Version } from '../../inventory/version-model.ts';
+import type { Instant } from '../../kernel.ts';
+import type { Issuer, Ports } from '../../ports.ts';
+import { sameAtProvider } from '../issued-model.ts';
+import { journal, type Outcome, type Run } from '../journal.ts';
+import type { Rotation } from '../model.ts';
+import { rejected, stopped } from '../moves-model.ts';
+
+export type Read = NonNullable<Awaited<ReturnType<Ports['secrets']['read']>>>;
+
+/**
+ * Compares the new value with all that the key has had, by their fingerprints. Answers how to keep what was seen of it
+ * and of the old one; null when it is none that is new, and the rotation has gone back for another or stopped.
+ */
+export async function recognised(run: Run, staged: Read, old: Read | null): Promise<Outcome['also'] | null> {
+  const { ports, key, issuer } = run;
+  const fresh = await seen(run, staged, false);
+  const former = old ? [await seen(run, old, true)] : [];
+  const known = await ports.store.read((view) => view.versions.ofKey(key.id));
+  const also: Outcome['also'] = async (tx) => {
+    for (const each of [...former, fresh]) await tx.versions.save(each);
+  };
+  const before = handedOutBefore([...former, ...known], fresh.fingerprint, fresh.version);
+  if (!before) return also;
+  const facts = { version: fresh.version, same: before.version };
+  await journal(run, (each, now) => noProgress(each, before, issuer, now), { facts, also });
+  return null;
+}
+
+async function seen({ ports, key, now }: Run, read: Read, isCurrent: boolean): Promise<Version> {
+  const { versionId: version, lastFour, value } = read;
+  const fingerprint = await ports.fingerprints.of(value);
+  return seenVersion(key.id, { version, lastFour, fingerprint }, isCurrent, now);
+}
+
+/** A value that the key had before replaces nothing. Where AWS rotates, its function has run and did not change it. */
+function noProgress(rotation: Rotation, before: Version, issuer: Issuer, now: Instant): Rotation {
+  const why = `${notNew(before)}.`;
+  const kept = sameAtProvider(rotation, before.version);
+  if (!issuer.can.rotatesItself) return rejected(kept, why, now);
+  return stopped(kept, `${why} AWS's rotation function ran and did not replace it: look at its log.`, 'both', now);
+}
