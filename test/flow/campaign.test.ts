@@ -6,7 +6,7 @@ import { startRotation } from '../../src/rotation/start.ts';
 import { aKey, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
-import { type Child, environmentOf, startChild } from '../support/process.ts';
+import { type Child, environmentOf, never, startChild } from '../support/process.ts';
 
 const database = useDatabase();
 const writesPerSecond = 20;
@@ -17,7 +17,7 @@ const workers: Child[] = [];
 
 beforeAll(async () => {
   house = await openHouse({ databaseUrl: database.url, roles: { bot: true, worker: false } });
-  env = environmentOf(house, { rotation: { graceMinutes: 0, settleSeconds: 2, writesPerSecond } });
+  env = environmentOf(house, { rotation: { check: never, graceMinutes: 0, settleSeconds: 2, writesPerSecond } });
 }, 120_000);
 afterAll(async () => {
   for (const each of workers) each.process.kill('SIGKILL');

@@ -11,10 +11,13 @@ import { startRotation } from '../../src/rotation/start.ts';
 import { aKey, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
-import { type Child, environmentOf, startChild } from '../support/process.ts';
+import { type Child, environmentOf, never, startChild } from '../support/process.ts';
 
 const database = useDatabase();
-const policy = { rotation: { graceMinutes: 0, settleSeconds: 2 }, consumers: { privateHosts: ['127.0.0.1'] } };
+const policy = {
+  rotation: { check: never, graceMinutes: 0, settleSeconds: 2 },
+  consumers: { privateHosts: ['127.0.0.1'] },
+};
 let house: House;
 let env: Record<string, string>;
 const workers: Child[] = [];

@@ -12,7 +12,7 @@ import { chance, type Fake, type FakeKey, type Kind, startFake } from '../provid
 import { aKey, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
-import { type Child, environmentOf, startChild } from '../support/process.ts';
+import { type Child, environmentOf, never, startChild } from '../support/process.ts';
 
 const fittingOf = (name: string) => fittings.find((each) => each.name === name)!;
 /** A place to die at, and how often the provider has been asked for this by then, since the last death. */
@@ -131,7 +131,7 @@ beforeAll(async () => {
       prepared.push([name, way, { shape, fake, issuer, key, old: ours!.value }]);
     }
   }
-  const rules = { providers, rotation: { graceMinutes: 0, screamTestHours: 0, settleSeconds: 2 } };
+  const rules = { providers, rotation: { check: never, graceMinutes: 0, screamTestHours: 0, settleSeconds: 2 } };
   env = environmentOf(house, rules);
   const policy = policySchema.parse(rules);
   ports = { ...house.program.ports, policy, issuers: issuers(house.program.ports.secrets, policy.providers) };

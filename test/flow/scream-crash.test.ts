@@ -11,7 +11,7 @@ import { type Fake, startFake } from '../providers/fakes/server.ts';
 import { aKey, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
-import { type Child, environmentOf, startChild } from '../support/process.ts';
+import { type Child, environmentOf, never, startChild } from '../support/process.ts';
 
 const database = useDatabase();
 const fitting = fittings.find((each) => each.name === 'cloudflare')!;
@@ -29,7 +29,7 @@ beforeAll(async () => {
   await house.bot.createSecret({ Name: 'keysteward/credential', SecretString: fake.world.admin });
   const rules = {
     providers: { cloudflare: fitting.settings(fake.url, 'keysteward/credential', 0) },
-    rotation: { graceMinutes: 0, screamTestHours: 24, settleSeconds: 2 },
+    rotation: { check: never, graceMinutes: 0, screamTestHours: 24, settleSeconds: 2 },
   };
   env = environmentOf(house, rules);
   const policy = policySchema.parse(rules);
