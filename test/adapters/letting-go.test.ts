@@ -199,6 +199,20 @@ describe('over a wire that breaks after the database has done what was asked', (
     expect(await cardRow(id)).toMatchObject({ held: false });
   });
 
+  it('of many cards that are taken and let go of at once, one that is asked for twice is had once', async () => {
+    const ids = await Promise.all([aCard(), aCard(), aCard()]);
+    const ledger = cardLedger(here());
+    const taken = await Promise.all([...ids, ids[0]!].map((id) => ledger.hold(id, 30_000)));
+    const had = taken.filter((each) => each !== 'busy' && each !== null);
+    expect(had.map((each) => each.id).sort()).toEqual([...ids].sort());
+    expect(taken.filter((each) => each === 'busy')).toHaveLength(1);
+    expect(await ledger.hold(newId('card'), 30_000)).toBeNull();
+    const posted = (i: number) => ({ channel: 'C1', ts: `1.${i}`, shown: 'ab', anew: false });
+    await Promise.all(had.map((card, i) => ledger.release(card, i < 2 ? posted(i) : null)));
+    const rows = await Promise.all(had.map((card) => cardRow(card.id)));
+    expect(rows).toEqual(['1.0', '1.1', null].map((ts) => ({ ts, held: false, copied: false })));
+  });
+
   it('a wire that stays cut is given up after some seconds', async () => {
     const held = await cardLedger(far).hold(await aCard(), 30_000);
     wire.cut();

@@ -55,23 +55,56 @@ export function postgresInbox(pool: pg.Pool): Inbox {
   };
 }
 
+type Asked = { cardId: string; holdMs: number; holder: string };
+type Released = Parameters<CardLedger['release']>;
+
 export function cardLedger(pool: pg.Pool): CardLedger {
-  return {
-    async hold(cardId, holdMs) {
-      const holder = randomUUID();
-      // Whose answer was lost may hold it already.
-      const { rows } = await persistently(() =>
-        pool.query<HeldCard>(
-          `update card set held_until = clock_timestamp() + $2 * interval '1 ms', held_by = $3, copied = copied or posting_since is not null
-         where id = $1 and (held_until is null or held_until < clock_timestamp() or held_by = $3)
-         returning id, held_by as holder, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew, copied, astray,
+  /** Those of many that may be held now; whose answer was lost may hold it already. */
+  async function held(asked: Asked[], wait: boolean): Promise<(HeldCard | null)[]> {
+    const { rows } = await pool.query<HeldCard>({
+      name: `card_hold_${wait}`,
+      text: `update card set held_until = clock_timestamp() + its.ms * interval '1 ms', held_by = its.holder, copied = copied or posting_since is not null
+         from (select card.id, asked.holder, asked.ms from card
+             join unnest($1::text[], $2::text[], $3::bigint[]) as asked (id, holder, ms) on asked.id = card.id
+             where held_until is null or held_until < clock_timestamp() or held_by = asked.holder
+             order by card.id for update of card ${wait ? '' : 'skip locked'}) its
+         where card.id = its.id
+         returning card.id, held_by as holder, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew, copied, astray,
            (select jsonb_build_object('channel', other.channel, 'astray', other.astray) from card other
             where card.person_id is not null and other.kind = card.kind and other.subject = card.subject and other.astray is not null
             limit 1) as "insteadOf"`,
-          [cardId, holdMs, holder],
-        ),
-      );
-      if (rows[0]) return rows[0];
+      values: [asked.map((each) => each.cardId), asked.map((each) => each.holder), asked.map((each) => each.holdMs)],
+    });
+    const taken = new Map(rows.map((row) => [row.holder, row]));
+    return asked.map(({ holder }) => taken.get(holder) ?? null);
+  }
+  /** Whether each was still held by whoever lets go of it. */
+  async function released(cards: Released[], wait: boolean): Promise<boolean[]> {
+    const { rows } = await pool.query<{ holder: string }>({
+      name: `card_release_${wait}`,
+      text: `update card set held_until = null, held_by = null,
+           posting_since = case when its.ts is null then posting_since end, astray = case when its.ts is null then astray end,
+           posted_channel = coalesce(its.channel, posted_channel), ts = coalesce(its.ts, card.ts),
+           shown = coalesce(decode(its.shown, 'hex'), card.shown), anew = card.anew and not coalesce(its.anew, false)
+         from (select card.id, its.* from card
+             join jsonb_to_recordset($1) as its (card text, holder text, channel text, ts text, shown text, anew boolean)
+               on its.card = card.id and its.holder = card.held_by
+             order by card.id for update of card ${wait ? '' : 'skip locked'}) its
+         where card.id = its.id
+         returning its.holder`,
+      values: [JSON.stringify(cards.map(([{ id, holder }, posted]) => ({ ...posted, card: id, holder })))],
+    });
+    const free = new Set(rows.map((row) => row.holder));
+    return cards.map(([{ holder }]) => free.has(holder));
+  }
+  const holding = inRounds(2, (asked: Asked[]) => held(asked, false));
+  const releasing = inRounds(2, (cards: Released[]) => released(cards, false));
+
+  return {
+    async hold(cardId, holdMs) {
+      const asked = { cardId, holdMs, holder: randomUUID() };
+      const card = await persistently(async () => (await holding(asked)) ?? (await held([asked], true))[0]!);
+      if (card) return card;
       const { rowCount } = await pool.query('select 1 from card where id = $1', [cardId]);
       return rowCount ? 'busy' : null;
     },
@@ -84,18 +117,10 @@ export function cardLedger(pool: pg.Pool): CardLedger {
     async goneAstray(cardId, said) {
       await pool.query('update card set astray = $2 where id = $1', [cardId, said]);
     },
-    async release({ id, holder }, posted) {
-      await persistently(() =>
-        posted
-          ? pool.query(
-              `update card set held_until = null, held_by = null, posting_since = null, astray = null, posted_channel = $3, ts = $4, shown = decode($5, 'hex'), anew = anew and not $6 where id = $1 and held_by = $2`,
-              [id, holder, posted.channel, posted.ts, posted.shown, posted.anew],
-            )
-          : pool.query('update card set held_until = null, held_by = null where id = $1 and held_by = $2', [
-              id,
-              holder,
-            ]),
-      );
+    async release(card, posted) {
+      await persistently(async () => {
+        if (!(await releasing([card, posted]))) await released([[card, posted]], true);
+      });
     },
   };
 }
