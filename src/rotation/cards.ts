@@ -16,11 +16,13 @@ import {
   conditionInWords,
   isDrill,
   isReal,
+  noWayBackInWords,
   openRecord,
   type Rotation,
   type RotationCause,
   type RotationStatus,
   reached,
+  rotatedByAws,
   type Step,
   type StepRecord,
   screamSteps,
@@ -175,7 +177,7 @@ function rotationMessage(story: Story, policy: Policy): Message {
       ),
     ),
     ...deploymentBlocks(story),
-    ...buttonsOf(story),
+    ...buttonsOf(story, policy),
     block.small(outlook(story, policy), code(rotation.id)),
   ]);
 }
@@ -192,7 +194,7 @@ function failedMessage(story: Story, audience: Audience, policy: Policy): Messag
     block.text(head),
     ...(open && rotation.failure ? [block.text(md`*Why*\n${typed(rotation.failure, 1000)}`)] : []),
     ...block.facts([['Paged', open ? paged(story) : md``]]),
-    ...(open ? buttonsOf(story) : []),
+    ...(open ? buttonsOf(story, policy) : []),
     ...(open ? [block.small(md`${whyTold(story, audience)} ${outlook(story, policy)}`)] : []),
   ]);
 }
@@ -265,11 +267,16 @@ function paged({ rotation, people }: Story): Mrkdwn {
 
 /** What happens if nobody does anything. */
 function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
+  const asked = rotatedByAws(key, policy) && reached(rotation, 'promote');
+  const noWayBack = asked ? md`${typed(noWayBackInWords)} Retry has AWS rotate it once more. ` : md``;
   const due = key.nextRotationAt ? md` Due again ${when(key.nextRotationAt, 'date')}.` : md``;
   switch (rotation.status) {
     case 'running':
       if (rotation.step === 'watch') {
         return md`Something that worked yesterday does not work any more? Press Re-enable: nothing is lost yet. If nobody does, the old value is deleted.`;
+      }
+      if (rotatedByAws(key, policy) && rotation.tried.length > 0) {
+        return md`Nothing for you to do. ${typed(noWayBackInWords)} Something broke? Rotate it once more, when this is over.`;
       }
       return rotation.step === 'grace'
         ? rotation.deployments.length > 0
@@ -285,7 +292,7 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
     case 'failed':
       return newer
         ? md`A newer rotation has started since.`
-        : md`If nobody does anything: it stays like this, and the schedule tries again after ${policy.rotation.failedPauseHours} hours while the key is due.`;
+        : md`${noWayBack}If nobody does anything: it stays like this, and the schedule tries again after ${policy.rotation.failedPauseHours} hours while the key is due.`;
     case 'rolled-back':
       return md`The schedule leaves this key alone for ${policy.rotation.failedPauseHours} hours. It can be rotated by \`/keys rotate\` at any time.`;
     case 'superseded':
@@ -340,7 +347,7 @@ function mark(rotation: Rotation, step: Step, record: StepRecord | null): Mrkdwn
 }
 
 /** Only what would be done if it was pressed now. */
-function buttonsOf(story: Story) {
+function buttonsOf(story: Story, policy: Policy) {
   const { rotation, newer, key, now } = story;
   const buttons: Button[] = deployButtons(story);
   if (!whyNotRetry(rotation, newer)) {
@@ -348,7 +355,7 @@ function buttonsOf(story: Story) {
       button('rotation.retry', 'Retry', rotation.id, { style: 'primary', describe: 'Retry from the failed step' }),
     );
   }
-  if (!whyNotRollBack(rotation, newer)) {
+  if (!whyNotRollBack(rotation, newer, rotatedByAws(key, policy))) {
     buttons.push(
       button('rotation.roll-back', 'Roll back', rotation.id, {
         style: 'danger',

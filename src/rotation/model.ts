@@ -278,8 +278,15 @@ export function whyNotRetry(rotation: Rotation, newer: Rotation | null): Refusal
   return null;
 }
 
-/** Why this rotation cannot be rolled back, or null. There is a way back until the old value starts to die. */
-export function whyNotRollBack(rotation: Rotation, newer: Rotation | null): Refusal | null {
+/** Whether AWS itself makes the values of this key: then Keysteward asks and watches. */
+export const rotatedByAws = ({ issuer }: Pick<ApiKey, 'issuer'>, { providers }: Policy): boolean =>
+  providers[issuer]?.kind === 'aws-managed';
+
+/**
+ * Why this rotation cannot be rolled back, or null. There is a way back until the old value starts to die; where AWS
+ * rotates, only until it has been asked to.
+ */
+export function whyNotRollBack(rotation: Rotation, newer: Rotation | null, byAws: boolean): Refusal | null {
   if (rotation.status !== 'running' && rotation.status !== 'failed') {
     return new Refusal('conflict', 'This rotation is over. To replace the value once more, start a new rotation.');
   }
@@ -293,6 +300,9 @@ export function whyNotRollBack(rotation: Rotation, newer: Rotation | null): Refu
   if (rotation.status === 'running' && rotation.ending) {
     return new Refusal('conflict', 'This rotation is already going back.');
   }
+  if (byAws && rotation.tried.length > 0) {
+    return new Refusal('conflict', `${noWayBackInWords} To replace the value once more, start another rotation.`);
+  }
   if ((screamSteps as readonly Step[]).includes(rotation.step)) {
     return new Refusal('conflict', 'The old value is disabled. Re-enable it first; then there is a way back to it.');
   }
@@ -304,6 +314,10 @@ export function whyNotRollBack(rotation: Rotation, newer: Rotation | null): Refu
   }
   return null;
 }
+
+/** Why there is no Roll back where AWS has been asked to rotate. */
+export const noWayBackInWords =
+  'AWS rotates this secret, and only its rotation function knows whether the old value still works, so there is no way back from here.';
 
 /** What works now, and what is being done about it, in one sentence or two. */
 export function conditionInWords(rotation: Rotation): string {

@@ -239,7 +239,8 @@ export function superseded(rotation: Rotation, by: Id<'rotation'>, now: Instant)
 export function retried(rotation: Rotation, policy: Policy, now: Instant): Rotation {
   const refused = rotation.record.at(-1)?.verdict === 'refused';
   const afresh =
-    rotation.step === 'discard' || (refused && ['generate', 'test', 'promote', 'verify'].includes(rotation.step));
+    rotation.step === 'discard' ||
+    (refused && ['generate', 'test', 'promote', 'verify', 'restore'].includes(rotation.step));
   const attempt = afresh && rotation.tried.length >= rotation.attempt ? rotation.attempt + 1 : rotation.attempt;
   return {
     ...rotation,
@@ -256,7 +257,9 @@ export function retried(rotation: Rotation, policy: Policy, now: Instant): Rotat
         }
       : {}),
     ending:
-      rotation.step === 'restore' ? { status: 'failed', why: rotation.failure ?? 'the new value did not work' } : null,
+      rotation.step === 'restore' && !afresh
+        ? { status: 'failed', why: rotation.failure ?? 'the new value did not work' }
+        : null,
     failure: null,
     extension: null,
     fence: rotation.fence + 1,

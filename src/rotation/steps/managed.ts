@@ -2,8 +2,8 @@ import { failpoint } from '../../kernel.ts';
 import type { SecretDescription } from '../../ports.ts';
 import { begin, journal, type Run, settle, short, tokenOf } from '../journal.ts';
 import { holderOf } from '../labels-model.ts';
-import type { Step } from '../model.ts';
-import { givenUp, passed, stopped } from '../moves-model.ts';
+import { noWayBackInWords, type Step } from '../model.ts';
+import { closed, givenUp, passed, stopped } from '../moves-model.ts';
 import { whyNotStage } from '../preflight-model.ts';
 
 /** How often a rotation that AWS runs is looked at. */
@@ -79,10 +79,13 @@ export async function stayWithAws(seen: Run): Promise<void> {
   const begun = versions.find((each) => rotation.tried.includes(each.id) && each.stages.length > 0);
   if (!begun) return journal(run, (each, now) => passed(each, 'AWS was not asked', ports.policy, now));
   const isCurrent = begun.stages.includes('AWSCURRENT');
-  const why = isCurrent
-    ? 'AWS has rotated this secret, and only its rotation function knows whether the old value still works. Keysteward does not turn back; start another rotation instead.'
-    : 'AWS is rotating this secret already and goes on by itself, so Keysteward cannot turn back.';
-  return journal(run, (each, now) => stopped(each, why, isCurrent ? 'both' : 'old', now));
+  if (!isCurrent) {
+    const why = 'AWS is rotating this secret already and goes on by itself, so Keysteward cannot turn back.';
+    return journal(run, (each, now) => stopped(each, why, 'old', now));
+  }
+  // Refused, so that Retry has AWS make another value instead of turning back in vain once more.
+  const why = `${(rotation.ending?.why ?? 'the new value was turned down').replace(/\.?$/, '.')} ${noWayBackInWords} Retry has AWS rotate it once more.`;
+  return journal(run, (each, now) => stopped(closed(each, 'refused', why, now), why, 'both', now));
 }
 
 /** What differs where AWS rotates a secret itself. */

@@ -4,7 +4,7 @@ import type { Issuer, Ports } from '../../ports.ts';
 import { sameAtProvider } from '../issued-model.ts';
 import { journal, type Outcome, type Run } from '../journal.ts';
 import type { Rotation } from '../model.ts';
-import { rejected, stopped } from '../moves-model.ts';
+import { closed, rejected, stopped } from '../moves-model.ts';
 
 export type Read = NonNullable<Awaited<ReturnType<Ports['secrets']['read']>>>;
 
@@ -38,5 +38,6 @@ function noProgress(rotation: Rotation, before: Version, issuer: Issuer, now: In
   const why = `${notNew(before)}.`;
   const kept = sameAtProvider(rotation, before.version);
   if (!issuer.can.rotatesItself) return rejected(kept, why, now);
-  return stopped(kept, `${why} AWS's rotation function ran and did not replace it: look at its log.`, 'both', now);
+  const said = `${why} AWS's rotation function ran and did not replace it: look at its log, then press Retry.`;
+  return stopped(closed(kept, 'refused', said, now), said, 'both', now);
 }

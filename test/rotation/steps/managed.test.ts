@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { issuers } from '../../../src/adapters/providers/index.ts';
+import { slackDoor } from '../../../src/adapters/slack/door.ts';
 import { changeKey } from '../../../src/inventory/change.ts';
 import { type ApiKey, editionOf } from '../../../src/inventory/model.ts';
 import type { RotationEvent } from '../../../src/local/secrets-manager/world.ts';
@@ -9,6 +10,7 @@ import type { Issuer, Ports, Secrets } from '../../../src/ports.ts';
 import { conditionInWords, type Rotation } from '../../../src/rotation/model.ts';
 import { retryRotation } from '../../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../../src/rotation/roll-back.ts';
+import { rotationInSlack } from '../../../src/rotation/slack.ts';
 import { startRotation } from '../../../src/rotation/start.ts';
 import { quick, useStage } from '../stage.ts';
 
@@ -24,7 +26,7 @@ interface Scene {
   /** The function throws at this step, waits until it is let go on, or stores the value again that was there. */
   at: { fails: RotationEvent['Step'] | null; waits: Promise<void> | null; keeps: boolean };
   rotate(emergency?: boolean): Promise<Rotation['id']>;
-  work(id: Rotation['id'], until?: (rotation: Rotation) => boolean): Promise<Rotation>;
+  work(id: Rotation['id'], until?: (rotation: Rotation) => boolean, ports?: Ports): Promise<Rotation>;
   settled(): Promise<void>;
 }
 
@@ -75,9 +77,9 @@ async function scene({ isSetUp = true, waitSeconds = 60, secrets = (each: Secret
       return (await startRotation(ports, stage.owner, { keyId: key.id, reason: 'A test', emergency })).id;
     },
     // AWS is looked at every five seconds, which no test waits for.
-    async work(id, until = () => false) {
+    async work(id, until = () => false, by = ports) {
       for (let turn = 0; turn < 60; turn++) {
-        await stage.work({ ports, until });
+        await stage.work({ ports: by, until });
         const rotation = await stage.rotation(id);
         if (rotation.status !== 'running' || until(rotation)) return rotation;
         if (!at.waits) await control.settled();
@@ -119,6 +121,9 @@ describe('a secret that AWS rotates', () => {
     const done = await here.work(await here.rotate());
     expect(done).toMatchObject({ status: 'failed', condition: 'both', attempt: 1 });
     expect(done.failure).toMatch(/^This is not a new value: the key had it before, as version .*did not replace it/);
+    here.at.keeps = false;
+    await retryRotation(here.ports, stage.owner, done.id);
+    expect(await here.work(done.id)).toMatchObject({ status: 'done', attempt: 2 });
   });
 
   test('is rotated once, whichever call its worker dies before or after', async () => {
@@ -221,11 +226,40 @@ describe('a secret that AWS rotates', () => {
     const late = await scene();
     const other = await late.rotate();
     await late.work(other, (each) => each.step === 'verify');
-    await rollBackRotation(late.ports, stage.owner, other);
-    const stays = await late.work(other);
-    expect(stays).toMatchObject({ status: 'failed', condition: 'both' });
-    expect(stays.failure).toMatch(/Keysteward does not turn back/);
-    expect(Object.entries(await stage.stages(late.key))).toContainEqual([stays.newVersion, ['AWSCURRENT']]);
+    await expect(rollBackRotation(late.ports, stage.owner, other)).rejects.toThrow(/there is no way back from here/);
+    expect(await late.work(other)).toMatchObject({ status: 'done', condition: 'both' });
+  });
+
+  test('whose new value turns out not to work says why nothing leads back, offers no Roll back, and Retry has another made', async () => {
+    const here = await scene({ waitSeconds: 1 });
+    const issuer = here.ports.issuers.of('aws-rotation')!;
+    const picky: Issuer = {
+      ...issuer,
+      async test(key, value, old) {
+        const asked = (await stage.database.store.read((view) => view.rotations.runningOf(key.id)))!;
+        return asked.step === 'verify' && asked.attempt === 1
+          ? { verdict: 'refused', evidence: 'the database does not let it in' }
+          : issuer.test(key, value, old);
+      },
+    };
+    const ports: Ports = { ...here.ports, issuers: { ...here.ports.issuers, of: () => picky } };
+    const id = await here.rotate();
+    const failed = await here.work(id, () => false, ports);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'both' });
+    expect(failed.failure).toMatch(/^the database does not let it in\. AWS rotates this secret, and only its/);
+    const card = async () => {
+      const made = slackDoor();
+      rotationInSlack(made.door, ports);
+      const shown = made.registry.cards.get('rotation')!;
+      return JSON.stringify(await stage.database.store.read((view) => shown(view, id, { channel: 'security' }, null)));
+    };
+    expect(await card()).toContain('there is no way back from here');
+    expect(await card()).not.toContain('rotation.roll-back');
+    expect(await card()).toContain('rotation.retry');
+    await retryRotation(ports, stage.owner, id);
+    const done = await here.work(id, () => false, ports);
+    expect(done).toMatchObject({ status: 'done', condition: 'both', attempt: 2 });
+    expect(here.seen).toEqual([...whole, ...whole]);
   });
 
   test('that somebody stops on the way can be tried again', async () => {
