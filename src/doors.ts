@@ -1,6 +1,7 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import type { Message, Mrkdwn, option } from './blocks.ts';
+import { type ApiKey, inFull } from './inventory/model.ts';
 import { type Id, isId, type Noun, Refusal, type Secret } from './kernel.ts';
 import type { Action, Person } from './people/model.ts';
 import type { Audience, Change, Store, View } from './ports.ts';
@@ -97,6 +98,13 @@ export async function refuseAtClick(
   if (!refusal) return;
   await store.refused({ actor: { kind: 'person', id: person.id }, ...wanted }, refusal);
   throw refusal;
+}
+
+/** The keys that are meant by an id, as a button carries it, or by words, as people type them. Nothing means none. */
+export async function keysNamed({ keys }: Pick<View, 'keys'>, words: string, limit: number): Promise<ApiKey[]> {
+  if (!isId('key', words)) return words.trim() ? keys.search(inFull(words), limit) : [];
+  const key = await keys.find(words);
+  return key ? [key] : [];
 }
 
 /** An id of this kind, as a field of a form or of a webhook's body. */

@@ -132,6 +132,16 @@ export function after(now: Instant, ms: number): Instant {
   return new Date(now.getTime() + ms);
 }
 
+export const byId = <T extends { id: string }>(rows: T[]): Map<string, T> => new Map(rows.map((row) => [row.id, row]));
+
+/** What nobody can guess, for an address or a cookie: 256 bits of chance. */
+export const freshToken = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url');
+
+/** SHA-256 in hexadecimal digits. */
+export async function sha256(text: string): Promise<string> {
+  return Buffer.from(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(text))).toString('hex');
+}
+
 /** Text that Postgres and JSON can hold: without U+0000 and lone surrogates. */
 export function storable(text: string): string {
   return text.replaceAll('\u0000', '').toWellFormed();

@@ -14,6 +14,7 @@ import {
 } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
+import { byId } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Audience, View } from '../ports.ts';
 import { type AccessRequest, type Grant, inWords, stillNeeds } from './model.ts';
@@ -38,7 +39,7 @@ async function storyOf(view: View, requestId: string): Promise<Story> {
     key: await view.keys.get(request.keyId),
     asker: people.find((each) => each.id === request.askedBy)!,
     grant: request.status === 'approved' ? await view.grants.ofRequest(request.id) : null,
-    people: new Map(people.map((each) => [each.id, each])),
+    people: byId(people),
   };
 }
 

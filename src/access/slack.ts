@@ -15,7 +15,7 @@ import {
   typed,
   when,
 } from '../blocks.ts';
-import { done, idField, type SlackDoor } from '../doors.ts';
+import { done, idField, keysNamed, type SlackDoor } from '../doors.ts';
 import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
@@ -53,7 +53,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
     const sees = whyNot(person, 'inventory.list') === null;
     if (!sees && query.trim().length < 4) return [];
     return store.read(async (view) =>
-      (await view.keys.search(query, sees ? 50 : 5)).map((key) => option(...asChoice(key))),
+      (await view.keys.search(inFull(query), sees ? 50 : 5)).map((key) => option(...asChoice(key))),
     );
   });
 
@@ -148,10 +148,8 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
   /** The key that the words after a command mean: the only match, or none and what was found. */
   const findKey = (words: string): Promise<{ key: ApiKey | null; found: string }> =>
     store.read(async (view) => {
-      if (isId('key', words)) return { key: await view.keys.find(words), found: '' };
-      if (!words.trim()) return { key: null, found: '' };
-      const keys = await view.keys.search(inFull(words), 20);
-      if (keys.length === 1) return { key: keys[0]!, found: '' };
+      const keys = await keysNamed(view, words, 20);
+      if (keys.length === 1 || isId('key', words) || !words.trim()) return { key: keys[0] ?? null, found: '' };
       return {
         key: null,
         found:

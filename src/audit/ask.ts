@@ -1,4 +1,5 @@
 import { DateTime } from 'luxon';
+import { inFull } from '../inventory/model.ts';
 import { after, day, hour, type Instant, isId, minute, Refusal } from '../kernel.ts';
 import type { View } from '../ports.ts';
 import type { AuditEvent, AuditFilter } from './model.ts';
@@ -80,7 +81,7 @@ export async function filterOf(view: View, wish: AuditWish, zone: string): Promi
 async function keyOf(view: View, words: string): Promise<string> {
   // Retired keys are found by their id only, and have a past all the same.
   if (isId('key', words)) return words;
-  const found = words.trim() ? await view.keys.search(words, 6) : [];
+  const found = words.trim() ? await view.keys.search(inFull(words), 6) : [];
   if (found.length === 1) return found[0]!.id;
   if (found.length === 0) throw new Refusal('not_found', `No key matches "${words.slice(0, 100)}".`);
   const some = found.slice(0, 5).map((key) => `${key.name} (key:${key.id})`);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import { done, refuseAtClick, type SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
-import { isId, Refusal } from '../kernel.ts';
+import { byId, isId, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Page, Ports, View } from '../ports.ts';
 import { filterOf, wished } from './ask.ts';
@@ -125,7 +125,7 @@ async function namesOf(view: View, events: AuditEvent[], filter: AuditFilter): P
     if (key) keys.set(id, key);
   }
   const people = await view.people.many([...ids].filter((id) => isId('person', id)));
-  return { keys, people: new Map(people.map((each) => [each.id, each])) };
+  return { keys, people: byId(people) };
 }
 
 function filterInWords(filter: AuditFilter, names: Names): Mrkdwn {

@@ -1,6 +1,6 @@
 import { liveGrant } from '../access/model.ts';
 import type { ApiKey } from '../inventory/model.ts';
-import { after, day, type Instant } from '../kernel.ts';
+import { after, byId, day, type Instant, sha256 } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { KeyFilter, Ports, View } from '../ports.ts';
 import { madeByHand } from '../rotation/by-hand/model.ts';
@@ -11,7 +11,6 @@ import {
   type CalendarEntry,
   type CalendarFeed,
   expiryEntry,
-  hashOfAddress,
   needsPerson,
   rotationEntry,
   whyNotFetch,
@@ -32,7 +31,7 @@ export async function fetchFeed(
   secret: string,
 ): Promise<{ feed: CalendarFeed; entries: CalendarEntry[] } | null> {
   const found = await ports.store.read(async (view) => {
-    const feed = await view.calendars.byAddress(hashOfAddress(secret));
+    const feed = await view.calendars.byAddress(await sha256(secret));
     const person = feed && (await view.people.find(feed.personId));
     if (!person || whyNotFetch(feed, person)) return null;
     return { feed, entries: await entriesFor(ports, view, feed, person), now: view.now };
@@ -66,10 +65,8 @@ async function entriesFor(
   const grants = own
     ? (await view.grants.liveOfPerson(person.id)).filter((each) => liveGrant.includes(each.status))
     : [];
-  const granted = new Map((await view.keys.many(grants.map((each) => each.keyId))).map((each) => [each.id, each]));
-  const owners = new Map(
-    (await view.people.many([...new Set(keys.map((each) => each.ownerId))])).map((each) => [each.id, each]),
-  );
+  const granted = byId(await view.keys.many(grants.map((each) => each.keyId)));
+  const owners = byId(await view.people.many([...new Set(keys.map((each) => each.ownerId))]));
   const changedAt = await view.calendars.changesOf(
     keys.map((each) => each.id),
     grants.map((each) => each.id),

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { DateTime } from 'luxon';
 import type { Grant } from '../access/model.ts';
 import { type ApiKey, rotatesHere, snoozedNow, startsAt } from '../inventory/model.ts';
@@ -30,9 +29,7 @@ const needed: Record<Scope, Action> = { own: 'calendar.subscribe', team: 'calend
 /** Why this person may not have such a calendar. */
 export const whyNotSubscribe = (person: Person, scope: Scope): Refusal | null => whyNot(person, needed[scope]);
 
-/** The secret part of an address: 256 bits of chance. Shown once. */
-export const newAddress = (): string => Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url');
-export const hashOfAddress = (address: string): string => createHash('sha256').update(address).digest('hex');
+/** Whether a text can be the secret part of an address. */
 export const isAddress = (text: string | undefined): text is string => /^[\w-]{43}$/.test(text ?? '');
 
 /**

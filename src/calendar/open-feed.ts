@@ -1,6 +1,6 @@
-import { type Id, refuseIf } from '../kernel.ts';
+import { freshToken, type Id, refuseIf, sha256 } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { hashOfAddress, newAddress, type Scope, whyNotSubscribe } from './model.ts';
+import { type Scope, whyNotSubscribe } from './model.ts';
 
 /**
  * Somebody wants an address for their calendar, the first or a new one. It is answered here and kept nowhere; an
@@ -11,14 +11,14 @@ export async function openFeed(
   personId: Id<'person'>,
   scope: Scope,
 ): Promise<string> {
-  const secret = newAddress();
+  const secret = freshToken();
   const actor = { kind: 'person', id: personId } as const;
   await store.change({ actor, action: 'calendar.open', subject: personId }, async (tx) => {
     // The person's row is the lock: a calendar that was never opened has none of its own.
     refuseIf(whyNotSubscribe(await tx.people.get(personId), scope));
     const known = (await tx.calendars.ofPerson(personId)).find((each) => each.scope === scope);
     const id = known?.id ?? tx.newId('calendar');
-    const addressHash = hashOfAddress(secret);
+    const addressHash = await sha256(secret);
     await tx.calendars.save({ id, personId, scope, addressHash, madeAt: tx.now, fetchedAt: null });
     tx.note({ calendarId: id, scope, replaces: known?.addressHash ? known.madeAt : null });
   });

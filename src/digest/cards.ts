@@ -2,7 +2,7 @@ import type { KnownBlock } from '@slack/types';
 import { block, button, join, type Message, type Mrkdwn, md, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import { type ApiKey, daysOverdue, type Risk, risks, rotatesHere } from '../inventory/model.ts';
-import { after, day } from '../kernel.ts';
+import { after, byId, day } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
@@ -143,7 +143,7 @@ async function summaryCard(view: View, policy: Policy): Promise<Message> {
     ...standing.snoozes.map((each) => each.snooze!.by),
     ...standing.ownerless.map((each) => each.ownerId),
   ];
-  const people = new Map((await view.people.many([...new Set(ids)])).map((each) => [each.id as string, each]));
+  const people = byId(await view.people.many([...new Set(ids)]));
   const name = (id: string) => typed(people.get(id)?.name ?? id, 60);
   const overdue = risks.reduce((sum, risk) => sum + standing.byRisk[risk].overdue, 0);
   const head = overdue === 0 ? 'No key is overdue' : `${overdue} ${overdue === 1 ? 'key is' : 'keys are'} overdue`;

@@ -17,7 +17,7 @@ import {
 } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import { type ApiKey, storages } from '../inventory/model.ts';
-import type { Instant } from '../kernel.ts';
+import { byId, type Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { Audience, View } from '../ports.ts';
@@ -72,7 +72,7 @@ export async function storyOf(view: View, incidentId: string, audience: Audience
     key,
     findings,
     rotation: rotationSince(incident, findings.rotations),
-    people: new Map(people.map((each) => [each.id, each])),
+    people: byId(people),
     viewer: 'person' in audience ? await view.people.find(audience.person) : null,
     now: view.now,
   };

@@ -1,8 +1,9 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, button, md, messageLink, page, typed, when } from '../blocks.ts';
-import { type Answer, done, idField, refuseAtClick, type SlackDoor } from '../doors.ts';
-import { type Id, idOf, isId, type Refusal, refuseIf } from '../kernel.ts';
+import { type Answer, done, idField, keysNamed, refuseAtClick, type SlackDoor } from '../doors.ts';
+import { inFull } from '../inventory/model.ts';
+import { byId, type Id, idOf, isId, type Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Card, Ports } from '../ports.ts';
 import { incidentCards, nameOf, type Story, statusInWords, storyOf } from './cards.ts';
@@ -109,10 +110,7 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
 
   async function draftFor(words: string): Promise<Draft> {
     if (!words.trim()) return emptyDraft;
-    const keys = await store.read(async (view) => {
-      if (isId('key', words)) return [await view.keys.find(words)].filter((each) => each !== null);
-      return view.keys.search(inFull(words), 20);
-    });
+    const keys = await store.read((view) => keysNamed(view, words, 20));
     if (keys.length === 1) return { ...emptyDraft, key: keys[0]! };
     const count = keys.length === 20 ? 'Many' : keys.length;
     const found =
@@ -281,7 +279,7 @@ export function incidentsInSlack(slack: SlackDoor, ports: Ports): void {
     refuseIf(whyNotWork({ ...story.incident, status: 'open' }, person, story.key));
     const ids = story.incident.timeline.map((each) => each.by).filter((each) => each !== null);
     const people = await store.read((view) => view.people.many([...new Set(ids)]));
-    return { open: timelinePage({ ...story, people: new Map(people.map((each) => [each.id, each])) }) };
+    return { open: timelinePage({ ...story, people: byId(people) }) };
   });
 
   // ————— App Home —————
@@ -323,13 +321,4 @@ function leftInWords(incident: Incident) {
   const left = openLines(incident).length;
   if (left === 0) return md`Nothing is open any more: the incident can be closed.`;
   return md`${left} ${left === 1 ? md`line is` : md`lines are`} still open.`;
-}
-
-/** The short forms that people type. */
-function inFull(words: string): string {
-  const short: Record<string, string> = { prod: 'production', dev: 'development', stg: 'staging', stage: 'staging' };
-  return words
-    .split(/\s+/)
-    .map((word) => short[word.toLowerCase()] ?? word)
-    .join(' ');
 }

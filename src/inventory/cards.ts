@@ -3,7 +3,7 @@ import { type Grant, liveGrant } from '../access/model.ts';
 import type { AuditEvent } from '../audit/model.ts';
 import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
-import type { Id, Instant } from '../kernel.ts';
+import { byId, type Id, type Instant } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { KeyPage, View } from '../ports.ts';
@@ -112,7 +112,7 @@ async function storyOf(view: View, key: ApiKey, viewer: Person): Promise<Story> 
     ...grants.slice(0, 8).map((each) => each.personId),
     ...history.flatMap(peopleIn),
   ];
-  const people = new Map((await view.people.many([...new Set(who)])).map((each) => [each.id as string, each]));
+  const people = byId(await view.people.many([...new Set(who)]));
   const owner = people.get(key.ownerId) ?? null;
   return { key, owner, grants, rotation, history, consumers, findings, people, now: view.now };
 }

@@ -2,8 +2,8 @@ import type { KnownBlock, View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, button, form, input, type Message, md, message, option, page, typed } from '../blocks.ts';
 import { type Answer, idField, refuseAtClick, type SlackDoor } from '../doors.ts';
-import { type Id, idOf, notThere, Refusal } from '../kernel.ts';
-import type { Person } from '../people/model.ts';
+import { byId, type Id, idOf, notThere, Refusal } from '../kernel.ts';
+import { notMetYet, type Person } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
 import { consumerBlocks, consumerLine } from './consumer-cards.ts';
 import { type Consumer, type ConsumerEntry, type ConsumerKind, consumerKinds, isUnsigned } from './consumer-model.ts';
@@ -168,8 +168,7 @@ export function consumersInSlack(slack: SlackDoor, ports: Ports): void {
   async function entryOf(asked: z.infer<typeof ConsumerForm>): Promise<ConsumerEntry> {
     const mover = asked.mover ? await store.read((view) => view.people.bySlackId(asked.mover!)) : null;
     if (asked.consumerKind === 'person' && asked.mover && !mover) {
-      const why = 'Keysteward has not met this person yet. They are known once they have used it, or within the hour.';
-      throw new Refusal('invalid', why, 'mover');
+      throw new Refusal('invalid', notMetYet, 'mover');
     }
     return {
       name: asked.consumerName,
@@ -204,6 +203,6 @@ export async function consumersOf(
 ): Promise<{ consumers: Consumer[]; people: Map<string, Person> }> {
   const consumers = await view.consumers.ofKey(keyId);
   const ids = consumers.flatMap((each) => (each.personId ? [each.personId] : []));
-  const people = new Map((await view.people.many(ids)).map((each) => [each.id as string, each]));
+  const people = byId(await view.people.many(ids));
   return { consumers, people };
 }

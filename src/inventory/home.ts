@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { block, form, input, type Mrkdwn, md, typed, when } from '../blocks.ts';
 import { idField, refuseAtClick, type SlackDoor } from '../doors.ts';
 import { day, type Refusal } from '../kernel.ts';
+import { zoneOf } from '../people/hours-model.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { holdsInWords, openingFor } from '../rotation/timing/windows-model.ts';
@@ -34,6 +35,9 @@ export function remindersInSlack(slack: SlackDoor, ports: Ports): void {
     await refuseAtClick(store, person, { action, subject: key.id, keyId: key.id }, refusal);
     return { key, now };
   }
+
+  const localDay = (person: Person, now: Date, inDays: number) =>
+    DateTime.fromMillis(now.getTime() + inDays * day, { zone: zoneOf(person.timeZone, policy) }).startOf('day');
 
   slack.action('inventory.snooze', { opens: 'Snooze a key' }, async ({ person, value }) => {
     const { key, now } = await looked(person, 'inventory.snooze', value, (key, now) => {
@@ -73,7 +77,7 @@ export function remindersInSlack(slack: SlackDoor, ports: Ports): void {
     };
   });
   slack.submit('inventory.snooze', SnoozeForm, async ({ person, form: { keyId, until, reason } }) => {
-    const at = DateTime.fromISO(until, { zone: zoneOf(person) })
+    const at = DateTime.fromISO(until, { zone: zoneOf(person.timeZone, policy) })
       .startOf('day')
       .toJSDate();
     const key = await snoozeKey(ports, person.id, { keyId, until: at, reason });
@@ -126,7 +130,3 @@ export function remindersInSlack(slack: SlackDoor, ports: Ports): void {
 }
 
 const dueOf = (key: ApiKey): Mrkdwn => (key.nextRotationAt ? md`due ${when(key.nextRotationAt, 'date')}` : md`not due`);
-
-const zoneOf = (person: Person) => (DateTime.local({ zone: person.timeZone }).isValid ? person.timeZone : 'utc');
-const localDay = (person: Person, now: Date, inDays: number) =>
-  DateTime.fromMillis(now.getTime() + inDays * day, { zone: zoneOf(person) }).startOf('day');

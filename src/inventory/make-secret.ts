@@ -1,4 +1,4 @@
-import { failpoint, type Id, Later, Refusal } from '../kernel.ts';
+import { failpoint, type Id, Later, Refusal, sha256 } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { isUnmade } from './model.ts';
 import { seenVersion } from './version-model.ts';
@@ -52,7 +52,4 @@ export async function makeSecret(
 }
 
 /** The id of a key's first version, sent as its idempotency token; never made from a value. */
-export async function firstTokenOf(keyId: Id<'key'>): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`inventory/v1:${keyId}`));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
+export const firstTokenOf = (keyId: Id<'key'>): Promise<string> => sha256(`inventory/v1:${keyId}`);

@@ -1,4 +1,4 @@
-import { failpoint, type Id, Later, Refusal } from '../kernel.ts';
+import { failpoint, type Id, Later, Refusal, sha256 } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { isUnsigned, signingSecretOf } from './consumer-model.ts';
 
@@ -35,7 +35,4 @@ export async function makeSigningSecret(
   });
 }
 
-async function tokenOf(consumerId: Id<'consumer'>): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(`consumer/v1:${consumerId}`));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
+const tokenOf = (consumerId: Id<'consumer'>): Promise<string> => sha256(`consumer/v1:${consumerId}`);

@@ -1,7 +1,7 @@
 import { block, button, type Message, md, mention, mentioned, message, typed, when } from '../blocks.ts';
 import { type Answer, refuseAtClick, type SlackDoor } from '../doors.ts';
-import { idOf, isId, notThere, Refusal } from '../kernel.ts';
-import { type Action, type Person, whyNot } from '../people/model.ts';
+import { byId, idOf, isId, notThere, Refusal } from '../kernel.ts';
+import { type Action, notMetYet, type Person, whyNot } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
 import { addKey } from './add.ts';
 import { inventoryCards, keyMessage, keyRow, listMessage } from './cards.ts';
@@ -39,9 +39,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
   async function personOf(slackId: string | null | undefined, field?: string): Promise<Person> {
     const person = slackId ? await store.read((view) => view.people.bySlackId(slackId)) : null;
     if (person) return person;
-    const why = slackId
-      ? 'Keysteward has not met this person yet. They are known once they have used it, or within the hour.'
-      : 'Choose somebody.';
+    const why = slackId ? notMetYet : 'Choose somebody.';
     throw new Refusal('invalid', why, field);
   }
 
@@ -105,10 +103,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     const page = await listKeys(ports, ask, owner?.id ?? null, at);
     if (page.rows.length === 0 && !at) return nothing(text);
     const ids = [...new Set(page.rows.map((key) => key.ownerId))];
-    const owners = new Map(
-      (await store.read((view) => view.people.many(ids))).map((each) => [each.id as string, each]),
-    );
-    return listMessage(page, owners, text);
+    return listMessage(page, byId(await store.read((view) => view.people.many(ids))), text);
   }
   function ownerMeant(person: Person, word: string): Person | Promise<Person> {
     if (word.toLowerCase() === 'me') return person;
@@ -177,7 +172,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
           if (!whyNotSee(person, key, true)) found.push(key);
         }
         const people = await view.people.many([...new Set(found.map((key) => key.ownerId))]);
-        return { found, owners: new Map(people.map((each) => [each.id as string, each])), now: view.now };
+        return { found, owners: byId(people), now: view.now };
       });
       if (found.length === 0)
         throw new Refusal('not_found', `No key matches "${text.slice(0, 100)}". Try fewer words.`);

@@ -14,6 +14,7 @@ import {
   when,
 } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
+import { byId } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { View } from '../ports.ts';
 import { factsOf, type OffboardingPorts } from './facts.ts';
@@ -44,7 +45,7 @@ async function storyOf(view: View, ports: OffboardingPorts, caseId: string): Pro
     ...[each.confirmedBy, each.closedBy].filter((id) => id !== null),
   ];
   const people = await view.people.many(named);
-  return { each, facts, lines: linesOf(each, facts, view.now), people: new Map(people.map((one) => [one.id, one])) };
+  return { each, facts, lines: linesOf(each, facts, view.now), people: byId(people) };
 }
 
 /** The card of a case in the security channel, and of what HR said that fits nobody. */

@@ -1,5 +1,5 @@
 import type { ApiKey } from '../inventory/model.ts';
-import type { Id, Instant } from '../kernel.ts';
+import { byId, type Id, type Instant } from '../kernel.ts';
 import type { Ports, View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
 import { whyNotIssue, whyNotRotate } from '../rotation/model.ts';
@@ -23,7 +23,7 @@ export async function factsOf(
     ...about.ownedKeys,
     ...about.rotateKeys,
   ]);
-  const keys = new Map<string, ApiKey>((await view.keys.many([...ids])).map((key) => [key.id, key]));
+  const keys = byId(await view.keys.many([...ids]));
   const rotations = new Map<string, Rotation[]>();
   for (const id of keys.keys()) rotations.set(id, await view.rotations.ofKey(id, 50));
   const byItself = [...keys.values()].filter(

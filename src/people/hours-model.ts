@@ -30,8 +30,7 @@ const clockOn = (moment: DateTime, clock: string): DateTime =>
 /** The next moment at or after `from` that lies in this person's working hours. */
 export function inWorkingHours(from: Instant, zone: string, policy: Policy): Instant {
   const { from: opens, to: closes, days } = policy.people.workingHours;
-  let moment: DateTime = DateTime.fromJSDate(from, { zone });
-  if (!moment.isValid) moment = DateTime.fromJSDate(from, { zone: 'utc' });
+  let moment: DateTime = DateTime.fromJSDate(from, { zone: zoneOf(zone, policy) });
   for (let tries = 0; tries < 9; tries++) {
     if (days.includes(moment.weekday)) {
       if (moment < clockOn(moment, opens)) return clockOn(moment, opens).toJSDate();

@@ -21,6 +21,10 @@ export interface Person {
   leftAt: Date | null;
 }
 
+/** What to say of somebody in Slack whom nobody here has heard of. */
+export const notMetYet =
+  'Keysteward has not met this person yet. They are known once they have used it, or within the hour.';
+
 /** What somebody is to a key. */
 export type Relation = 'owner' | 'other';
 

@@ -2,7 +2,7 @@ import { block, code, md, mention, mentioned, message, typed, when } from '../bl
 import type { SlackDoor } from '../doors.ts';
 import { Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { type Action, aTier, type Person, tiers, whyNot } from './model.ts';
+import { type Action, aTier, notMetYet, type Person, tiers, whyNot } from './model.ts';
 import { setHrId, setPrincipal, setTier } from './set.ts';
 
 /** Who I am here, and what administrators say of others. */
@@ -11,12 +11,7 @@ export function peopleInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>)
     const slackId = mentioned(word);
     const person = slackId ? await store.read((view) => view.people.bySlackId(slackId)) : null;
     if (person) return person;
-    throw new Refusal(
-      'not_found',
-      slackId
-        ? 'Keysteward has not met this person yet. They are known once they have used it, or within the hour.'
-        : 'Name the person with an @mention.',
-    );
+    throw new Refusal('not_found', slackId ? notMetYet : 'Name the person with an @mention.');
   };
 
   slack.command(

@@ -2,7 +2,7 @@ import type { KnownBlock } from '@slack/types';
 import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
-import type { Instant } from '../kernel.ts';
+import { byId, type Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { View } from '../ports.ts';
 import type { FindingList } from './list.ts';
@@ -119,7 +119,7 @@ async function findingsMessage(view: View, keyId: string): Promise<Message> {
   const all = await view.findings.ofKey(keyId, 20);
   const open = all.filter((each) => each.closedAt === null);
   const ids = [key.ownerId, ...all.flatMap(({ repair }) => (repair ? [repair.by] : []))];
-  const people = new Map((await view.people.many([...new Set(ids)])).map((each) => [each.id as string, each]));
+  const people = byId(await view.people.many([...new Set(ids)]));
   const isRotating = (await view.rotations.runningOf(keyId)) !== null;
   const story: Story = { isRotating, people, now: view.now };
   const name = md`*${typed(key.name, 200)}*`;

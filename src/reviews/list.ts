@@ -1,5 +1,5 @@
 import type { ApiKey } from '../inventory/model.ts';
-import { type Id, type Instant, Refusal } from '../kernel.ts';
+import { byId, type Id, type Instant, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { FindingPage, View } from '../ports.ts';
 
@@ -38,9 +38,9 @@ export async function listFindings(
   const people = await view.people.many([...new Set(ids)]);
   return {
     ...page,
-    keys: new Map(keys.map((key) => [key.id as string, key])),
+    keys: byId(keys),
     rotating,
-    people: new Map(people.map((each) => [each.id as string, each])),
+    people: byId(people),
     now: view.now,
   };
 }

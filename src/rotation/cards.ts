@@ -2,7 +2,7 @@ import type { Button, KnownBlock } from '@slack/types';
 import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import { pausedNow } from '../inventory/model.ts';
-import type { Instant } from '../kernel.ts';
+import { byId, type Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { Audience, View } from '../ports.ts';
@@ -33,6 +33,7 @@ import {
 import { pagesNow, whyNotPage } from './pages-model.ts';
 import type { Check } from './preflight-model.ts';
 import { holdInWords, holdsInWords, openingFor, waitsFor } from './timing/windows-model.ts';
+import { newerThan } from './touch.ts';
 
 export const stepWords: Record<Step, string> = {
   generate: 'Make a new value and store it',
@@ -80,7 +81,10 @@ interface Story extends PersonStory {
 async function storyOf(view: View, rotationId: string): Promise<Story> {
   const rotation = await view.rotations.get(rotationId);
   const key = await view.keys.get(rotation.keyId);
-  const [latest] = await view.rotations.ofKey(key.id, 1);
+  const involved = [
+    ...rotation.pages.map(({ by }) => by),
+    ...rotation.deployments.flatMap(({ personId, claimedBy }) => [personId, claimedBy]),
+  ].filter((id) => id !== null);
   return {
     rotation,
     key,
@@ -88,17 +92,10 @@ async function storyOf(view: View, rotationId: string): Promise<Story> {
     owner: await view.people.find(key.ownerId),
     taker: rotation.taken ? await view.people.find(rotation.taken.by) : null,
     doer: rotation.waits?.done ? await view.people.find(rotation.waits.done.by) : null,
-    newer: latest && latest.id !== rotation.id ? latest : null,
-    people: await peopleOf(view, [
-      ...rotation.pages.flatMap(({ by }) => by ?? []),
-      ...rotation.deployments.flatMap(({ personId, claimedBy }) => [personId ?? [], claimedBy ?? []].flat()),
-    ]),
+    newer: await newerThan(view, rotation),
+    people: byId(await view.people.many([...new Set(involved)])),
     now: view.now,
   };
-}
-
-async function peopleOf(view: View, ids: string[]): Promise<Map<string, Person>> {
-  return new Map((await view.people.many([...new Set(ids)])).map((each) => [each.id as string, each]));
 }
 
 /** The card of a rotation, and the message that wakes those who have to act on a failed one. */

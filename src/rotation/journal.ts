@@ -1,6 +1,6 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { seenVersion } from '../inventory/version-model.ts';
-import { type Actor, failpoint, type Id, type Instant, isId, Later, Refusal } from '../kernel.ts';
+import { type Actor, failpoint, type Id, type Instant, isId, Later, Refusal, sha256 } from '../kernel.ts';
 import type { Issuer, Ports, Tx } from '../ports.ts';
 import { madeByHand } from './by-hand/model.ts';
 import { campaignsHear } from './campaigns/hear.ts';
@@ -198,10 +198,5 @@ export const stragglerMs = 20_000;
 export const short = (version: string | null) => (version ? version.slice(0, 8) : 'none');
 
 /** The version id of one attempt, sent as its idempotency token. The same after every crash, never made from a value. */
-export async function tokenOf(rotationId: Id<'rotation'>, attempt: number): Promise<string> {
-  const digest = await crypto.subtle.digest(
-    'SHA-256',
-    new TextEncoder().encode(`rotation/v1:${rotationId}:${attempt}`),
-  );
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
+export const tokenOf = (rotationId: Id<'rotation'>, attempt: number): Promise<string> =>
+  sha256(`rotation/v1:${rotationId}:${attempt}`);

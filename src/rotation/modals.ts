@@ -1,10 +1,10 @@
 import type { KnownBlock } from '@slack/types';
 import { z } from 'zod';
 import { input, option } from '../blocks.ts';
-import { refuseAtClick } from '../doors.ts';
+import { keysNamed, refuseAtClick } from '../doors.ts';
 import { whyNotTouch } from '../inventory/may-model.ts';
-import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
-import { isId, Refusal } from '../kernel.ts';
+import { type ApiKey, asChoice } from '../inventory/model.ts';
+import { Refusal } from '../kernel.ts';
 import type { Action, Person } from '../people/model.ts';
 import type { Store, View } from '../ports.ts';
 
@@ -19,11 +19,7 @@ export interface Meant {
 
 /** The keys that somebody means by words or by the id on a button. */
 export async function keysMeant(view: View, person: Person, action: Action, words: string): Promise<Meant> {
-  const found = isId('key', words)
-    ? [await view.keys.find(words)].filter((key) => key !== null)
-    : words
-      ? await view.keys.search(inFull(words), mostKeys)
-      : [];
+  const found = await keysNamed(view, words, mostKeys);
   const keys = found.filter((key) => !whyNotTouch(person, action, key));
   return { keys, hidden: found.length === 1 && keys.length === 0 ? found[0]! : null };
 }

@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { ApiKey } from '../../src/inventory/model.ts';
+import { sha256 } from '../../src/kernel.ts';
 import { waitsNow } from '../../src/rotation/by-hand/model.ts';
-import { hashOf, openHandIn } from '../../src/rotation/by-hand/open-hand-in.ts';
+import { openHandIn } from '../../src/rotation/by-hand/open-hand-in.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { aKey, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
@@ -40,14 +41,14 @@ async function signedInForm() {
   const { link } = await openHandIn(ports, owner, id);
   await database.store.pool.query('update hand_in set session_hash = $2, signed_in_at = now() where id = $1', [
     link.id,
-    await hashOf(session),
+    await sha256(session),
   ]);
   const post = async (port: number, value: string) =>
     fetch(`http://127.0.0.1:${port}/hand-in/${link.id}`, {
       method: 'POST',
       redirect: 'manual',
       headers: { cookie: `hand-in-${link.id.slice(4)}=${session}` },
-      body: new URLSearchParams({ csrf: await hashOf(`hand-in/csrf/${session}`), value }),
+      body: new URLSearchParams({ csrf: await sha256(`hand-in/csrf/${session}`), value }),
     });
   const versions = async () =>
     Object.keys((await house.bot.describeSecret({ SecretId: key.secretId! })).VersionIdsToStages!).length;

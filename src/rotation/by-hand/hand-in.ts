@@ -1,13 +1,12 @@
 import type { ApiKey } from '../../inventory/model.ts';
 import { handedOutBefore, isCurrentOf, notNew } from '../../inventory/version-model.ts';
-import { after, failpoint, type Id, Refusal, refuseIf, type Secret } from '../../kernel.ts';
+import { after, failpoint, type Id, Refusal, refuseIf, type Secret, sha256 } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Issuer, Ports } from '../../ports.ts';
 import { follow, tokenOf } from '../journal.ts';
 import type { Rotation } from '../model.ts';
 import { closedLink, type HandIn, tried, whyNotSession, wrong } from './hand-in-model.ts';
 import { lookingAgain, settledByHand } from './model.ts';
-import { hashOf } from './open-hand-in.ts';
 import { type AboutLink, aboutLink, whoMayHandIn } from './sign-in.ts';
 
 type HandInPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'leases' | 'policy'>;
@@ -28,7 +27,7 @@ export async function formOf(
   id: Id<'handIn'>,
   session: string,
 ): Promise<HandInForm | 'used'> {
-  const sessionHash = await hashOf(session);
+  const sessionHash = await sha256(session);
   const about = await aboutLink(ports, id);
   return ports.store.read(async (view) => {
     const link = await view.handIns.get(id);
@@ -91,7 +90,7 @@ const changeBy = (about: AboutLink, action: string) => ({
 
 /** The intent: should this process die, a job looks whether the value is in the store. */
 async function arrived(ports: HandInPorts, about: AboutLink, session: string): Promise<HandInForm> {
-  const sessionHash = await hashOf(session);
+  const sessionHash = await sha256(session);
   return ports.store.change(changeBy(about, 'rotation.receive'), async (tx) => {
     const form = await whoMayHandIn(tx, about);
     refuseIf(whyNotSession(form.link, sessionHash));

@@ -1,10 +1,9 @@
 import type { HttpDoor, PageAnswer, PageAsk } from '../../doors.ts';
 import { type Html, htmlHeaders, style, stylePath } from '../../html.ts';
-import { type Id, isId, Refusal, Secret } from '../../kernel.ts';
+import { type Id, isId, Refusal, Secret, sha256 } from '../../kernel.ts';
 import type { Ports } from '../../ports.ts';
 import { formOf, handIn } from './hand-in.ts';
 import { linkMinutes } from './hand-in-model.ts';
-import { hashOf } from './open-hand-in.ts';
 import { doorPage, formPage, onTheWayPage, saidPage, usedPage } from './pages.ts';
 import { beginSignIn, finishSignIn, linkOfState, lookAtLink, signedInPath } from './sign-in.ts';
 
@@ -129,4 +128,4 @@ export function rotationOverHttp(door: HttpDoor, ports: Ports): void {
 }
 
 /** Derived from what only the cookie holds; another site can neither read nor make it. */
-const csrfOf = (session: string) => hashOf(`hand-in/csrf/${session}`);
+const csrfOf = (session: string) => sha256(`hand-in/csrf/${session}`);

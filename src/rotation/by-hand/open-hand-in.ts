@@ -1,24 +1,10 @@
 import { whyNotTouch } from '../../inventory/may-model.ts';
-import { type Id, Refusal, refuseIf } from '../../kernel.ts';
+import { freshToken, type Id, Refusal, refuseIf, sha256 } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { type HandIn, linkMade } from './hand-in-model.ts';
 import { takenOn, whyNotDo } from './model.ts';
 import { endLinks } from './take.ts';
-
-/** What nobody can guess: 256 bits, for an address or a cookie. */
-export function freshToken(): string {
-  return btoa(String.fromCharCode(...crypto.getRandomValues(new Uint8Array(32))))
-    .replaceAll('+', '-')
-    .replaceAll('/', '_')
-    .replace(/=+$/, '');
-}
-
-/** What is kept of it. */
-export async function hashOf(token: string): Promise<string> {
-  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(token));
-  return Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, '0')).join('');
-}
 
 /**
  * A link to the page where this person hands in the new key; every earlier one of this rotation is over with it. The
@@ -32,7 +18,7 @@ export async function openHandIn(
   const { store, signIn, address } = ports;
   const { keyId } = await store.read((view) => view.rotations.get(rotationId));
   const token = freshToken();
-  const tokenHash = await hashOf(token);
+  const tokenHash = await sha256(token);
   const actor = { kind: 'person', id: asker.id } as const;
   const change = { actor, action: 'rotation.open-hand-in', subject: rotationId, keyId };
   const link = await store.change(change, async (tx) => {

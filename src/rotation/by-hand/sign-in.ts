@@ -1,9 +1,8 @@
 import { whyNotTouch } from '../../inventory/may-model.ts';
-import { type Id, Refusal, refuseIf } from '../../kernel.ts';
+import { freshToken, type Id, Refusal, refuseIf, sha256 } from '../../kernel.ts';
 import type { Ports, View } from '../../ports.ts';
 import { guessed, signedIn, signInAnswered, signInBegun, whyNotOpen } from './hand-in-model.ts';
 import { whyNotDo } from './model.ts';
-import { freshToken, hashOf } from './open-hand-in.ts';
 
 type SignInPorts = Pick<Ports, 'store' | 'signIn' | 'address'>;
 /** Nobody knows yet who it is. */
@@ -14,7 +13,7 @@ export const signedInPath = '/hand-in/signed-in';
 
 /** Whether a link leads anywhere; changes nothing, unless the token is a wrong one. @throws Refusal */
 export async function lookAtLink({ store }: Pick<Ports, 'store'>, id: Id<'handIn'>, token: string): Promise<void> {
-  const tokenHash = await hashOf(token);
+  const tokenHash = await sha256(token);
   const { link, now } = await store.read(async (view) => ({ link: await view.handIns.find(id), now: view.now }));
   refuseIf(whyNotOpen(link, now));
   if (link!.tokenHash === tokenHash) return;
@@ -38,8 +37,8 @@ export async function beginSignIn(
   const session = freshToken();
   const state = `${id}.${freshToken()}`;
   const { url, nonce, verifier } = await signIn.begin(address(signedInPath), state);
-  const begun = { stateHash: await hashOf(state), nonce, verifier };
-  const sessionHash = await hashOf(session);
+  const begun = { stateHash: await sha256(state), nonce, verifier };
+  const sessionHash = await sha256(session);
   await store.change({ actor: somebody, action: 'rotation.begin-sign-in', subject: id }, async (tx) => {
     const link = await tx.handIns.get(id);
     refuseIf(whyNotOpen(link, tx.now));
@@ -58,7 +57,7 @@ export async function finishSignIn(
   back: { session: string; state: string; query: URLSearchParams },
 ): Promise<string> {
   const { store, signIn, address } = ports;
-  const [sessionHash, stateHash] = [await hashOf(back.session), await hashOf(back.state)];
+  const [sessionHash, stateHash] = [await sha256(back.session), await sha256(back.state)];
   // Whatever comes of it, this answer counts once.
   const begun = await store.change({ actor: somebody, action: 'rotation.answer-sign-in', subject: id }, async (tx) => {
     const link = await tx.handIns.get(id);
@@ -80,7 +79,7 @@ export async function finishSignIn(
     throw refusal;
   }
   const session = freshToken();
-  const newHash = await hashOf(session);
+  const newHash = await sha256(session);
   const about = await aboutLink(ports, id);
   const actor = { kind: 'slack-user', id: identity.slackId } as const;
   await store.change({ actor, action: 'rotation.sign-in', subject: id, keyId: about.keyId }, async (tx) => {

@@ -1,4 +1,4 @@
-import { type Id, refuseIf } from '../../kernel.ts';
+import { byId, type Id, refuseIf } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { type Campaign, decided, whyNotConfirm, whyNotWithdraw } from './model.ts';
@@ -51,7 +51,7 @@ export function withdrawCampaign(
 export async function sweepCampaigns({ store }: Pick<Ports, 'store'>): Promise<void> {
   const { over, stalled } = await store.read(async (view) => {
     const open = await view.campaigns.unconfirmed();
-    const askers = new Map((await view.people.many(open.map((each) => each.askedBy))).map((each) => [each.id, each]));
+    const askers = byId(await view.people.many(open.map((each) => each.askedBy)));
     const may = (campaign: Campaign) => {
       const asker = askers.get(campaign.askedBy);
       return asker !== undefined && whyNot(asker, 'rotation.campaign') === null;

@@ -1,4 +1,4 @@
-import type { Instant } from '../../kernel.ts';
+import { byId, type Instant } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports, View } from '../../ports.ts';
 import { type Campaign, type Line, lineOf } from './model.ts';
@@ -17,7 +17,7 @@ export async function campaignFacts(
   { issuers, policy }: Pick<Ports, 'issuers' | 'policy'>,
   campaign: Campaign,
 ): Promise<CampaignFacts> {
-  const keys = new Map((await view.keys.many(campaign.lines.map((line) => line.keyId))).map((key) => [key.id, key]));
+  const keys = byId(await view.keys.many(campaign.lines.map((line) => line.keyId)));
   const rotations = campaign.begunAt ? await view.campaigns.rotationsOf(campaign) : [];
   const newest = new Map(rotations.map((rotation) => [rotation.keyId, rotation]));
   const lines = campaign.lines.flatMap((planned) => {
@@ -28,5 +28,5 @@ export async function campaignFacts(
   const { askedBy, decidedBy, stoppedBy } = campaign;
   const ids = [...lines.map((line) => line.key.ownerId), askedBy, decidedBy ?? askedBy, stoppedBy ?? askedBy];
   const people = await view.people.many([...new Set(ids)]);
-  return { campaign, lines, people: new Map(people.map((person) => [person.id as string, person])), now: view.now };
+  return { campaign, lines, people: byId(people), now: view.now };
 }

@@ -2,6 +2,7 @@ import type { KnownBlock } from '@slack/types';
 import { block, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../../blocks.ts';
 import type { SlackDoor } from '../../doors.ts';
 import type { ApiKey } from '../../inventory/model.ts';
+import { byId } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { View } from '../../ports.ts';
 import { conditionInWords, type Rotation, type RotationStatus } from '../model.ts';
@@ -39,9 +40,9 @@ interface Result {
 /** The last drills, newest first, with who asked for them. */
 export async function resultsIn(view: View, limit: number): Promise<Result[]> {
   const drills = await view.rotations.drills(null, limit);
-  const keys = new Map((await view.keys.many(drills.map(({ keyId }) => keyId))).map((each) => [each.id, each]));
+  const keys = byId(await view.keys.many(drills.map(({ keyId }) => keyId)));
   const askers = drills.flatMap(({ askedBy }) => askedBy ?? []);
-  const people = new Map((await view.people.many([...new Set(askers)])).map((each) => [each.id, each]));
+  const people = byId(await view.people.many([...new Set(askers)]));
   return drills.map((rotation) => ({
     rotation,
     key: keys.get(rotation.keyId),

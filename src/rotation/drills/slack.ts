@@ -1,7 +1,7 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import { block, form, md, mention, option, page, typed } from '../../blocks.ts';
-import { type Answer, idField, refuseAtClick, type SlackDoor } from '../../doors.ts';
+import { type Answer, idField, keysNamed, refuseAtClick, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import { asChoice, inFull } from '../../inventory/model.ts';
 import { type Id, Refusal } from '../../kernel.ts';
@@ -34,7 +34,7 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
   /** Which key? */
   async function chooseModal(words: string): Promise<SlackView> {
     const { keys, last } = await store.read(async (view) => ({
-      keys: words ? (await view.keys.search(inFull(words), 100)).filter(mayBeDrilled) : [],
+      keys: (await keysNamed(view, words, 100)).filter(mayBeDrilled),
       last: await resultsIn(view, 3),
     }));
     if (words && keys.length === 0) throw noneMatches('key of low risk outside of production', words);

@@ -1,7 +1,7 @@
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import { snoozedNow } from '../../inventory/model.ts';
-import { type Id, Refusal, refuseIf } from '../../kernel.ts';
+import { type Id, Refusal, refuseIf, sha256 } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports, View } from '../../ports.ts';
 import type { Rotation } from '../model.ts';
@@ -123,10 +123,7 @@ async function fitting(ports: DrillPorts): Promise<ApiKey[]> {
 
 async function inChanceOrder(keys: ApiKey[], occasion: string): Promise<ApiKey[]> {
   const drawn = await Promise.all(
-    keys.map(async (key) => {
-      const text = new TextEncoder().encode(`drill/v1:${occasion}:${key.id}`);
-      return { key, lot: Buffer.from(await crypto.subtle.digest('SHA-256', text)).toString('hex') };
-    }),
+    keys.map(async (key) => ({ key, lot: await sha256(`drill/v1:${occasion}:${key.id}`) })),
   );
   return drawn.sort((one, other) => (one.lot < other.lot ? -1 : 1)).map(({ key }) => key);
 }

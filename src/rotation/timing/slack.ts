@@ -6,6 +6,7 @@ import { idField, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type ApiKey, asChoice, inFull, pausedNow } from '../../inventory/model.ts';
 import { day, idOf, Refusal, refuseIf } from '../../kernel.ts';
+import { zoneOf } from '../../people/hours-model.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { keysMeant, noneMatches, refuseHidden, whichKey } from '../modals.ts';
@@ -40,7 +41,7 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
       refuseIf(whyNotPause(chosen, leaked !== null, person, soon, policy, now));
     }
     const inAWeek = new Date(Math.min(now.getTime() + 7 * day, latest.getTime()));
-    const initial = DateTime.fromJSDate(inAWeek, { zone: zoneOf(person) }).toISODate();
+    const initial = DateTime.fromJSDate(inAWeek, { zone: zoneOf(person.timeZone, policy) }).toISODate();
     const which = chosen
       ? block.text(md`*${typed(chosen.name, 200)}*${pauseLine(chosen, now)}`)
       : whichKey(keys, { chosen: 'keyId', searched: 'pausedKey' });
@@ -98,7 +99,7 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
   slack.submit('rotation.pause', PauseForm, async ({ person, form: { until, reason, ...which } }) => {
     const chosen = which.pausedKey ?? which.keyId;
     if (!chosen) throw new Refusal('invalid', 'Choose a key from the list.', 'pausedKey');
-    const at = DateTime.fromISO(until, { zone: zoneOf(person) })
+    const at = DateTime.fromISO(until, { zone: zoneOf(person.timeZone, policy) })
       .startOf('day')
       .toJSDate();
     const key = await pauseRotation(ports, person.id, { keyId: chosen, until: at, reason });
@@ -158,4 +159,3 @@ function pauseLine(key: ApiKey, now: Date) {
   const pause = pausedNow(key, now);
   return pause ? md`\nPaused until ${when(new Date(pause.until))}: “${typed(pause.reason, 200)}”` : md``;
 }
-const zoneOf = (person: Person) => (DateTime.local({ zone: person.timeZone }).isValid ? person.timeZone : 'utc');
