@@ -1,5 +1,6 @@
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import { cannot, nobodyKnows } from './nobody.ts';
 
 /**
  * Secrets that AWS rotates itself, by a rotation function or as managed external secrets of a partner. Keysteward has it
@@ -13,22 +14,12 @@ export function awsManaged(name: string, settings: ProviderSettings<'aws-managed
       create: false,
       rotatesItself: true,
       test: true,
-      disable: false,
-      revoke: false,
-      confirmDead: false,
-      list: false,
-      lastUsed: false,
+      ...cannot,
       overlap: 'two',
-      keyLimit: null,
       propagationSeconds: settings.waitMinutes * 60,
     },
-    credential: null,
     create: async () => ({ refused: `${name} is rotated by AWS, which makes the value.` }),
-    find: async () => [],
-    identify: async () => null,
-    list: async () => [],
-    lastUsed: async () => null,
-    revoke: async () => {},
+    ...nobodyKnows,
     confirmDead: async () => ({ verdict: 'unclear', evidence: 'only the rotation function knows what became of it' }),
     async test(_key, value, old) {
       if (old && old.reveal() === value.reveal()) {

@@ -134,6 +134,8 @@ export interface Talk {
   as(value: Secret, call: Call): Promise<Answer>;
   /** A call with Keysteward's credential. */
   admin(call: Call): Promise<Answer>;
+  /** The same, where it has to end in one of these ways: 200 where nothing else is said. `doing` is for the error. */
+  must(doing: string, call: Call, statuses?: number[]): Promise<Answer>;
 }
 /** How one provider is talked to. `headersOf` is how a value is shown to it; the credential may be shown in another way. */
 export function talkingTo(
@@ -144,14 +146,16 @@ export function talkingTo(
   credentialHeadersOf = headersOf,
 ): Talk {
   const ask = asking(name, baseUrl, means.send);
+  async function admin(call: Call): Promise<Answer> {
+    if (credential === null) throw new Error(`${name} is connected without a credential`);
+    const shown = credentialHeadersOf(await credentialOf(means, name, credential));
+    return ask({ ...call, headers: { ...call.headers, ...shown } });
+  }
   return {
     ask,
     as: (value, call) => ask({ ...call, headers: { ...call.headers, ...headersOf(value) } }),
-    async admin(call) {
-      if (credential === null) throw new Error(`${name} is connected without a credential`);
-      const shown = credentialHeadersOf(await credentialOf(means, name, credential));
-      return ask({ ...call, headers: { ...call.headers, ...shown } });
-    },
+    admin,
+    must: async (doing, call, statuses = [200]) => expected(name, doing, await admin(call), statuses),
   };
 }
 

@@ -1,8 +1,8 @@
 import { day, type Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
-import { allPages, provider } from './provider.ts';
+import { at, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { allPages, listed, provider } from './provider.ts';
 
 /**
  * Cloudflare API tokens, of one account or of the user whose token is the credential. A new one is made beside the old;
@@ -10,12 +10,11 @@ import { allPages, provider } from './provider.ts';
  * https://developers.cloudflare.com/fundamentals/api/get-started/create-token/
  */
 export function cloudflare(name: string, settings: ProviderSettings<'cloudflare'>, means: Means): Issuer {
-  const { as, admin } = talkingTo(name, settings, means);
+  const { as, admin, must } = talkingTo(name, settings, means);
   // Each of the two verifies its own tokens only.
   const tokens = settings.account === null ? '/user/tokens' : path`/accounts/${settings.account}/tokens`;
   const verify = (value: Secret) => as(value, { path: `${tokens}/verify` });
-  const one = async (id: string) =>
-    expected(name, 'look for a token', await admin({ path: tokens + path`/${id}` }), [200, 404]);
+  const one = async (id: string) => must('look for a token', { path: tokens + path`/${id}` }, [200, 404]);
 
   return provider({
     name,
@@ -42,13 +41,10 @@ export function cloudflare(name: string, settings: ProviderSettings<'cloudflare'
     list: () =>
       allPages(name, async (from) => {
         const page = Number(from ?? '1');
-        const answer = await admin({ path: tokens, query: { page, per_page: 50 } });
-        const { body } = expected(name, 'list tokens', answer, [200]);
-        const rows = listAt(body, '/result').map((each) => ({
-          providerKeyId: textAt(each, '/id') ?? '',
-          label: textAt(each, '/name'),
-          active: at(each, '/status') === 'active',
-        }));
+        const { body } = await must('list tokens', { path: tokens, query: { page, per_page: 50 } });
+        const rows = listAt(body, '/result').map((each) =>
+          listed(each, '/id', '/name', at(each, '/status') === 'active'),
+        );
         const seen = (page - 1) * Number(textAt(body, '/result_info/per_page') ?? 50) + rows.length;
         const more = rows.length > 0 && seen < Number(textAt(body, '/result_info/total_count') ?? 0);
         return { rows, next: more ? String(page + 1) : null };
@@ -64,24 +60,19 @@ export function cloudflare(name: string, settings: ProviderSettings<'cloudflare'
       return status === 401 || (status === 200 && (is === 'disabled' || is === 'expired')) ? 'refused' : 'unclear';
     },
     async revoke(_key, id) {
-      const answer = await admin({ method: 'DELETE', path: tokens + path`/${id}` });
-      expected(name, 'delete a token', answer, [200, 404]);
+      await must('delete a token', { method: 'DELETE', path: tokens + path`/${id}` }, [200, 404]);
     },
     async enable(_key, id, on) {
       // The whole token has to be sent back, or what it may do would change.
-      const { body } = expected(name, 'look for a token', await admin({ path: tokens + path`/${id}` }), [200]);
+      const { body } = await must('look for a token', { path: tokens + path`/${id}` });
       const kept = Object.fromEntries(
         ['name', 'policies', 'condition', 'not_before', 'expires_on']
           .map((field) => [field, at(body, `/result/${field}`)] as const)
           .filter(([, value]) => value !== undefined && value !== null),
       );
       const changed = { ...kept, status: on ? 'active' : 'disabled' };
-      expected(
-        name,
-        on ? 'enable a token' : 'disable a token',
-        await admin({ method: 'PUT', path: tokens + path`/${id}`, body: changed }),
-        [200],
-      );
+      const doing = on ? 'enable a token' : 'disable a token';
+      await must(doing, { method: 'PUT', path: tokens + path`/${id}`, body: changed });
     },
     lastUsed: async (_key, id) => instantAt((await one(id)).body, '/result/last_used_on'),
   });

@@ -1,9 +1,9 @@
 import type { Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { at, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { credentialPair } from './pair.ts';
-import { allPages, provider } from './provider.ts';
+import { allPages, listed, provider } from './provider.ts';
 
 const perPage = 100;
 
@@ -13,7 +13,7 @@ const perPage = 100;
  */
 export function datadog(name: string, settings: ProviderSettings<'datadog'>, means: Means): Issuer {
   const byKey = (value: Secret) => ({ 'dd-api-key': value.reveal() });
-  const { as, admin } = talkingTo(name, settings, means, byKey, (credential) => {
+  const { as, admin, must } = talkingTo(name, settings, means, byKey, (credential) => {
     const pair = credentialPair(credential, settings.credential, { id: 'apiKey', secret: 'applicationKey' });
     return { 'dd-api-key': pair.id, 'dd-application-key': pair.secret };
   });
@@ -21,7 +21,7 @@ export function datadog(name: string, settings: ProviderSettings<'datadog'>, mea
     allPages<unknown>(name, async (from) => {
       const number = Number(from ?? '0');
       const query = { 'page[size]': perPage, 'page[number]': number };
-      const { body } = expected(name, 'list keys', await admin({ path: '/api/v2/api_keys', query }), [200]);
+      const { body } = await must('list keys', { path: '/api/v2/api_keys', query });
       const rows = listAt(body, '/data');
       const total = at(body, '/meta/page/total_filtered_count');
       const more = typeof total === 'number' ? number * perPage + rows.length < total : rows.length === perPage;
@@ -42,12 +42,7 @@ export function datadog(name: string, settings: ProviderSettings<'datadog'>, mea
       providerKeyId: textAt(body, '/data/id'),
       expiresAt: null,
     }),
-    list: async () =>
-      (await keys()).map((each) => ({
-        providerKeyId: textAt(each, '/id') ?? '',
-        label: textAt(each, '/attributes/name'),
-        active: true,
-      })),
+    list: async () => (await keys()).map((each) => listed(each, '/id', '/attributes/name')),
     // Only the last four of a key are shown, which is too little to end one by.
     identify: async () => null,
     probe: (_key, value) => as(value, { path: '/api/v1/validate' }),
@@ -56,12 +51,10 @@ export function datadog(name: string, settings: ProviderSettings<'datadog'>, mea
       return status === 403 ? 'refused' : 'unclear';
     },
     async revoke(_key, id) {
-      const answer = await admin({ method: 'DELETE', path: path`/api/v2/api_keys/${id}` });
-      expected(name, 'delete a key', answer, [204, 404]);
+      await must('delete a key', { method: 'DELETE', path: path`/api/v2/api_keys/${id}` }, [204, 404]);
     },
     async lastUsed(_key, id) {
-      const answer = await admin({ path: path`/api/v2/api_keys/${id}` });
-      const { body } = expected(name, 'look for a key', answer, [200, 404]);
+      const { body } = await must('look for a key', { path: path`/api/v2/api_keys/${id}` }, [200, 404]);
       return instantAt(body, '/data/attributes/date_last_used');
     },
   });

@@ -16,7 +16,7 @@ import {
   unreachable,
 } from './call.ts';
 import { byToken, inGithubsWords } from './github.ts';
-import { allPages, provider } from './provider.ts';
+import { allPages, listed, provider } from './provider.ts';
 
 type Library = typeof Ssh;
 type KeyPair = Record<'private' | 'public', string>;
@@ -27,13 +27,12 @@ type KeyPair = Record<'private' | 'public', string>;
  * https://docs.github.com/en/rest/deploy-keys/deploy-keys
  */
 export function githubDeployKey(name: string, settings: ProviderSettings<'github-deploy-key'>, means: Means): Issuer {
-  const { ask, admin } = talkingTo(name, settings, means, byToken);
+  const { ask, admin, must } = talkingTo(name, settings, means, byToken);
   const keys = `/repos/${settings.repository.split('/').map(segment).join('/')}/keys`;
   const all = () =>
     allPages<unknown>(name, async (from) => {
       const page = Number(from ?? '1');
-      const answer = await admin({ path: keys, query: { per_page: 100, page } });
-      const { body, headers } = expected(name, 'list deploy keys', answer, [200]);
+      const { body, headers } = await must('list deploy keys', { path: keys, query: { per_page: 100, page } });
       const hasMore = /\brel="next"/.test(headers.get('link') ?? '');
       return { rows: listAt(body, ''), next: hasMore ? String(page + 1) : null };
     });
@@ -64,12 +63,7 @@ export function githubDeployKey(name: string, settings: ProviderSettings<'github
       providerKeyId: textAt(body, '/made/id'),
       expiresAt: null,
     }),
-    list: async () =>
-      (await all()).map((each) => ({
-        providerKeyId: textAt(each, '/id') ?? '',
-        label: textAt(each, '/title'),
-        active: at(each, '/enabled') !== false,
-      })),
+    list: async () => (await all()).map((each) => listed(each, '/id', '/title', at(each, '/enabled') !== false)),
     async identify(_key, value) {
       const half = publicHalf(await library(), value);
       const found = half && (await all()).find((each) => halfOf(textAt(each, '/key') ?? '') === half);
@@ -79,12 +73,11 @@ export function githubDeployKey(name: string, settings: ProviderSettings<'github
       publicHalf(await library(), value) ? null : 'it is no private SSH key without a passphrase',
     probe: async (_key, value) => loggedIn(name, settings, await library(), value, await hostKeys()),
     async revoke(_key, id) {
-      const answer = await admin({ method: 'DELETE', path: `${keys}/${segment(id)}` });
-      expected(name, 'delete a deploy key', answer, [204, 404]);
+      await must('delete a deploy key', { method: 'DELETE', path: `${keys}/${segment(id)}` }, [204, 404]);
     },
     async lastUsed(_key, id) {
-      const answer = await admin({ path: `${keys}/${segment(id)}` });
-      return instantAt(expected(name, 'look for a deploy key', answer, [200, 404]).body, '/last_used');
+      const { body } = await must('look for a deploy key', { path: `${keys}/${segment(id)}` }, [200, 404]);
+      return instantAt(body, '/last_used');
     },
   });
 }

@@ -1,8 +1,8 @@
 import { day, type Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
-import { allPages, provider } from './provider.ts';
+import { at, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { allPages, listed, provider } from './provider.ts';
 
 /**
  * GitLab access tokens of one project or group: a new one is made and the old one revoked. GitLab's own rotation is not
@@ -11,7 +11,7 @@ import { allPages, provider } from './provider.ts';
  */
 export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means: Means): Issuer {
   const api = { ...settings, baseUrl: `${settings.baseUrl.replace(/\/+$/, '')}/api/v4` };
-  const { as, admin } = talkingTo(name, api, means, (value) => ({ 'private-token': value.reveal() }));
+  const { as, admin, must } = talkingTo(name, api, means, (value) => ({ 'private-token': value.reveal() }));
   const tokens = path`/${`${settings.of}s`}/${settings.id}/access_tokens`;
   const self = (value: Secret) => as(value, { path: '/personal_access_tokens/self' });
 
@@ -36,14 +36,14 @@ export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means
     }),
     list: () =>
       allPages(name, async (page) => {
-        const answer = await admin({ path: tokens, query: { per_page: 100, page: page ?? '1' } });
-        const { body, headers } = expected(name, 'list tokens', answer, [200]);
+        const { body, headers } = await must('list tokens', {
+          path: tokens,
+          query: { per_page: 100, page: page ?? '1' },
+        });
         return {
-          rows: listAt(body, '').map((each) => ({
-            providerKeyId: textAt(each, '/id') ?? '',
-            label: textAt(each, '/name'),
-            active: at(each, '/active') === true && at(each, '/revoked') !== true,
-          })),
+          rows: listAt(body, '').map((each) =>
+            listed(each, '/id', '/name', at(each, '/active') === true && at(each, '/revoked') !== true),
+          ),
           next: headers.get('x-next-page') || null,
         };
       }),
@@ -59,12 +59,11 @@ export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means
       return status === 403 && textAt(body, '/error') === 'insufficient_scope' ? 'works' : 'unclear';
     },
     async revoke(_key, id) {
-      const answer = await admin({ method: 'DELETE', path: tokens + path`/${id}` });
-      expected(name, 'revoke a token', answer, [204, 404]);
+      await must('revoke a token', { method: 'DELETE', path: tokens + path`/${id}` }, [204, 404]);
     },
     async lastUsed(_key, id) {
-      const answer = await admin({ path: tokens + path`/${id}` });
-      return instantAt(expected(name, 'look for a token', answer, [200, 404]).body, '/last_used_at');
+      const { body } = await must('look for a token', { path: tokens + path`/${id}` }, [200, 404]);
+      return instantAt(body, '/last_used_at');
     },
   });
 }

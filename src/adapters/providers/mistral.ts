@@ -1,7 +1,7 @@
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
-import { allPages, provider, theOneShown } from './provider.ts';
+import { instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { allPages, listed, provider, theOneShown } from './provider.ts';
 
 const perPage = 100;
 
@@ -10,12 +10,12 @@ const perPage = 100;
  * https://docs.mistral.ai/api/
  */
 export function mistral(name: string, settings: ProviderSettings<'mistral'>, means: Means): Issuer {
-  const { as, admin } = talkingTo(name, settings, means);
+  const { as, admin, must } = talkingTo(name, settings, means);
   const keys = () =>
     allPages<unknown>(name, async (from) => {
       const offset = Number(from ?? '0');
-      const answer = await admin({ path: '/v1/admin/api-keys', query: { limit: perPage, offset } });
-      const rows = listAt(expected(name, 'list keys', answer, [200]).body, '/keys');
+      const { body } = await must('list keys', { path: '/v1/admin/api-keys', query: { limit: perPage, offset } });
+      const rows = listAt(body, '/keys');
       return { rows, next: rows.length > 0 ? String(offset + rows.length) : null };
     });
 
@@ -33,17 +33,11 @@ export function mistral(name: string, settings: ProviderSettings<'mistral'>, mea
       providerKeyId: textAt(body, '/key_id'),
       expiresAt: instantAt(body, '/expiration_date'),
     }),
-    list: async () =>
-      (await keys()).map((each) => ({
-        providerKeyId: textAt(each, '/key_id') ?? '',
-        label: textAt(each, '/name'),
-        active: true,
-      })),
+    list: async () => (await keys()).map((each) => listed(each, '/key_id', '/name')),
     identify: async (_key, value) => theOneShown(await keys(), value, { shown: '/hidden_key', id: '/key_id' }),
     probe: (_key, value) => as(value, { path: '/v1/models' }),
     async revoke(_key, id) {
-      const answer = await admin({ method: 'DELETE', path: path`/v1/admin/api-keys/${id}` });
-      expected(name, 'delete a key', answer, [200, 204, 404]);
+      await must('delete a key', { method: 'DELETE', path: path`/v1/admin/api-keys/${id}` }, [200, 204, 404]);
     },
     async lastUsed(_key, id) {
       const found = (await keys()).find((each) => textAt(each, '/key_id') === id);

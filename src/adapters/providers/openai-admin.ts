@@ -1,9 +1,9 @@
 import { day } from '../../kernel.ts';
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { instantAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { judge } from './openai.ts';
-import { allPages, provider, theOneShown } from './provider.ts';
+import { allPages, listed, pageByLastId, provider, theOneShown } from './provider.ts';
 
 const keys = '/organization/admin_api_keys';
 
@@ -12,12 +12,14 @@ const keys = '/organization/admin_api_keys';
  * https://platform.openai.com/docs/api-reference/admin-api-keys
  */
 export function openaiAdmin(name: string, settings: ProviderSettings<'openai-admin'>, means: Means): Issuer {
-  const { as, admin } = talkingTo(name, settings, means);
+  const { as, admin, must } = talkingTo(name, settings, means);
   const all = () =>
     allPages<unknown>(name, async (after) => {
-      const answer = await admin({ path: keys, query: { limit: 100, order: 'asc', after: after ?? undefined } });
-      const { body } = expected(name, 'list admin keys', answer, [200]);
-      return { rows: listAt(body, '/data'), next: at(body, '/has_more') === true ? textAt(body, '/last_id') : null };
+      const { body } = await must('list admin keys', {
+        path: keys,
+        query: { limit: 100, order: 'asc', after: after ?? undefined },
+      });
+      return pageByLastId(body);
     });
 
   return provider({
@@ -37,23 +39,17 @@ export function openaiAdmin(name: string, settings: ProviderSettings<'openai-adm
       providerKeyId: textAt(body, '/id'),
       expiresAt: instantAt(body, '/expires_at'),
     }),
-    list: async () =>
-      (await all()).map((each) => ({
-        providerKeyId: textAt(each, '/id') ?? '',
-        label: textAt(each, '/name'),
-        active: true,
-      })),
+    list: async () => (await all()).map((each) => listed(each, '/id', '/name')),
     identify: async (_key, value) => theOneShown(await all(), value, { shown: '/redacted_value', id: '/id' }),
     // Admin keys open nothing outside of the administration.
     probe: (_key, value) => as(value, { path: '/organization/projects', query: { limit: 1 } }),
     judge,
     async revoke(_key, id) {
-      const answer = await admin({ method: 'DELETE', path: keys + path`/${id}` });
-      expected(name, 'delete an admin key', answer, [200, 404]);
+      await must('delete an admin key', { method: 'DELETE', path: keys + path`/${id}` }, [200, 404]);
     },
     async lastUsed(_key, id) {
-      const answer = await admin({ path: keys + path`/${id}` });
-      return instantAt(expected(name, 'look for an admin key', answer, [200, 404]).body, '/last_used_at');
+      const { body } = await must('look for an admin key', { path: keys + path`/${id}` }, [200, 404]);
+      return instantAt(body, '/last_used_at');
     },
   });
 }

@@ -1,7 +1,7 @@
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { type Answer, at, expected, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
-import { allPages, provider, theOneShown, type Verdict } from './provider.ts';
+import { type Answer, at, instantAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { allPages, pageByLastId, provider, theOneShown, type Verdict } from './provider.ts';
 
 /** Accounts of this name are made by Keysteward for one value each, and go with it. */
 const ours = /^keysteward-rot_/;
@@ -11,21 +11,23 @@ const ours = /^keysteward-rot_/;
  * https://platform.openai.com/docs/api-reference/administration
  */
 export function openai(name: string, settings: ProviderSettings<'openai'>, means: Means): Issuer {
-  const { as, admin } = talkingTo(name, settings, means);
+  const { as, admin, must } = talkingTo(name, settings, means);
   const project = path`/organization/projects/${settings.project}`;
   const keysIn = () =>
     allPages<unknown>(name, async (after) => {
-      const answer = await admin({ path: `${project}/api_keys`, query: { limit: 100, after: after ?? undefined } });
-      const { body } = expected(name, 'list keys', answer, [200]);
-      return { rows: listAt(body, '/data'), next: at(body, '/has_more') === true ? textAt(body, '/last_id') : null };
+      const { body } = await must('list keys', {
+        path: `${project}/api_keys`,
+        query: { limit: 100, after: after ?? undefined },
+      });
+      return pageByLastId(body);
     });
-  const removeAccount = async (id: string) =>
-    void expected(
-      name,
+  async function removeAccount(id: string): Promise<void> {
+    await must(
       'delete a service account',
-      await admin({ method: 'DELETE', path: project + path`/service_accounts/${id}` }),
+      { method: 'DELETE', path: project + path`/service_accounts/${id}` },
       [200, 404],
     );
+  }
 
   return provider({
     name,
@@ -48,11 +50,11 @@ export function openai(name: string, settings: ProviderSettings<'openai'>, means
     judge,
     async revoke(_key, id) {
       const one = project + path`/api_keys/${id}`;
-      const found = expected(name, 'look for a key', await admin({ path: one }), [200, 404]);
+      const found = await must('look for a key', { path: one }, [200, 404]);
       if (found.status === 404) return;
       const account = textAt(found.body, '/owner/service_account/id');
       if (account && ours.test(textAt(found.body, '/owner/service_account/name') ?? '')) return removeAccount(account);
-      const gone = expected(name, 'delete a key', await admin({ method: 'DELETE', path: one }), [200, 400, 404]);
+      const gone = await must('delete a key', { method: 'DELETE', path: one }, [200, 400, 404]);
       if (gone.status !== 400) return;
       // Some versions of this API end the key of a service account only together with the account.
       const siblings = (await keysIn()).filter((each) => textAt(each, '/owner/service_account/id') === account);
@@ -62,12 +64,7 @@ export function openai(name: string, settings: ProviderSettings<'openai'>, means
       await removeAccount(account);
     },
     async lastUsed(_key, id) {
-      const found = expected(
-        name,
-        'look for a key',
-        await admin({ path: project + path`/api_keys/${id}` }),
-        [200, 404],
-      );
+      const found = await must('look for a key', { path: project + path`/api_keys/${id}` }, [200, 404]);
       return instantAt(found.body, '/last_used_at');
     },
   });

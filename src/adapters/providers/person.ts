@@ -1,5 +1,6 @@
 import type { Secret } from '../../kernel.ts';
 import type { Issuer } from '../../ports.ts';
+import { cannot, nobodyKnows } from './nobody.ts';
 
 /**
  * A person makes and ends the values, at a service that we do not talk to. What can be said of a value then is only
@@ -10,21 +11,12 @@ export const person: Issuer = {
   can: {
     create: false,
     test: false,
-    disable: false,
-    revoke: false,
-    confirmDead: false,
-    list: false,
-    lastUsed: false,
+    ...cannot,
     overlap: 'many',
-    keyLimit: null,
     propagationSeconds: 0,
   },
-  credential: null,
+  ...nobodyKnows,
   create: async () => ({ refused: 'A person makes the values of this key.' }),
-  find: async () => [],
-  identify: async () => null,
-  list: async () => [],
-  lastUsed: async () => null,
   confirmDead: async () => ({ verdict: 'unclear', evidence: 'its service cannot be asked' }),
   async test(_key, value, old) {
     const wrong = whyImplausible(value, old ? [old] : []);
@@ -34,7 +26,6 @@ export const person: Issuer = {
       evidence: 'it looks like a whole new value; its service cannot be asked whether it works',
     };
   },
-  async revoke() {},
 };
 
 /** How services and people show a value without showing it. */
@@ -55,8 +46,8 @@ export function whyImplausible(value: Secret, known: Secret[]): string | null {
     return 'This is a value that the key has already, or had. Hand in the new one.';
   }
   if (Buffer.byteLength(text) > longestBytes) return `It is longer than ${longestBytes} bytes.`;
-  const shape = documentOf(text);
-  if (old !== null && documentOf(old) && !shape) {
+  const shape = isDocument(text);
+  if (old !== null && isDocument(old) && !shape) {
     return 'The secret holds a JSON document. Hand in the whole document with the new value in it, on one line.';
   }
   if (shape) return null;
@@ -70,7 +61,8 @@ export function whyImplausible(value: Secret, known: Secret[]): string | null {
   return null;
 }
 
-function documentOf(text: string): boolean {
+/** Whether a value is a JSON document, as many secrets are. */
+export function isDocument(text: string): boolean {
   if (!/^\s*[{[]/.test(text)) return false;
   try {
     JSON.parse(text);

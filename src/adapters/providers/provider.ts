@@ -1,7 +1,7 @@
 import type { ApiKey } from '../../inventory/model.ts';
 import { Secret } from '../../kernel.ts';
 import type { Ending, IssuedKey, Issuer, IssuerAbilities } from '../../ports.ts';
-import { type Answer, expected, inWords, isFinal, textAt, waitMs } from './call.ts';
+import { type Answer, at, expected, inWords, isFinal, listAt, textAt, waitMs } from './call.ts';
 
 export type Verdict = 'works' | 'refused' | 'unclear';
 
@@ -133,6 +133,19 @@ export async function allPages<N>(
   }
   throw new Error(`${name} lists pages without an end`);
 }
+
+/** A page of a listing that says whether there is more, and of which key on. */
+export const pageByLastId = (body: unknown): { rows: unknown[]; next: string | null } => ({
+  rows: listAt(body, '/data'),
+  next: at(body, '/has_more') === true ? textAt(body, '/last_id') : null,
+});
+
+/** A key as a listing has it, by the JSON pointers of its id and of the name that it was made under. */
+export const listed = (row: unknown, id: string, label: string, active = true): IssuedKey => ({
+  providerKeyId: textAt(row, id) ?? '',
+  label: textAt(row, label),
+  active,
+});
 
 /** The id of the only one of these keys whose value is this, by what the provider shows of it; `shown` and `id` are JSON pointers. */
 export function theOneShown(rows: unknown[], value: Secret, where: { shown: string; id: string }): string | null {

@@ -1,6 +1,7 @@
 import type { ApiKey, Recipe } from '../../inventory/model.ts';
-import type { Secret } from '../../kernel.ts';
 import type { Issuer, Secrets } from '../../ports.ts';
+import { cannot, nobodyKnows } from './nobody.ts';
+import { isDocument } from './person.ts';
 
 const standard: Recipe = { length: 40, exclude: '', punctuation: false };
 
@@ -15,24 +16,15 @@ export function selfMade(secrets: Pick<Secrets, 'random' | 'read'>): Issuer {
     can: {
       create: true,
       test: true,
-      disable: false,
-      revoke: false,
-      confirmDead: false,
-      list: false,
-      lastUsed: false,
+      ...cannot,
       overlap: 'two',
-      keyLimit: null,
       propagationSeconds: 0,
     },
-    credential: null,
-    find: async () => [],
-    identify: async () => null,
-    list: async () => [],
-    lastUsed: async () => null,
+    ...nobodyKnows,
     confirmDead: async () => ({ verdict: 'unclear', evidence: 'nobody else knows this value' }),
     async create(key) {
       const current = key.secretId ? await secrets.read(key.secretId, { stage: 'AWSCURRENT' }) : null;
-      if (current && isDocument(current.value)) {
+      if (current && isDocument(current.value.reveal())) {
         return {
           refused:
             'The secret holds a JSON document, and a single new value would replace all of it. Store the value in a secret of its own, or have it rotated by a person.',
@@ -55,20 +47,8 @@ export function selfMade(secrets: Pick<Secrets, 'random' | 'read'>): Issuer {
         evidence: `read back: ${recipe.length} characters of the right kind, not the old value`,
       };
     },
-    async revoke() {},
   };
 }
 
 const refused = (why: string) => ({ verdict: 'refused' as const, evidence: `the value ${why}` });
 const recipeOf = (key: ApiKey) => key.recipe ?? standard;
-
-function isDocument(value: Secret): boolean {
-  const text = value.reveal().trim();
-  if (!text.startsWith('{') && !text.startsWith('[')) return false;
-  try {
-    JSON.parse(text);
-    return true;
-  } catch {
-    return false;
-  }
-}

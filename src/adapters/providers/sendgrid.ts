@@ -1,14 +1,14 @@
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { expected, listAt, type Means, path, talkingTo, textAt } from './call.ts';
-import { provider } from './provider.ts';
+import { listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { listed, provider } from './provider.ts';
 
 /**
  * SendGrid API keys. A key names its own id: `SG.<id>.<secret>`.
  * https://www.twilio.com/docs/sendgrid/api-reference/api-keys
  */
 export function sendgrid(name: string, settings: ProviderSettings<'sendgrid'>, means: Means): Issuer {
-  const { as, admin } = talkingTo(name, settings, means);
+  const { as, admin, must } = talkingTo(name, settings, means);
 
   return provider({
     name,
@@ -24,23 +24,13 @@ export function sendgrid(name: string, settings: ProviderSettings<'sendgrid'>, m
     }),
     async list() {
       // There are at most a hundred, so they come on one page.
-      const { body } = expected(
-        name,
-        'list keys',
-        await admin({ path: '/v3/api_keys', query: { limit: 1000 } }),
-        [200],
-      );
-      return listAt(body, '/result').map((each) => ({
-        providerKeyId: textAt(each, '/api_key_id') ?? '',
-        label: textAt(each, '/name'),
-        active: true,
-      }));
+      const { body } = await must('list keys', { path: '/v3/api_keys', query: { limit: 1000 } });
+      return listAt(body, '/result').map((each) => listed(each, '/api_key_id', '/name'));
     },
     identify: async (_key, value) => /^SG\.([\w-]+)\.[\w-]+$/.exec(value.reveal())?.[1] ?? null,
     probe: (_key, value) => as(value, { path: '/v3/scopes' }),
     async revoke(_key, id) {
-      const answer = await admin({ method: 'DELETE', path: path`/v3/api_keys/${id}` });
-      expected(name, 'delete a key', answer, [204, 404]);
+      await must('delete a key', { method: 'DELETE', path: path`/v3/api_keys/${id}` }, [204, 404]);
     },
   });
 }

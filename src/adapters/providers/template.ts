@@ -15,7 +15,7 @@ import {
   talkingTo,
   textAt,
 } from './call.ts';
-import { allPages, provider } from './provider.ts';
+import { allPages, listed, provider } from './provider.ts';
 
 /** Puts values into the `{places}` of a text; in a path they are encoded. */
 const filled = (text: string, values: Record<string, string>, encode: (value: string) => string) =>
@@ -42,9 +42,11 @@ function talking(name: string, settings: ProviderSettings<'http'> | ProviderSett
     ({ header, prefix }: typeof settings.auth) =>
     (value: Secret) => ({ ...settings.headers, [header]: prefix + value.reveal() });
   const keysShown = shownBy(settings.test.auth ?? settings.auth);
-  const { as, admin } = talkingTo(name, settings, means, keysShown, shownBy(settings.auth));
+  const { as, admin, must } = talkingTo(name, settings, means, keysShown, shownBy(settings.auth));
   return {
     admin: (template: TemplateCall, values: Record<string, string> = {}) => admin(callFrom(template, values)),
+    must: (doing: string, template: TemplateCall, values: Record<string, string>, statuses: number[]) =>
+      must(doing, callFrom(template, values), statuses),
     probe: (value: Secret) => as(value, callFrom(settings.test, {})),
     judge({ status }: Answer) {
       if (settings.test.works.includes(status)) return 'works' as const;
@@ -71,13 +73,9 @@ export function template(name: string, settings: ProviderSettings<'http'>, means
       allPages(name, async (next) => {
         const { next: paging } = list;
         const call = next && paging ? { ...list, path: withQuery(list.path, paging.query, next) } : list;
-        const { body } = expected(name, 'list keys', await talk.admin(call), [200]);
+        const { body } = await talk.must('list keys', call, {}, [200]);
         return {
-          rows: listAt(body, list.items).map((each) => ({
-            providerKeyId: textAt(each, list.id) ?? '',
-            label: textAt(each, list.label),
-            active: true,
-          })),
+          rows: listAt(body, list.items).map((each) => listed(each, list.id, list.label)),
           next: paging ? textAt(body, paging.from) : null,
         };
       }),
@@ -86,7 +84,7 @@ export function template(name: string, settings: ProviderSettings<'http'>, means
     probe: (_key, value) => talk.probe(value),
     judge: talk.judge,
     async revoke(_key, id) {
-      expected(name, 'revoke a key', await talk.admin(revoke, { id }), [200, 202, 204, 404]);
+      await talk.must('revoke a key', revoke, { id }, [200, 202, 204, 404]);
     },
   });
 }
@@ -104,18 +102,18 @@ export function slots(name: string, settings: ProviderSettings<'http-slots'>, me
   const current = async (key: ApiKey) =>
     key.secretId ? ((await means.secrets.read(key.secretId, { stage: 'AWSCURRENT' }))?.value ?? null) : null;
   const held = async () => {
-    const { body } = expected(name, 'read the slots', await talk.admin(settings.read), [200]);
+    const { body } = await talk.must('read the slots', settings.read, {}, [200]);
     return new Map(names.map((slot) => [slot, textAt(body, settings.slots[slot]!)]));
   };
   const slotOf = async (value: Secret) =>
     [...(await held())].find(([, holds]) => holds !== null && holds === value.reveal())?.[0] ?? null;
-  const listed = () => names.map((slot) => ({ providerKeyId: slot, label: null, active: true }));
+  const both = () => names.map((slot) => ({ providerKeyId: slot, label: null, active: true }));
 
   const frame = provider({
     name,
     settings,
     overlap: 'two',
-    list: async () => listed(),
+    list: async () => both(),
     identify: (_key, value) => slotOf(value),
     probe: (_key, value) => talk.probe(value),
     judge: talk.judge,
@@ -145,8 +143,8 @@ export function slots(name: string, settings: ProviderSettings<'http-slots'>, me
     async revoke(_key, { providerKeyId, value }) {
       // What else the slot holds by now is somebody's, perhaps everybody's.
       if (!providerKeyId || !value || (await slotOf(value)) !== providerKeyId) return;
-      const answer = await talk.admin(settings.regenerate, { slot: providerKeyId });
-      expected(name, `make ${providerKeyId} new`, answer, [200, 201, 202, 204]);
+      const doing = `make ${providerKeyId} new`;
+      await talk.must(doing, settings.regenerate, { slot: providerKeyId }, [200, 201, 202, 204]);
     },
     async confirmDead(key, { value }) {
       return frame.confirmDead(key, { providerKeyId: null, value });

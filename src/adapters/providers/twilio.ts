@@ -1,8 +1,8 @@
 import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
-import { expected, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { credentialPair, type Pair, providerOfPairs } from './pair.ts';
-import { allPages } from './provider.ts';
+import { allPages, listed } from './provider.ts';
 
 const perPage = 100;
 const basic = ({ id, secret }: Pair) => ({
@@ -15,7 +15,7 @@ const basic = ({ id, secret }: Pair) => ({
  * https://www.twilio.com/docs/iam/api-keys
  */
 export function twilio(name: string, settings: ProviderSettings<'twilio'>, means: Means): Issuer {
-  const { ask, admin } = talkingTo(name, settings, means, (credential) =>
+  const { ask, admin, must } = talkingTo(name, settings, means, (credential) =>
     basic(credentialPair(credential, settings.credential, { id: 'sid', secret: 'secret' })),
   );
   const account = path`/2010-04-01/Accounts/${settings.account}`;
@@ -45,18 +45,13 @@ export function twilio(name: string, settings: ProviderSettings<'twilio'>, means
           // Of the address of the next page only its parameters are taken: the credential goes where we say.
           const paging = next ? Object.fromEntries(new URLSearchParams(next)) : {};
           const query = { ...paging, AccountSid: settings.account, PageSize: perPage };
-          const { body } = expected(name, 'list keys', await admin({ path: '/v1/Keys', query }), [200]);
-          const rows = listAt(body, '/keys').map((each) => ({
-            providerKeyId: textAt(each, '/sid') ?? '',
-            label: textAt(each, '/friendly_name'),
-            active: true,
-          }));
+          const { body } = await must('list keys', { path: '/v1/Keys', query });
+          const rows = listAt(body, '/keys').map((each) => listed(each, '/sid', '/friendly_name'));
           return { rows, next: textAt(body, '/meta/next_page_url')?.split('?')[1] ?? null };
         }),
       probe: (pair) => ask({ path: settings.apiUrl.replace(/\/+$/, '') + tried, headers: basic(pair) }),
       async revoke(_key, id) {
-        const answer = await admin({ method: 'DELETE', path: path`/v1/Keys/${id}` });
-        expected(name, 'delete a key', answer, [204, 404]);
+        await must('delete a key', { method: 'DELETE', path: path`/v1/Keys/${id}` }, [204, 404]);
       },
     },
     settings.fields,
