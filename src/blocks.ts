@@ -66,9 +66,9 @@ export function mentioned(word: string): string | null {
   return /^<@([UW][A-Z0-9]+)(?:\|[^>]*)?>$/.exec(word.trim())?.[1] ?? null;
 }
 
-/** A channel by its Slack id. */
-export function channelLink(channelId: string): Mrkdwn {
-  return (/^[CGD][A-Z0-9]+$/.test(channelId) ? `<#${channelId}>` : typed(channelId)) as Mrkdwn;
+/** A channel by its Slack id, or by its name as the policy may have it. */
+export function channelLink(channel: string): Mrkdwn {
+  return /^[CGD][A-Z0-9]+$/.test(channel) ? (`<#${channel}>` as Mrkdwn) : md`#${typed(channel, 80)}`;
 }
 
 /** Wakes everybody in the channel. Only where the company's policy asks for it, and never for what somebody typed. */

@@ -131,6 +131,7 @@ const words = {
   'rotation.supersede': 'Take over a running rotation',
   'rotation.reconcile': 'Take up a rotation that stood still',
   'rotation.page': 'Page somebody about a rotation',
+  'rotation.show': 'Bring up the card of a rotation',
   'reviews.list': 'List findings',
   'reviews.list-all': 'List findings of all keys',
   'reviews.turn': 'List findings',

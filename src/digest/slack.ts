@@ -1,4 +1,4 @@
-import { md, typed } from '../blocks.ts';
+import { channelLink, md } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { Ports } from '../ports.ts';
 import { askForDigest, askForSummary } from './ask.ts';
@@ -19,7 +19,7 @@ export function digestInSlack(slack: SlackDoor, ports: Ports): void {
       if (text.toLowerCase() === 'summary') {
         await askForSummary(ports, person.id);
         return {
-          say: md`:white_check_mark: The summary of all keys is on its way to #${typed(ports.policy.channels.security, 80)}.`,
+          say: md`:white_check_mark: The summary of all keys is on its way to ${channelLink(ports.policy.channels.security)}.`,
         };
       }
       const owns = await ports.store.read((view) => view.keys.count({ ownerId: person.id }));

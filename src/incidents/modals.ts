@@ -233,10 +233,7 @@ function consequences(draft: Draft, { open, holders, owner, byHand }: Preview, p
   ];
 }
 
-export function channelName({ channels }: Policy): Mrkdwn {
-  const link = channelLink(channels.incidents);
-  return link.startsWith('<#') ? link : md`#${typed(channels.incidents, 80)}`;
-}
+export const channelName = ({ channels }: Policy): Mrkdwn => channelLink(channels.incidents);
 
 // ————— Working on it —————
 

@@ -141,7 +141,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
       ['Made', lifetime(key)],
     ]),
     ...(key.tags.length > 0 ? [block.small(md`Tags: ${typed(key.tags.join(', '), 300)}`)] : []),
-    ...rotationBlocks(story),
+    ...rotationBlocks(story, viewer),
     ...findingBlocks(story, viewer),
     ...blockedBlocks(key, now),
     ...accessBlocks(story, viewer),
@@ -163,13 +163,23 @@ function storedIn(key: ApiKey): Mrkdwn {
   return md`${where}, ${code(key.secretId)}${isUnmade(key) ? md` (being made)` : md``}`;
 }
 
-function rotationBlocks({ rotation }: Story): KnownBlock[] {
+function rotationBlocks({ rotation, key }: Story, viewer: Person): KnownBlock[] {
   if (!rotation || (rotation.status !== 'running' && rotation.status !== 'failed')) return [];
   const head =
     rotation.status === 'running'
       ? md`:arrows_counterclockwise: *Rotating* since ${when(rotation.startedAt)}.`
       : md`:warning: *Its last rotation failed.* ${typed(rotation.failure ?? '', 300)}`;
-  return [block.text(md`${head} ${typed(conditionInWords(rotation))}`)];
+  const text = md`${head} ${typed(conditionInWords(rotation))}`;
+  return whyNot(viewer, 'rotation.show', key)
+    ? [block.text(text)]
+    : [
+        block.row(
+          text,
+          button('rotation.show', 'Its card', rotation.id, {
+            describe: `Bring up the card of the rotation of ${key.name}`,
+          }),
+        ),
+      ];
 }
 
 /** What the schedule found missing when it wanted to start. */

@@ -79,6 +79,7 @@ export const permissions = {
   'rotation.retry': { may: answering },
   'rotation.roll-back': { may: answering },
   'rotation.evidence': { may: staff },
+  'rotation.show': { may: staff },
   'rotation.drill': { may: administrators },
   'rotation.pause': { may: answering },
   'rotation.resume': { may: answering },

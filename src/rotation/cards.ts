@@ -1,5 +1,18 @@
 import type { Button, KnownBlock } from '@slack/types';
-import { block, button, code, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
+import {
+  block,
+  button,
+  code,
+  join,
+  type Message,
+  type Mrkdwn,
+  md,
+  mention,
+  message,
+  option,
+  typed,
+  when,
+} from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import { pausedNow } from '../inventory/model.ts';
 import { byId, type Instant } from '../kernel.ts';
@@ -62,6 +75,10 @@ export const causeWords: Record<RotationCause, string> = {
   audit: 'An audit asks for it',
   unusual: 'It was used in an unusual way',
 };
+/** A cause to choose from. */
+export const causeOption = (cause: RotationCause) =>
+  option(cause, cause === 'asked' ? 'Another reason' : causeWords[cause]);
+
 export const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> = {
   running: [md`:arrows_counterclockwise:`, 'Rotating'],
   done: [md`:white_check_mark:`, 'Rotated'],
@@ -385,12 +402,12 @@ function buttonsOf(story: Story, policy: Policy) {
 }
 
 const levelWords: Record<Check['level'], [icon: Mrkdwn, heading: Mrkdwn]> = {
-  blocking: [md`:no_entry_sign:`, md`*Missing*`],
-  warning: [md`:warning:`, md`*Mind*`],
+  blocking: [md`:no_entry_sign:`, md`*In the way*`],
+  warning: [md`:warning:`, md`*Take care*`],
   ok: [md`:white_check_mark:`, md`*In order*`],
 };
 
-/** What is known before a key is rotated: first what is missing, with what to do. */
+/** What is known before a key is rotated: first what is in the way, with what to do. */
 export function checkBlocks(checks: Check[]): KnownBlock[] {
   return (['blocking', 'warning', 'ok'] as const).flatMap((level) => {
     const [icon, heading] = levelWords[level];

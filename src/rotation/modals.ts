@@ -14,25 +14,33 @@ export interface Meant {
   /** Those that they may do this to. */
   keys: ApiKey[];
   /** The only one that they named, when they may not. */
-  hidden: ApiKey | null;
+  hidden: { key: ApiKey; owner: Person | null } | null;
 }
 
 /** The keys that somebody means by words or by the id on a button. */
 export async function keysMeant(view: View, person: Person, action: Action, words: string): Promise<Meant> {
   const found = await keysNamed(view, words, mostKeys);
   const keys = found.filter((key) => !whyNotTouch(person, action, key));
-  return { keys, hidden: found.length === 1 && keys.length === 0 ? found[0]! : null };
+  const [only, ...others] = found;
+  if (!only || others.length > 0 || keys.length > 0) return { keys, hidden: null };
+  return { keys, hidden: { key: only, owner: await view.people.find(only.ownerId) } };
 }
 
-/** Who named a key that they may not do this to is refused on record. */
+/** Who named a key that they may not do this to is refused on record, and hears whose it is where they may know that. */
 export async function refuseHidden(
   store: Pick<Store, 'refused'>,
   person: Person,
   action: Action,
-  key: ApiKey | null,
+  hidden: Meant['hidden'],
 ): Promise<void> {
-  if (key)
-    await refuseAtClick(store, person, { action, subject: key.id, keyId: key.id }, whyNotTouch(person, action, key));
+  if (!hidden) return;
+  const { key, owner } = hidden;
+  const refusal = whyNotTouch(person, action, key);
+  const tells = refusal?.code === 'not_allowed' && person.status === 'active' && owner?.status === 'active';
+  const said = tells
+    ? new Refusal('not_allowed', `${refusal.sentence} ${key.name} is owned by ${owner.name}.`)
+    : refusal;
+  await refuseAtClick(store, person, { action, subject: key.id, keyId: key.id }, said);
 }
 
 export const noneMatches = (what: string, words: string): Refusal =>

@@ -194,6 +194,13 @@ export interface Rotation {
   endedAt: Instant | null;
 }
 
+/** `1 minute`, `45 minutes`, `1 hour`. */
+export function minutesInWords(count: number): string {
+  const hours = count >= 60 && count % 60 === 0;
+  const shown = hours ? count / 60 : count;
+  return `${shown} ${hours ? 'hour' : 'minute'}${shown === 1 ? '' : 's'}`;
+}
+
 /** Why no rotation of this key can start now, or null. An emergency takes over a running one. */
 export function whyNotRotate(
   key: ApiKey,
@@ -207,12 +214,13 @@ export function whyNotRotate(
     return new Refusal('conflict', `${key.name} is not in Secrets Manager, so Keysteward cannot replace its value.`);
   }
   if (emergency) return null;
-  if (running) return new Refusal('conflict', 'A rotation of this key is already running.');
+  if (running) return new Refusal('conflict', 'A rotation of this key is already running: /keys show has its card.');
   const since = key.lastRotatedAt ? now.getTime() - key.lastRotatedAt.getTime() : Number.POSITIVE_INFINITY;
   if (since < policy.rotation.minMinutesBetween * minute) {
+    const ago = Math.floor(since / minute);
     return new Refusal(
       'conflict',
-      `This key was rotated ${Math.floor(since / minute)} minutes ago; wait until ${policy.rotation.minMinutesBetween} minutes have passed.`,
+      `This key was rotated ${ago === 0 ? 'less than a minute' : minutesInWords(ago)} ago; wait until ${minutesInWords(policy.rotation.minMinutesBetween)} ${policy.rotation.minMinutesBetween === 1 ? 'has' : 'have'} passed.`,
     );
   }
   return null;

@@ -5,7 +5,7 @@ import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import { endedByHand, madeByHand } from './by-hand/model.ts';
 import { holderOf, type Stages } from './labels-model.ts';
-import { type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
+import { minutesInWords, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
 import { holdInWords, holdsInWords, momentInWords, openingFor, whyNotHeld } from './timing/windows-model.ts';
 
 /** One thing that is known before anything is touched: that it is in order, what it will mean, or that it is missing. */
@@ -138,7 +138,10 @@ function leftBehind(key: ApiKey, previous: Rotation | null): boolean {
 export function checksFor(inside: Inside, outside: Outside, policy: Policy, now: Instant): Check[] {
   const { key, running, issuer } = inside;
   const forGood = whyNotRotate(key, running, true, policy, now) ?? whyNotIssue(key, issuer);
-  if (forGood) return [blocking(forGood.sentence, '')];
+  if (forGood) {
+    const kept = key.status === 'active' && key.storage !== 'secrets-manager';
+    return [blocking(forGood.sentence, kept ? 'A person makes and stores the new one; Steps has how.' : '')];
+  }
   const forNow = [whyNotRotate(key, running, false, policy, now), whyNotHeld(key, policy, now)];
   const outsideFound = missingOutside(inside, outside);
   return [
@@ -150,7 +153,7 @@ export function checksFor(inside: Inside, outside: Outside, policy: Policy, now:
     ...whenItStarts(key, policy, now),
     ...whatChanges(inside, policy),
     ...whoUsesIt(inside),
-    whoIsTold(inside, policy),
+    whoIsTold(inside),
   ];
 }
 
@@ -173,13 +176,22 @@ function whatChanges({ key, issuer }: Inside, policy: Policy): Check[] {
   const made = madeByHand(can)
     ? `A person makes the new key at ${key.service} and hands it in on a page; a message to the owner says how`
     : `${key.issuer === 'self-made' ? 'Keysteward' : name} makes the new value`;
-  const dies = graceMinutes > 0 ? `works for ${graceMinutes} minutes after the switch` : 'stops working at the switch';
+  const dies =
+    graceMinutes > 0 ? `works for ${minutesInWords(graceMinutes)} after the switch` : 'stops working at the switch';
   return [
     ok(`${made}; the old one ${dies}.`),
-    ...(endedByHand(can) ? [warning('The old one has to be deleted there by a person too, who is asked for it.')] : []),
+    ...(endedByHand(can)
+      ? [warning('A person has to delete the old one there too, and is asked to when it is time.')]
+      : []),
     ...(can.test
       ? []
-      : [warning(`${credential ? name : key.service} offers no way to try the new value before it is handed out.`)]),
+      : [
+          warning(
+            key.issuer === 'person'
+              ? `Keysteward is not connected to ${key.service}, so nobody tries the new value before it is handed out.`
+              : `${credential ? name : key.service} offers no way to try the new value before it is handed out.`,
+          ),
+        ]),
     ...(key.plannedAt && key.plannedAt > new Date(0)
       ? [warning(`It was planned for ${momentInWords(key.plannedAt, policy)}; this takes its place.`)]
       : []),
@@ -213,12 +225,14 @@ function whoUsesIt({ consumers }: Inside): Check[] {
   ];
 }
 
-function whoIsTold({ owner, holders }: Inside, policy: Policy): Check {
-  const people = holders === 1 ? '1 person has' : `${holders} people have`;
-  const access = `${people} access to it and can fetch the new value.`;
+function whoIsTold({ owner, holders }: Inside): Check {
+  const access =
+    holders === 0
+      ? 'Nobody has access to it now.'
+      : `${holders === 1 ? '1 person has' : `${holders} people have`} access to it and can fetch the new value.`;
   if (owner?.status === 'active') return ok(`Whoever asks and its owner, ${owner.name}, see each step. ${access}`);
   return warning(
-    `Its owner is no longer active; the ${policy.channels.security} channel sees each step instead. ${access}`,
+    `Its owner is no longer active; the security channel sees each step instead. ${access}`,
     'Hand it over.',
   );
 }

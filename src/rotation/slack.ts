@@ -1,6 +1,6 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
-import { block, form, input, md, mention, option, page, typed, when } from '../blocks.ts';
+import { block, button, form, input, join, md, mention, option, page, typed, when } from '../blocks.ts';
 import { type Answer, done, idField, type SlackDoor } from '../doors.ts';
 import { whyNotTouch } from '../inventory/may-model.ts';
 import { asChoice, inFull } from '../inventory/model.ts';
@@ -9,10 +9,11 @@ import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { handInBlocks } from './by-hand/cards.ts';
 import { confirmDeleted } from './by-hand/confirm-deleted.ts';
+import { madeByHand } from './by-hand/model.ts';
 import { openHandIn } from './by-hand/open-hand-in.ts';
 import { handBack, takeOn } from './by-hand/take.ts';
 import { campaignCauses } from './campaigns/model.ts';
-import { causeWords, checkBlocks, rotationCards } from './cards.ts';
+import { causeOption, checkBlocks, rotationCards } from './cards.ts';
 import { deploymentInSlack } from './deployment/slack.ts';
 import { drillsInSlack } from './drills/slack.ts';
 import {
@@ -31,6 +32,7 @@ import { preflight } from './preflight.ts';
 import { whyNotGo } from './preflight-model.ts';
 import { retryRotation } from './retry.ts';
 import { rollBackRotation } from './roll-back.ts';
+import { showRotation } from './show.ts';
 import { startRotation } from './start.ts';
 import { overdueCards } from './timing/overdue-cards.ts';
 import { pausesInSlack } from './timing/slack.ts';
@@ -85,6 +87,9 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     if (forGood) {
       return page('Not yet', [
         ...head,
+        ...(chosen.issuer === 'self-made' || whyNot(person, 'runbooks.show', chosen)
+          ? []
+          : [block.buttons(button('runbooks.show', 'Steps', chosen.id, { describe: `Steps for ${chosen.name}` }))]),
         block.small(md`Nothing was touched. When this is seen to, type \`/keys rotate\` again.`),
       ]);
     }
@@ -106,8 +111,8 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
             name: 'rotateCause',
             label: 'What for?',
             optional: true,
-            placeholder: causeWords.asked,
-            options: campaignCauses.map((cause) => option(cause, causeWords[cause])),
+            placeholder: causeOption('asked').text.text,
+            options: campaignCauses.map(causeOption),
           }),
         ]),
     whyQuestion,
@@ -150,24 +155,36 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     const chosen = asked.rotatedKey ?? asked.keyId;
     if (!chosen) throw new Refusal('invalid', 'Choose a key from the list.', 'rotatedKey');
     const rotation = await startRotation(ports, person, { ...asked, cause: asked.rotateCause, keyId: chosen });
-    const { name } = await store.read((view) => view.keys.get(rotation.keyId));
-    const where = rotation.emergency ? md`its owner, you and the security channel` : md`its owner and you`;
+    const key = await store.read((view) => view.keys.get(rotation.keyId));
+    const name = typed(key.name, 200);
+    const owns = key.ownerId === person.id;
+    const readers = [...(owns ? [] : [md`its owner`]), md`you`];
+    const where = rotation.emergency ? md`${join(readers, ', ')} and the security channel` : join(readers, ' and ');
+    const issuer = ports.issuers.of(key.issuer);
+    const asks =
+      issuer && madeByHand(issuer.can)
+        ? md` Another asks ${owns ? md`you` : md`its owner`} to make the new key and to hand it in.`
+        : md``;
     if (rotation.continuesAt) {
       return {
         update: page('Rotation planned', [
           block.text(
-            md`*${typed(name, 200)}* is rotated ${when(rotation.continuesAt)}. One card shows ${where} what it waits for, and then each step. Roll back there calls it off.`,
+            md`*${name}* is rotated ${when(rotation.continuesAt)}. One card shows ${where} what it waits for, and then each step. Roll back there calls it off.`,
           ),
         ]),
       };
     }
     return {
       update: page('Rotation started', [
-        block.text(md`*${typed(name, 200)}* is being rotated. One card shows ${where} each step, and what works.`),
+        block.text(md`*${name}* is being rotated. One card shows ${where} each step, and what works.${asks}`),
       ]),
     };
   });
 
+  slack.action('rotation.show', {}, async ({ person, value }) => {
+    await showRotation(ports, person, idOf('rotation', value));
+    return { say: md`:white_check_mark: The card of the rotation is in our direct messages, and stays up to date.` };
+  });
   slack.action('rotation.retry', {}, async ({ person, value }) => {
     await retryRotation(ports, person, idOf('rotation', value));
     return done;

@@ -100,6 +100,7 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'access.deny': ofRequest('access.decide'),
     'access.end': { by: 'access.end', about: 'key', value: ({ grant }) => grant.id },
     'rotation.evidence': ofRotation('rotation.evidence'),
+    'rotation.show': ofRotation('rotation.show'),
     'runbooks.show': ofKey('runbooks.show'),
     'calendar.address': nothing('calendar.subscribe', 'own'),
     'calendar.close': nothing('calendar.subscribe', 'own'),

@@ -110,9 +110,23 @@ describe('the preflight of a rotation', () => {
     expect(said({ name: 'anthropic', credential: 'c', can })).toContain(
       `ok: ${hands}; the old one stops working at the switch.`,
     );
-    const alone = said({ name: 'person', credential: null, can: { ...can, test: false, revoke: false } });
-    expect(alone).toContain('warning: The old one has to be deleted there by a person too, who is asked for it.');
-    expect(alone).toContain('warning: OpenAI offers no way to try the new value before it is handed out.');
+    const unconnected = { ...key, issuer: 'person' };
+    const nobody = { name: 'person', credential: null, can: { ...can, test: false, revoke: false } };
+    const alone = found({ inside: { key: unconnected, issuer: nobody } }).map(
+      (each) => `${each.level}: ${each.sentence}`,
+    );
+    expect(alone).toContain('warning: A person has to delete the old one there too, and is asked to when it is time.');
+    expect(alone.join()).toContain('warning: Keysteward is not connected to OpenAI, so nobody tries the new value');
+  });
+
+  test('counts minutes and people as one says it', () => {
+    const said = (minutes: number, holders: number) =>
+      found({ inside: { holders }, policy: under({ graceMinutes: minutes }) })
+        .map((each) => each.sentence)
+        .join('\n');
+    expect(said(1, 0)).toMatch(/works for 1 minute after the switch[\s\S]*Nobody has access to it now/);
+    expect(said(60, 1)).toMatch(/works for 1 hour after the switch[\s\S]*1 person has access/);
+    expect(said(90, 2)).toMatch(/works for 90 minutes after the switch[\s\S]*2 people have access/);
   });
 
   test('is stopped by a freeze, a pause and a rotation of a moment ago, but not in an emergency', () => {
@@ -136,7 +150,7 @@ describe('the preflight of a rotation', () => {
     expect(cases.map((each) => each[0]!.sentence)).toEqual([
       expect.stringContaining('the freeze “Year end” lasts until then'),
       expect.stringContaining('“The vendor moves”'),
-      expect.stringContaining('was rotated 0 minutes ago'),
+      expect.stringContaining('was rotated less than a minute ago; wait until 1 minute has passed'),
     ]);
   });
 

@@ -1,7 +1,8 @@
-import type { Button } from '@slack/types';
+import type { Button, KnownBlock } from '@slack/types';
 import {
   block,
   button,
+  channelLink,
   code,
   join,
   type Message,
@@ -17,6 +18,8 @@ import { minute } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import type { Audience, Ports } from '../../ports.ts';
 import { causeWords } from '../cards.ts';
+import { endsOnEvidence } from '../deployment/model.ts';
+import { minutesInWords } from '../model.ts';
 import { type CampaignFacts, campaignFacts } from './facts.ts';
 import { type Campaign, isActive, type Line, type LineState, needsSomebody, secondsNeeded, toRotate } from './model.ts';
 
@@ -25,7 +28,7 @@ const named = 15;
 
 const stateWords: Record<LineState, [icon: Mrkdwn, words: string]> = {
   done: [md`:white_check_mark:`, 'rotated'],
-  grace: [md`:hourglass:`, 'handed out, the old value has its grace'],
+  grace: [md`:hourglass:`, 'handed out, the old value is not retired yet'],
   running: [md`:arrows_counterclockwise:`, 'being rotated'],
   'by-hand': [md`:raised_hands:`, 'waiting for what a person has to do'],
   waiting: [md`:white_large_square:`, 'waiting for their turn'],
@@ -40,7 +43,7 @@ const stateWords: Record<LineState, [icon: Mrkdwn, words: string]> = {
 export function campaignCards(slack: SlackDoor, ports: Pick<Ports, 'issuers' | 'policy'>): void {
   slack.card('campaign', async (view, subject, audience, variant) => {
     const facts = await campaignFacts(view, ports, await view.campaigns.get(subject));
-    return variant === 'owner' ? ownerMessage(facts, audience, ports.policy) : campaignMessage(facts, ports.policy);
+    return variant === 'owner' ? ownerMessage(facts, audience) : campaignMessage(facts, ports.policy);
   });
 }
 
@@ -64,7 +67,7 @@ function campaignMessage(facts: CampaignFacts, policy: Policy): Message {
       ['Began', campaign.begunAt ? when(campaign.begunAt) : md``],
       ['Ended', campaign.endedAt ? when(campaign.endedAt) : md``],
     ]),
-    ...(campaign.begunAt ? [block.text(counts(lines))] : previewBlocks(facts, policy)),
+    ...(campaign.begunAt ? [block.text(counts(campaign, lines))] : previewBlocks(facts, policy)),
     ...attention(facts),
     ...buttonsOf(facts),
     block.small(outlook(facts), code(campaign.id)),
@@ -114,14 +117,30 @@ function stand({ campaign, lines }: CampaignFacts, policy: Policy): Mrkdwn {
   }
 }
 
-function counts(lines: Line[]): Mrkdwn {
+/** How many stand where, and which, but for those that are done. */
+function counts(campaign: Campaign, lines: Line[]): Mrkdwn {
   const order = Object.keys(stateWords) as LineState[];
+  const where = ({ key }: Line) => (campaign.environment ? key.purpose : `${key.purpose} (${key.environment})`);
   const shown = order.flatMap((state) => {
-    const count = lines.filter((line) => line.state === state).length;
+    const here = lines.filter((line) => line.state === state);
+    if (here.length === 0) return [];
     const [icon, words] = stateWords[state];
-    return count > 0 ? [md`${icon} ${count} ${typed(words)}`] : [];
+    const which = state === 'done' ? md`` : md`: ${listed(here.map(where))}`;
+    return [md`${icon} ${here.length} ${state === 'grace' ? graceOf(here) : typed(words)}${which}`];
   });
   return join(shown, '\n');
+}
+
+/** That their old values still are, and when the last of them is retired, where that is a matter of time. */
+function graceOf(lines: Line[]): Mrkdwn {
+  const ends = lines.flatMap(({ rotation }) =>
+    rotation?.step === 'grace' && rotation.continuesAt && !endsOnEvidence(rotation) ? [rotation.continuesAt] : [],
+  );
+  if (ends.length < lines.length) return typed(stateWords.grace[1]);
+  const last = when(new Date(Math.max(...ends.map(Number))));
+  return lines.length === 1
+    ? md`handed out, the old value is retired ${last}`
+    : md`handed out, the last of the old values is retired ${last}`;
 }
 
 /** What would happen, on the preview and on the card that asks for a second person. */
@@ -163,10 +182,7 @@ export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy
       : []),
     ...block.facts([
       ['How long', howLong(campaign, own, policy)],
-      [
-        'Who is told',
-        md`${join(whose, ', ')}${more}, each once; and the ${typed(policy.channels.security, 80)} channel`,
-      ],
+      ['Who is told', md`${join(whose, ', ')}${more}, each once; and ${channelLink(policy.channels.security)}`],
     ]),
   ];
 }
@@ -186,7 +202,7 @@ function howLong(campaign: Campaign, own: Line[], policy: Policy): Mrkdwn {
   const about = minutes === 1 ? md`About a minute` : md`About ${minutes} minutes`;
   if (campaign.emergency) return md`${about}; the old values die at once`;
   const { graceMinutes, windows } = policy.rotation;
-  const then = graceMinutes > 0 ? md`; the old values work for ${graceMinutes} minutes more` : md``;
+  const then = graceMinutes > 0 ? md`; the old values work for ${typed(minutesInWords(graceMinutes))} more` : md``;
   return md`${about}${then}${windows.length > 0 ? md`; keys with a maintenance window wait for it` : md``}`;
 }
 
@@ -259,34 +275,55 @@ function outlook({ campaign, lines }: CampaignFacts): Mrkdwn {
   if (lines.some((line) => line.state === 'failed')) {
     return md`What failed stays as it is until somebody retries it; each key's own card says which value works.`;
   }
-  return lines.some(isActive) ? md`It goes on by itself.` : md`Nothing more happens by itself.`;
+  if (lines.some((line) => line.state === 'grace')) {
+    return md`It goes on by itself. Something broke? \`/keys show\` has each key, and *Its card* there the way back.`;
+  }
+  if (lines.some(isActive)) return md`It goes on by itself.`;
+  return lines.some(needsSomebody) ? md`Nothing more happens by itself.` : md`Nothing for you to do.`;
+}
+
+const hasWayBack = ({ state, rotation }: Line) => rotation !== null && (state === 'grace' || state === 'failed');
+
+/** One key of an owner's; where they may want to turn back, with the way to its card. */
+function ownerRow(line: Line): KnownBlock {
+  const { key, state, why, rotation } = line;
+  const [icon, words] = stateWords[state];
+  const said = state === 'grace' && !why ? graceOf([line]) : typed(why ?? words, 200);
+  const text = md`${icon} *${typed(key.name, 150)}*: ${said}`;
+  if (!rotation || !hasWayBack(line)) return block.text(text);
+  const describe = `Bring up the card of the rotation of ${key.name}`;
+  return block.row(text, button('rotation.show', 'Its card', rotation.id, { describe }));
+}
+
+function whoKeepsCopies({ emergency }: Campaign, open: boolean): Mrkdwn {
+  if (!emergency)
+    return md`Whoever keeps a copy of an old value has to fetch the new one before the old one is retired.`;
+  return open
+    ? md`The old values die at once: whoever keeps a copy has to fetch the new one now.`
+    : md`The old values are dead: whoever still keeps a copy has to fetch the new one.`;
 }
 
 /** One message for an owner, whatever the number of their keys. */
-function ownerMessage(facts: CampaignFacts, audience: Audience, policy: Policy): Message | null {
+function ownerMessage(facts: CampaignFacts, audience: Audience): Message | null {
   const { campaign, people } = facts;
   const mine = facts.lines.filter((line) => 'person' in audience && line.key.ownerId === audience.person);
   if (mine.length === 0) return null;
-  const rows = mine.slice(0, named * 2).map(({ key, state, why }) => {
-    const [icon, words] = stateWords[state];
-    return md`${icon} *${typed(key.name, 150)}*: ${typed(why ?? words, 200)}`;
-  });
-  const more = mine.length > rows.length ? md`\nand ${mine.length - rows.length} more` : md``;
+  const rows = mine.slice(0, named * 2).map(ownerRow);
+  const more = mine.length > rows.length ? [block.small(md`and ${mine.length - rows.length} more`)] : [];
   const open = mine.some(isActive);
-  const dies = campaign.emergency
-    ? md`The old values die at once: whoever keeps a copy has to fetch the new one now.`
-    : md`Whoever keeps a copy of an old value has ${policy.rotation.graceMinutes} minutes to fetch the new one.`;
-  return message(`All keys of ${scopeInWords(campaign)} are rotated`, [
+  const are = open ? 'are being rotated' : 'are rotated';
+  return message(`All keys of ${scopeInWords(campaign)} ${are}`, [
     block.text(
-      md`${open ? md`:arrows_counterclockwise:` : md`:key:`} *All keys of ${scopeOf(campaign)} are rotated, yours among them.* ${dies}`,
+      md`${open ? md`:arrows_counterclockwise:` : md`:key:`} *All keys of ${scopeOf(campaign)} ${typed(are)}, yours among them.* ${whoKeepsCopies(campaign, open)}`,
     ),
     ...block.facts([
       ['Why', md`${typed(causeWords[campaign.cause])}\n“${typed(campaign.reason, 500)}”`],
       ['Asked for by', mention(people.get(campaign.askedBy)?.slackId ?? campaign.askedBy)],
     ]),
-    block.text(md`${join(rows, '\n')}${more}`),
+    ...rows,
+    ...more,
     block.small(
-      md`${mine.some(needsSomebody) ? md`Keys that a person has to rotate wait for you: \`/keys show\` has the steps.` : md`Nothing for you to do, unless something keeps a copy.`}`,
+      md`${mine.some(needsSomebody) ? md`Keys that a person has to rotate wait for you: \`/keys show\` has the steps.` : md`Nothing for you to do, unless something keeps a copy.`}${mine.some(hasWayBack) ? md` Something broke? *Its card* has the way back.` : md``}`,
       code(campaign.id),
     ),
   ]);

@@ -1,12 +1,12 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
-import { block, form, input, md, option, page, typed, when } from '../../blocks.ts';
+import { block, channelLink, form, input, md, option, page, when } from '../../blocks.ts';
 import { type Answer, done, idField, type SlackDoor } from '../../doors.ts';
 import { environments } from '../../inventory/model.ts';
 import { type Id, idOf } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
-import { causeWords } from '../cards.ts';
+import { causeOption } from '../cards.ts';
 import { emergencyField, emergencyQuestion, noneMatches, whyField, whyQuestion } from '../modals.ts';
 import { campaignCards, keysInWords, previewBlocks, scopeOf } from './cards.ts';
 import { decideCampaign, withdrawCampaign } from './decide.ts';
@@ -67,7 +67,7 @@ export function campaignsInSlack(slack: SlackDoor, ports: Ports): void {
         kind: 'select',
         name: 'bulkCause',
         label: 'What for?',
-        options: campaignCauses.map((cause) => option(cause, causeWords[cause])),
+        options: campaignCauses.map(causeOption),
       }),
       whyQuestion,
       emergencyQuestion(
@@ -130,19 +130,17 @@ export function campaignsInSlack(slack: SlackDoor, ports: Ports): void {
 
   slack.submit('rotation.ask-campaign', AskForm, async ({ person, form: { campaignId } }): Promise<Answer> => {
     const campaign = await askForCampaign(ports, person, campaignId);
-    const channel = typed(policy.channels.security, 80);
+    const channel = channelLink(policy.channels.security);
     return {
       update:
         campaign.status === 'asked'
           ? page('Asked for', [
               block.text(
-                md`Another administrator has to confirm, on the card in the ${channel} channel, until ${when(campaign.expiresAt)}. You can withdraw it there.`,
+                md`Another administrator has to confirm, on the card in ${channel}, until ${when(campaign.expiresAt)}. You can withdraw it there.`,
               ),
             ])
           : page('Rotation started', [
-              block.text(
-                md`One card in the ${channel} channel shows how far it is. Each owner has one with their keys.`,
-              ),
+              block.text(md`One card in ${channel} shows how far it is. Each owner has one with their keys.`),
             ]),
     };
   });

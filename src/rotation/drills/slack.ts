@@ -1,6 +1,6 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
-import { block, form, md, mention, option, page, typed } from '../../blocks.ts';
+import { block, channelLink, form, md, mention, option, page, typed } from '../../blocks.ts';
 import { type Answer, idField, keysNamed, refuseAtClick, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import { asChoice, inFull } from '../../inventory/model.ts';
@@ -73,7 +73,7 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
         ),
         ...head,
         block.text(
-          md`${whose}, who owns it, you and the channel ${typed(policy.channels.security, 80)} see each step, marked as a drill. The channel gets the minutes it took. Nobody is paged unless neither value works. If the new value does not work, the old one is handed out again.`,
+          md`${whose}, who owns it, you and ${channelLink(policy.channels.security)} see each step, marked as a drill. The channel hears how long it took. Nobody is paged unless neither value works. If the new value does not work, the old one is handed out again.`,
         ),
       ],
       { keyId: key.id },
@@ -113,7 +113,7 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
     return {
       update: page('Drill started', [
         block.text(
-          md`:dart: *${typed(name, 200)}* is being replaced. Its card shows each step, and what works; the summary comes to the channel ${typed(policy.channels.security, 80)}.`,
+          md`:dart: *${typed(name, 200)}* is being replaced. Its card shows each step, and what works; the summary comes to ${channelLink(policy.channels.security)}.`,
         ),
       ]),
     };

@@ -109,6 +109,35 @@ describe('all keys of a service', () => {
     for (const key of keys) expect(mine).toContain(key.name);
   });
 
+  test('can be turned back one by one: the cards say until when, and lead to each rotation’s own', async () => {
+    const ports: Ports = { ...stage.ports, policy: { ...quick, rotation: { ...quick.rotation, graceMinutes: 60 } } };
+    const slow = deskOf(() => ports, openSlack);
+    const { name, keys } = await service(2);
+    const campaign = await planCampaign(ports, stage.admin, { service: name, ...provider, emergency: false });
+    await askForCampaign(ports, stage.admin, campaign.id);
+    await work(campaign.id, { ports, jobs: 60 });
+    expect(await states(campaign.id)).toEqual({ grace: 2 });
+    const shown = saying(await slow.card('campaign', campaign.id, { channel: 'security' }));
+    expect(shown).toMatch(/2 handed out, the last of the old values is retired <!date/);
+    for (const key of keys) expect(shown).toContain(key.purpose);
+    const mine = saying(await slow.card('campaign:owner', campaign.id, { person: stage.owner.id }));
+    expect(mine).toMatch(/are being rotated[\s\S]*handed out, the old value is retired <!date/);
+    expect(mine).toContain('rotation.show');
+
+    const bystander = aPerson();
+    await given(stage.database.store, { people: [bystander] });
+    const { rotation } = (await facts(campaign.id)).lines[0]!;
+    await slow.press(stage.owner, 'rotation.show', rotation!.id);
+    await slow.press(bystander, 'rotation.show', rotation!.id);
+    const cards = await stage.database.store.read((view) => view.cards.of('rotation', rotation!.id));
+    expect(cards.map((each) => each.personId).sort()).toEqual([stage.owner.id, bystander.id].sort());
+    const card = saying(await slow.card('rotation', rotation!.id, { person: stage.owner.id }));
+    expect(card).toContain('rotation.roll-back');
+    await slow.press(stage.owner, 'rotation.roll-back', rotation!.id);
+    await work(campaign.id, { ports, jobs: 20 });
+    expect(await states(campaign.id)).toEqual({ grace: 1, 'rolled-back': 1 });
+  });
+
   test('leave evidence for the auditor: who asked, who confirmed, and what became of each key', async () => {
     const { name, keys } = await service(6);
     const second = await administrator();
