@@ -130,6 +130,9 @@ export interface VersionWrites {
 export interface ConsumerReads extends Rows<Consumer> {
   /** Those that use this key now, in the order in which they were recorded. */
   ofKey(keyId: string): Promise<Consumer[]>;
+  /** What this person moves by hand now. */
+  movedBy(personId: string): Promise<Consumer[]>;
+  many(ids: string[]): Promise<Consumer[]>;
 }
 export interface PersonReads extends Rows<Person> {
   bySlackId(slackId: string): Promise<Person | null>;

@@ -141,6 +141,7 @@ async function summaryCard(view: View, policy: Policy): Promise<Message> {
   const ids = [
     ...standing.owners.map((each) => each.ownerId),
     ...standing.snoozes.map((each) => each.snooze!.by),
+    ...standing.pauses.map((each) => each.pause!.by),
     ...standing.ownerless.map((each) => each.ownerId),
   ];
   const people = byId(await view.people.many([...new Set(ids)]));
@@ -165,6 +166,14 @@ async function summaryCard(view: View, policy: Policy): Promise<Message> {
       people,
     ),
     ...listed(
+      md`*Paused: their rotation stands still*`,
+      standing.pauses.map(
+        ({ name: called, risk, pause }) =>
+          md`:double_vertical_bar: ${typed(called, 100)} (${typed(risk)} risk) until ${when(new Date(pause!.until), 'date')} by ${name(pause!.by)}: “${typed(pause!.reason, 150)}”`,
+      ),
+      standing.pausesInAll,
+    ),
+    ...listed(
       md`*Without an active owner*`,
       standing.ownerless.map(
         (each) => md`:warning: ${typed(each.name, 100)} (${typed(each.risk)} risk, was ${name(each.ownerId)}’s)`,
@@ -172,7 +181,7 @@ async function summaryCard(view: View, policy: Policy): Promise<Message> {
       standing.ownerlessInAll,
     ),
     block.small(
-      md`As of ${when(view.now)}; brought up to date every night and when a key is snoozed.`,
+      md`As of ${when(view.now)}; brought up to date every night and when a key is snoozed or paused.`,
       standing.ownerlessInAll > 0
         ? md`For administrators: nobody is reminded of a key without an active owner. \`/keys show\` hands it over.`
         : md`Owners have this in their direct messages, with what they can do. \`/keys digest\` brings it at any time.`,

@@ -32,6 +32,9 @@ export interface Standing {
   ownersInAll: number;
   /** Soonest end first. */
   snoozes: Pick<ApiKey, 'id' | 'name' | 'risk' | 'snooze'>[];
+  /** Soonest end first; the first few of `pausesInAll`. A paused key stays in every count. */
+  pauses: Pick<ApiKey, 'id' | 'name' | 'risk' | 'pause'>[];
+  pausesInAll: number;
   /** Keys whose owner is no longer active, most dangerous first. */
   ownerless: Pick<ApiKey, 'id' | 'name' | 'risk' | 'ownerId'>[];
   ownerlessInAll: number;

@@ -15,6 +15,7 @@ import type { Consumer } from './consumer-model.ts';
 import {
   type ApiKey,
   assessed,
+  blockedNow,
   daysOverdue,
   isUnmade,
   pausedNow,
@@ -184,11 +185,10 @@ function rotationBlocks({ rotation, key }: Story, viewer: Person): KnownBlock[] 
 
 /** What the schedule found missing when it wanted to start. */
 function blockedBlocks(key: ApiKey, now: Instant): KnownBlock[] {
-  const due = startsAt(key);
-  if (!key.blocked || !due || due > now) return [];
-  return [
-    block.text(md`:no_entry_sign: *It is due and could not be started.* ${typed(key.blocked.missing.join(' '), 800)}`),
-  ];
+  const blocked = blockedNow(key, now);
+  if (!blocked) return [];
+  const why = blocked.causeId ? md`Somebody who could read it has left, and its rotation` : md`It is due and`;
+  return [block.text(md`:no_entry_sign: *${why} could not be started.* ${typed(blocked.missing.join(' '), 800)}`)];
 }
 
 /** What differs from what is said above. */

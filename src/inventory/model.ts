@@ -106,8 +106,8 @@ export interface ApiKey extends ApiKeyFacts {
   pause: Pause | null;
   /** Who has been told that it is overdue, and since which due date. */
   overdue: { dueAt: string; told: OverdueStage[] } | null;
-  /** It is due, and the schedule could not start because of this. */
-  blocked: { since: string; missing: string[] } | null;
+  /** Its rotation could not be started because of this: it is due, or somebody has left and could read it. */
+  blocked: { since: string; missing: string[] /** The case that asked for it. */; causeId?: string } | null;
   addedBy: Id<'person'>;
   addedAt: Instant;
 }
@@ -265,6 +265,15 @@ export function snoozedNow(key: Pick<ApiKey, 'snooze' | 'plannedAt'>, now: Insta
 /** The pause that holds this key's rotation now, or null. It ends by itself. */
 export function pausedNow(key: Pick<ApiKey, 'pause'>, now: Instant): Pause | null {
   return key.pause && !key.pause.endedAt && new Date(key.pause.until) > now ? key.pause : null;
+}
+
+/** What keeps the rotation that is owed to this key from being started. */
+export function blockedNow(
+  key: Pick<ApiKey, 'status' | 'blocked' | 'plannedAt' | 'nextRotationAt'>,
+  now: Instant,
+): ApiKey['blocked'] {
+  const due = startsAt(key);
+  return key.blocked && (key.blocked.causeId || (due && due <= now)) ? key.blocked : null;
 }
 
 /** Whether a rotation of this key runs here, by itself or with a person who makes the new value. */

@@ -41,6 +41,9 @@ export async function changeConsumer(
     const others = (await tx.consumers.ofKey(keyId)).filter((each) => each.id !== consumerId);
     const named = entry.personId ? await tx.people.find(entry.personId) : null;
     refuseIf(whyNotRecord(key, entry, others, named, policy));
+    // Somebody's offboarding may wait for just this.
+    const mover = before.personId ? await tx.people.find(before.personId) : null;
+    if (mover && mover.status !== 'active') await tx.jobs.add('offboarding.sweep', {}, { once: 'hand-over' });
     tx.note({ before: { name: before.name, kind: before.kind, url: before.url, personId: before.personId } });
     return kept(tx, key, changed(before, entry));
   });

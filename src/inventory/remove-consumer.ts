@@ -18,6 +18,8 @@ export async function removeConsumer(
     if (consumer.removedAt) throw new Refusal('conflict', 'This consumer has been removed already.');
     const next = removed(consumer, tx.now);
     await tx.consumers.save(next);
+    const mover = consumer.personId ? await tx.people.find(consumer.personId) : null;
+    if (mover && mover.status !== 'active') await tx.jobs.add('offboarding.sweep', {}, { once: 'hand-over' });
     await tx.cards.touch(keyId);
     tx.note({ consumerId, name: consumer.name, kind: consumer.kind });
     return next;

@@ -21,6 +21,7 @@ import { factsOf, type OffboardingPorts } from './facts.ts';
 import {
   type Case,
   type CaseStatus,
+  consumerOf,
   type Facts,
   holds,
   type Line,
@@ -102,6 +103,7 @@ const groups: [LineKind, string][] = [
   ['grants', 'End every access'],
   ['requests', 'Withdraw open requests'],
   ['hand-over', 'Hand over what they own'],
+  ['consumer', 'Hand over what they move by hand'],
   ['rotate', 'Rotate what they could read'],
   ['review', 'Review the access logs'],
   ['record', 'Document it'],
@@ -160,6 +162,17 @@ function buttonsOf(story: Story) {
         .filter((line) => line.kind === 'hand-over')
         .slice(0, buttonsPerGroup)
         .map((line) => button(`inventory.hand-over:${line.keyId}`, `Hand over ${name(line)}…`, line.keyId!)),
+    ),
+    ...row(
+      byHand
+        .filter((line) => line.kind === 'consumer')
+        .slice(0, buttonsPerGroup)
+        .map((line) => {
+          const id = consumerOf(line);
+          const consumer = facts.consumers.find((one) => one.id === id);
+          const describe = `Hand over ${consumer?.name ?? id}, which uses ${name(line)}`;
+          return button(`inventory.change-consumer:${id}`, `Hand over ${consumer?.name ?? id}…`, id, { describe });
+        }),
     ),
     ...row(
       byHand

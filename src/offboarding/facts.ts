@@ -3,7 +3,7 @@ import { byId, type Id, type Instant } from '../kernel.ts';
 import type { Ports, View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
 import { whyNotIssue, whyNotRotate } from '../rotation/model.ts';
-import { type Case, type Facts, valueSince } from './model.ts';
+import { type Case, consumersIn, type Facts, valueSince } from './model.ts';
 
 export type OffboardingPorts = Pick<Ports, 'store' | 'policy' | 'issuers'>;
 const pageSize = 200;
@@ -12,12 +12,17 @@ const pageSize = 200;
 export async function factsOf(
   view: View,
   { policy, issuers }: Pick<Ports, 'policy' | 'issuers'>,
-  about: Pick<Case, 'personId' | 'ownedKeys' | 'rotateKeys'>,
+  about: Pick<Case, 'personId' | 'ownedKeys' | 'rotateKeys' | 'seen'>,
 ): Promise<Facts> {
   const [person] = await view.people.many([about.personId]);
   const grants = await view.grants.everOfPerson(about.personId);
   const owned = await everyKeyOf(view, about.personId);
+  const moves = await view.consumers.movedBy(about.personId);
+  const known = new Set(moves.map((each) => each.id as string));
+  const moved = await view.consumers.many(consumersIn(about.seen).filter((id) => !known.has(id)));
+  const consumers = [...moves, ...moved];
   const ids = new Set([
+    ...consumers.map((each) => each.keyId),
     ...grants.map((grant) => grant.keyId),
     ...owned.map((key) => key.id),
     ...about.ownedKeys,
@@ -34,6 +39,7 @@ export async function factsOf(
     grants,
     requests: await view.requests.openBy(about.personId),
     owned,
+    consumers,
     keys,
     rotations,
     byItself: new Set(byItself.map((key) => key.id)),

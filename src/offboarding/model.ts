@@ -1,4 +1,5 @@
 import type { AccessRequest, Grant } from '../access/model.ts';
+import type { Consumer } from '../inventory/consumer-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { after, day, type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
@@ -72,7 +73,7 @@ export interface HrMessage {
 
 /** `open` waits for a person, `running` goes on by itself, `failed` did and needs a person now. */
 export type LineState = 'open' | 'running' | 'done' | 'failed';
-export type LineKind = 'grants' | 'requests' | 'hand-over' | 'rotate' | 'review' | 'record';
+export type LineKind = 'grants' | 'requests' | 'hand-over' | 'consumer' | 'rotate' | 'review' | 'record';
 export interface Line {
   /** The kind, with the key's id where there is one line per key. */
   id: string;
@@ -94,6 +95,8 @@ export interface Facts {
   requests: AccessRequest[];
   /** Active keys that they own now. */
   owned: ApiKey[];
+  /** What they move by hand when a value is replaced, now or when the case was looked at before. */
+  consumers: Consumer[];
   /** Every key that a line is about. */
   keys: Map<string, ApiKey>;
   /** Of each of those keys, newest first. */
@@ -175,8 +178,13 @@ export function isAnotherLeaving(before: Case, facts: Facts): boolean {
   const { startedAt } = before;
   if (!startedAt || facts.person.status === 'active') return true;
   if (facts.grants.some((grant) => grant.startsAt > startedAt)) return true;
-  return before.status === 'closed' && facts.requests.length + facts.owned.length > 0;
+  return before.status === 'closed' && facts.requests.length + facts.owned.length + moving(before, facts) > 0;
 }
+
+/** How much they move by hand now. */
+export const moving = ({ personId }: Pick<Case, 'personId'>, { consumers, keys }: Facts): number =>
+  consumers.filter((each) => each.personId === personId && !each.removedAt && keys.get(each.keyId)?.status === 'active')
+    .length;
 
 /** The grants that this case ends. */
 export function grantsToEnd(each: Case, facts: Facts): Grant[] {
@@ -192,6 +200,7 @@ export function linesOf(each: Case, facts: Facts, now: Instant): Line[] {
     grantsLine(each, facts, now),
     requestsLine(each, facts, now),
     ...[...owned].map((id) => handOverLine(id, keyOf(id), each, facts)),
+    ...facts.consumers.map((consumer) => consumerLine(consumer, keyOf(consumer.keyId), each, facts)),
     ...[...rotate].map((id) => rotateLine(id, keyOf(id), each, facts, now)),
     reviewLine(each),
     recordLine(each, facts),
@@ -251,6 +260,25 @@ function handOverLine(id: string, key: ApiKey | undefined, each: Case, facts: Fa
   return isBack(each, facts) ? base('done', 'Its owner is back') : base('open', 'Needs another owner');
 }
 
+/** The next rotation would wait for them in vain. */
+function consumerLine(consumer: Consumer, key: ApiKey | undefined, each: Case, facts: Facts): Line {
+  const base = (state: LineState, says: string) =>
+    line(`${consumerPrefix}${consumer.id}`, 'consumer', state, `${consumer.name}: ${says}`, {
+      keyId: consumer.keyId,
+      byHand: state === 'open',
+    });
+  if (!key || key.status === 'retired') return base('done', 'the key is retired');
+  if (consumer.removedAt) return base('done', 'does not use the key any more');
+  if (consumer.personId !== each.personId) return base('done', 'somebody else moves it');
+  return isBack(each, facts) ? base('done', 'who moves it is back') : base('open', 'needs another person who moves it');
+}
+const consumerPrefix = 'consumer:';
+/** The consumers that a case has or had a line for. */
+export const consumersIn = (seen: Case['seen']): string[] =>
+  Object.keys(seen).flatMap((id) => (id.startsWith(consumerPrefix) ? [id.slice(consumerPrefix.length)] : []));
+/** The consumer that a line is about. */
+export const consumerOf = ({ id }: Line): string => id.slice(consumerPrefix.length);
+
 function rotateLine(id: string, key: ApiKey | undefined, each: Case, facts: Facts, now: Instant): Line {
   const tick = each.ticks.findLast((one) => one.line === `rotate:${id}`) ?? null;
   const base = (state: LineState, says: string, byHand = false) =>
@@ -274,6 +302,10 @@ function rotateLine(id: string, key: ApiKey | undefined, each: Case, facts: Fact
   }
   if (facts.rotations.get(id)?.some((rotation) => rotation.status === 'running')) {
     return base('running', 'Starts when the rotation that runs now is done');
+  }
+  if (key.blocked?.causeId === each.id) {
+    const missing = key.blocked.missing.join(' ');
+    return base('failed', `Not begun: ${missing} It begins by itself when that is seen to; or rotate it by hand`, true);
   }
   const asked = each.asked[id];
   return asked && now > after(new Date(asked), patienceMs)
@@ -396,7 +428,7 @@ export function whyNotTick(each: Case, lines: Line[], lineId: string, note: stri
   const found = lines.find((one) => one.id === lineId);
   if (!found) return new Refusal('not_found', 'This case has no such line.');
   if (found.state === 'done') return new Refusal('conflict', 'This line is done already.');
-  if (!found.byHand || found.kind === 'hand-over') {
+  if (!found.byHand || found.kind === 'hand-over' || found.kind === 'consumer') {
     return new Refusal('conflict', 'This line turns green by itself, when what it says has happened.');
   }
   if (note.trim().length < 10) {

@@ -9,7 +9,7 @@ import { offboardingCards } from './cards.ts';
 import { closeCase } from './close.ts';
 import { confirmCase } from './confirm.ts';
 import { factsOf, keysHandedOn, type OffboardingPorts } from './facts.ts';
-import { grantsToEnd, keysToRotate, linesOf, opened, statusWords, whyNotTick, whyNotWork } from './model.ts';
+import { grantsToEnd, keysToRotate, linesOf, moving, opened, statusWords, whyNotTick, whyNotWork } from './model.ts';
 import { openCase } from './open.ts';
 import { tickLine } from './tick.ts';
 
@@ -37,7 +37,7 @@ export function offboardingInSlack(slack: SlackDoor, ports: OffboardingPorts): v
     if (!word) return whoLeaves();
     const slackId = mentioned(word);
     if (!slackId) throw new Refusal('invalid', 'Name the person with an @mention, for example: offboard @dana');
-    const { leaver, grants, requests, owned, rotate, byHand } = await store.read(async (view) => {
+    const { leaver, grants, requests, owned, moves, rotate, byHand } = await store.read(async (view) => {
       const leaver = await view.people.bySlackId(slackId);
       if (!leaver) throw new Refusal('not_found', 'Keysteward has not met this person, so they hold nothing here.');
       const would = { cause: { kind: 'asked', by: asker.id }, effectiveAt: view.now, hold: null } as const;
@@ -49,6 +49,7 @@ export function offboardingInSlack(slack: SlackDoor, ports: OffboardingPorts): v
         grants: grantsToEnd(draft, facts).length,
         requests: facts.requests.length,
         owned: facts.owned.length,
+        moves: moving(draft, facts),
         rotate: rotate.length,
         byHand: rotate.filter((key) => !facts.byItself.has(key.id)).length,
       };
@@ -67,6 +68,7 @@ export function offboardingInSlack(slack: SlackDoor, ports: OffboardingPorts): v
           ['Access that ends', md`${grants}`],
           ['Requests withdrawn', md`${requests}`],
           ['Keys to hand over', md`${owned}`],
+          ['Moved by them by hand, to hand over', moves > 0 ? md`${moves}` : md``],
           ['Keys to rotate', byHand > 0 ? md`${rotate}, ${byHand} of them by hand` : md`${rotate}`],
         ]),
         input({

@@ -1,7 +1,7 @@
 import type { ApiKey } from '../inventory/model.ts';
-import type { Id } from '../kernel.ts';
+import type { Actor, Id } from '../kernel.ts';
 import type { Issuer, Ports, View } from '../ports.ts';
-import { type Check, checksFor, type Inside, type Outside } from './preflight-model.ts';
+import { type Check, checksFor, type Inside, missingOutside, type Outside } from './preflight-model.ts';
 
 type LookPorts = Pick<Ports, 'issuers' | 'secrets'>;
 
@@ -56,4 +56,39 @@ async function keysAt(issuer: Issuer, key: ApiKey): Promise<Outside['keys']> {
     (all) => all.length,
     () => 'unknown' as const,
   );
+}
+
+/** What is missing outside, in words and with what to do. */
+export async function missingFor(ports: LookPorts & Pick<Ports, 'store'>, key: ApiKey): Promise<string[]> {
+  const [previous] = await ports.store.read((view) => view.rotations.ofKey(key.id, 1));
+  const inside = { key, issuer: ports.issuers.of(key.issuer), previous: previous ?? null };
+  return missingOutside(inside, await lookOutside(ports, key))
+    .filter((each) => each.level === 'blocking')
+    .map(({ sentence, whatToDo }) => `${sentence} ${whatToDo}`.trim());
+}
+
+/**
+ * A rotation that is owed to a key cannot be started: its owner is told of what is missing, once, in a message that
+ * follows what is found.
+ */
+export async function block(
+  { store, policy }: Pick<Ports, 'store' | 'policy'>,
+  actor: Actor,
+  seen: ApiKey,
+  found: { missing: string[]; causeId?: string },
+): Promise<void> {
+  const { missing, causeId = seen.blocked?.causeId } = found;
+  const told = seen.blocked;
+  if (told && told.causeId === causeId && JSON.stringify(told.missing) === JSON.stringify(missing)) return;
+  await store.change({ actor, action: 'rotation.block', subject: seen.id, keyId: seen.id }, async (tx) => {
+    const key = await tx.keys.get(seen.id);
+    const since = key.blocked?.since ?? tx.now.toISOString();
+    await tx.keys.save({ ...key, blocked: { since, missing, ...(causeId ? { causeId } : {}) } });
+    tx.note({ missing, since, ...(causeId ? { causeId } : {}) });
+    const owner = await tx.people.find(key.ownerId);
+    const to = owner?.status === 'active' ? { person: owner.id } : { channel: policy.channels.security };
+    await tx.cards.show('rotation.blocked', key.id, to, { anew: key.blocked === null });
+    await tx.cards.touch(key.id);
+    if (causeId) await tx.cards.touch(causeId);
+  });
 }

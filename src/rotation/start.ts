@@ -1,14 +1,14 @@
 import { whyNotTouch } from '../inventory/may-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
-import { type Id, isId, Later, Refusal, refuseIf } from '../kernel.ts';
+import { type Id, isId, Later, minute, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
-import type { Ports, Tx } from '../ports.ts';
+import type { Ports, Tx, View } from '../ports.ts';
 import type { CampaignCause } from './campaigns/model.ts';
 import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
 import { isReal, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
 import { type Beginning, started, superseded } from './moves-model.ts';
-import { lookOutside } from './preflight.ts';
+import { block, lookOutside, missingFor } from './preflight.ts';
 import { missingOutside, type Outside, whyNotGo } from './preflight-model.ts';
 import { holdInWords, waiting, waitsFor, whyNotHeld } from './timing/windows-model.ts';
 
@@ -74,22 +74,45 @@ async function lookedBefore(
   return lookOutside(ports, key);
 }
 
+interface CauseAsk {
+  keyId: Id<'key'>;
+  cause: 'incident' | 'leaver' | 'expiry';
+  causeId: string;
+  emergency: boolean;
+}
+
+/** So long until it is looked again whether what was missing is there. */
+const lookAgainMs = 2 * minute;
+
 /**
  * Another area needs this key replaced: the job `rotation.start`. One rotation per key and cause, however often it is
- * asked. What is no emergency waits until the key is free; an emergency takes over at once.
+ * asked. What is no emergency waits until the key is free and nothing is missing, and people are told of what is; an
+ * emergency takes over at once.
  */
-export async function startForCause(
-  ports: StartPorts,
-  ask: { keyId: Id<'key'>; cause: 'incident' | 'leaver' | 'expiry'; causeId: string; emergency: boolean },
-): Promise<void> {
-  const already = await ports.store.read((view) => view.rotations.ofCause(ask.causeId));
-  if (already.some((each) => each.keyId === ask.keyId)) return;
-  const actor = { kind: 'job', id: 'rotation.start' } as const;
+export async function startForCause(ports: StartPorts & Pick<Ports, 'secrets'>, ask: CauseAsk): Promise<void> {
+  const {
+    key: seen,
+    over,
+    now,
+  } = await ports.store.read(async (view) => ({
+    key: await view.keys.get(ask.keyId),
+    over: await isOver(view, ask),
+    now: view.now,
+  }));
+  if (over) return seen.blocked?.causeId === ask.causeId ? unblock(ports, ask) : undefined;
+  const able = !whyNotRotate(seen, null, true, ports.policy, now) && !whyNotIssue(seen, ports.issuers.of(seen.issuer));
+  const missing = able && !ask.emergency ? await missingFor(ports, seen) : [];
+  if (missing.length > 0) {
+    await block(ports, startActor, seen, { missing, causeId: ask.causeId });
+    throw new Later('something is missing outside', lookAgainMs);
+  }
+  const actor = startActor;
   await ports.store.change({ actor, action: 'rotation.start', subject: ask.keyId, keyId: ask.keyId }, async (tx) => {
-    const key = await tx.keys.get(ask.keyId);
-    const known = await tx.rotations.ofCause(ask.causeId);
+    const locked = await tx.keys.get(ask.keyId);
     tx.note({ cause: ask.cause, causeId: ask.causeId, emergency: ask.emergency });
-    if (known.some((each) => each.keyId === ask.keyId)) return;
+    if ((await tx.rotations.ofCause(ask.causeId)).some((each) => each.keyId === ask.keyId)) return;
+    const key = { ...locked, blocked: null };
+    if (locked.blocked) await tx.keys.save(key);
     const running = await tx.rotations.runningOf(key.id);
     const forGood = whyNotRotate(key, running, true, ports.policy, tx.now);
     if (!ask.emergency && !forGood && whyNotRotate(key, running, false, ports.policy, tx.now)) {
@@ -102,6 +125,32 @@ export async function startForCause(
       reason: null,
       emergency: ask.emergency,
     });
+  });
+}
+
+const startActor = { kind: 'job', id: 'rotation.start' } as const;
+
+/** Whether nobody needs it any more: it was started for this cause, or by the time that it could be nobody asks for it. */
+async function isOver(view: View, { keyId, cause, causeId }: CauseAsk): Promise<boolean> {
+  if ((await view.rotations.ofCause(causeId)).some((each) => each.keyId === keyId)) return true;
+  if (cause !== 'leaver' || !isId('case', causeId)) return false;
+  const leaving = await view.cases.find(causeId);
+  if (!leaving?.startedAt) return false;
+  const since = leaving.startedAt;
+  const replaced = (await view.rotations.ofKey(keyId, 50)).some(
+    (each) => each.status === 'done' && each.startedAt >= since,
+  );
+  return replaced || leaving.status !== 'open' || leaving.ticks.some(({ line }) => line === `rotate:${keyId}`);
+}
+
+/** What was missing keeps nothing up any more. */
+function unblock({ store }: Pick<Ports, 'store'>, { keyId, causeId }: CauseAsk): Promise<void> {
+  return store.change({ actor: startActor, action: 'rotation.unblock', subject: keyId, keyId }, async (tx) => {
+    const key = await tx.keys.get(keyId);
+    if (key.blocked?.causeId !== causeId) return;
+    await tx.keys.save({ ...key, blocked: null });
+    tx.note({ causeId });
+    await tx.cards.touch(keyId);
   });
 }
 

@@ -15,6 +15,7 @@ import type { Person } from '../../src/people/model.ts';
 import { defaultPolicy, type Policy } from '../../src/policy.ts';
 import type { Ports } from '../../src/ports.ts';
 import { started } from '../../src/rotation/moves-model.ts';
+import { pauseRotation, resumeRotation } from '../../src/rotation/timing/pause.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
 import { deskOf, saying } from '../support/desk.ts';
@@ -295,6 +296,33 @@ describe('the summary of all keys', () => {
     expect(said).toContain('by Ada: “the vendor &lt;@U123&gt; is on holiday”');
     expect(said).toContain('Orphan (high risk, was Gone Girl’s)');
     expect(said).not.toMatch(/<@/);
+  });
+
+  it('lists every pause that lasts, with until when, by whom and why; a paused key stays counted, and the summary follows', async () => {
+    const late = await owner({ name: 'Pia Paused' }, { risk: 'high', nextRotationAt: ago(10), purpose: 'Paused one' });
+    const admin = aPerson({ tier: 'administrator', name: 'Amos' });
+    await given(database.store, { people: [admin] });
+    const before = await database.store.read((view) => view.digests.standing(ahead(30), 10));
+    const ask = { until: ahead(5), reason: 'the vendor <@U123> moves house' };
+    await database.store.change(
+      { actor: { kind: 'operator', id: 'test' }, action: 'test.card', subject: 'summary' },
+      (tx) => tx.cards.show('digest.summary', 'summary', { channel: 'security' }),
+    );
+    await query(`update work set status = 'done' where name = 'slack.card' and status = 'waiting'`);
+    await pauseRotation(ports(), admin.id, { keyId: late.key.id, ...ask });
+    const standing = await database.store.read((view) => view.digests.standing(ahead(30), 10));
+    expect(standing.byRisk).toEqual(before.byRisk);
+    expect(standing.pausesInAll).toBe(before.pausesInAll + 1);
+    const said = saying(await summary());
+    expect(said).toContain('Paused one (high risk) until');
+    expect(said).toContain('by Amos: “the vendor &lt;@U123&gt; moves house”');
+    expect(
+      await query(
+        `select 1 as one from work join card on payload ->> 'cardId' = card.id where work.status = 'waiting' and card.kind = 'digest.summary'`,
+      ),
+    ).toEqual([{ one: 1 }]);
+    await resumeRotation(ports(), admin.id, late.key.id);
+    expect(saying(await summary())).not.toContain('Paused one (high risk) until');
   });
 
   it('agrees with the rules about which key is overdue, due and snoozed', async () => {

@@ -5,6 +5,8 @@ import { decideRequest } from '../../src/access/decide.ts';
 import { endGrant } from '../../src/access/end.ts';
 import { requestAccess } from '../../src/access/request.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
+import { addConsumer, changeConsumer } from '../../src/inventory/record-consumer.ts';
+import { removeConsumer } from '../../src/inventory/remove-consumer.ts';
 import { hour } from '../../src/kernel.ts';
 import { problemsOfMessage, problemsOfView } from '../../src/local/slack/limits.ts';
 import { sweepCases } from '../../src/offboarding/check.ts';
@@ -73,6 +75,97 @@ const rotate = async (key: ApiKey) => {
 // The limit of leavers a day is another file's subject.
 beforeEach(async () => {
   await office.database.store.pool.query("update offboarding_case set opened_at = opened_at - interval '2 days'");
+});
+
+describe('what they move by hand when a value is replaced', () => {
+  const moves = (person: Person, key: ApiKey, name: string) =>
+    addConsumer(office.ports, office.admin.id, key.id, { name, kind: 'person', url: null, personId: person.id });
+
+  it('is handed over in lines of its own: each turns green when somebody else moves it, or nothing does', async () => {
+    const person = await somebody();
+    const next = await somebody();
+    const [first, second, third] = [await office.key(), await office.key(), await office.key()];
+    const [job, page, gone] = [
+      await moves(person, first, 'The nightly job'),
+      await moves(person, second, 'The status page'),
+      await moves(person, third, 'The old importer'),
+    ];
+    await removeConsumer(office.ports, office.admin.id, gone.id);
+    const { id } = await offboard(person);
+    const lineOf = (consumerId: string) => `consumer:${consumerId}`;
+    expect(await office.lines(id)).toMatchObject({ [lineOf(job.id)]: 'open', [lineOf(page.id)]: 'open' });
+    expect(await office.lines(id)).not.toHaveProperty([lineOf(gone.id)]);
+    const shown = await card(id);
+    expect(shown).toContain('The nightly job: needs another person who moves it');
+    expect(shown).toContain(`inventory.change-consumer:${job.id}`);
+    await expect(
+      tickLine(office.ports, office.admin.id, { caseId: id, line: lineOf(job.id), note: 'Somebody will do it' }),
+    ).rejects.toThrow(/turns green by itself/);
+
+    await changeConsumer(office.ports, office.owner.id, job.id, {
+      name: 'The nightly job',
+      kind: 'person',
+      url: null,
+      personId: next.id,
+    });
+    expect((await waitingJobs(office.database, 'offboarding.sweep')).length).toBe(1);
+    await removeConsumer(office.ports, office.owner.id, page.id);
+    await office.work();
+    expect(await office.lines(id)).toMatchObject({ [lineOf(job.id)]: 'done', [lineOf(page.id)]: 'done' });
+    expect(await card(id)).toContain('The nightly job: somebody else moves it');
+    expect(await card(id)).not.toContain('inventory.change-consumer');
+  });
+
+  it('is said before they are offboarded', async () => {
+    const person = await somebody();
+    await moves(person, await office.key(), 'The invoice run');
+    const shown = await office.desk.type(office.admin, `offboard <@${person.slackId}|x>`);
+    expect(saying(shown)).toMatch(/Moved by them by hand, to hand over\*\n1/);
+  });
+});
+
+describe('a key that they could read and that cannot be rotated yet', () => {
+  it('is looked at before anything is touched: the line says what is missing, and it begins by itself when that is there', async () => {
+    const { person } = await reader();
+    const key = await office.key();
+    await owns(key, person);
+    const { secretId } = key;
+    await given(store(), { keys: [{ ...key, ownerId: person.id, secretId: `${secretId}-elsewhere` }] });
+    const { id } = await offboard(person);
+    await office.work();
+    await sweepCases(office.ports);
+    expect(await store().read((view) => view.rotations.ofKey(key.id, 5))).toEqual([]);
+    expect((await office.lines(id))[`rotate:${key.id}`]).toBe('failed');
+    expect(await card(id)).toContain('Not begun: The secret does not exist in Secrets Manager. Correct its name');
+    const [blocked] = await store().read((view) => view.cards.of('rotation.blocked', key.id));
+    expect(blocked).toMatchObject({ channel: 'security' });
+
+    await store().change(
+      { actor: { kind: 'operator', id: 'test' }, action: 'test.corrected', subject: key.id },
+      async (tx) => tx.keys.save({ ...(await tx.keys.get(key.id)), secretId }),
+    );
+    await office.database.store.pool.query("update work set run_at = now() where name = 'rotation.start'");
+    await office.work();
+    const [rotation] = await store().read((view) => view.rotations.ofKey(key.id, 5));
+    expect(rotation).toMatchObject({ cause: 'leaver', causeId: id, status: 'done' });
+    expect((await store().read((view) => view.keys.get(key.id))).blocked).toBeNull();
+    expect((await office.lines(id))[`rotate:${key.id}`]).toBe('done');
+  });
+
+  it('is let go of when somebody has rotated it by hand and said so', async () => {
+    const { person } = await reader();
+    const key = await office.key();
+    await given(store(), { keys: [{ ...key, ownerId: person.id, secretId: `${key.secretId}-elsewhere` }] });
+    const { id } = await offboard(person);
+    await office.work();
+    const line = `rotate:${key.id}`;
+    await tickLine(office.ports, office.admin.id, { caseId: id, line, note: 'Made a new one in the Console' });
+    await office.database.store.pool.query("update work set run_at = now() where name = 'rotation.start'");
+    await office.work();
+    expect((await store().read((view) => view.keys.get(key.id))).blocked).toBeNull();
+    const waits = await waitingJobs(office.database, 'rotation.start');
+    expect(waits.filter((each) => each.payload.keyId === key.id)).toEqual([]);
+  });
 });
 
 describe('a case', () => {

@@ -10,6 +10,9 @@ const instant = (value: string | Date) => new Date(value);
 /** As `snoozedNow` in inventory/model.ts. */
 const snoozed = sql`(k.snooze is not null and k.planned_at is null and (k.snooze ->> 'until')::timestamptz > now())`;
 
+/** As `pausedNow` in inventory/model.ts. */
+const pausedNow = sql`(k.pause ->> 'endedAt' is null and (k.pause ->> 'until')::timestamptz > now())`;
+
 export function digestRows(session: Session): TableRows<Digest> & DigestReads {
   const rows = rowsOf<Digest>(session, digests, 'digest');
   const all = async <R extends Record<string, unknown>>(query: ReturnType<typeof sql>) =>
@@ -46,6 +49,15 @@ export function digestRows(session: Session): TableRows<Digest> & DigestReads {
       ownerless: found.map(({ all: _all, ...rest }) => rest),
       ownerlessInAll: found[0]?.all ?? 0,
     };
+  }
+
+  async function paused(most: number): Promise<Pick<Standing, 'pauses' | 'pausesInAll'>> {
+    const found = await all<Standing['pauses'][number] & { all: number }>(
+      sql`select id, name, risk, pause, (count(*) over ())::int as "all"
+          from api_key k where status = 'active' and pause is not null and ${pausedNow}
+          order by pause ->> 'until', id limit ${most}`,
+    );
+    return { pauses: found.map(({ all: _all, ...rest }) => rest), pausesInAll: found[0]?.all ?? 0 };
   }
 
   return {
@@ -86,7 +98,13 @@ export function digestRows(session: Session): TableRows<Digest> & DigestReads {
         sql`select id, name, risk, snooze from api_key k where status = 'active' and snooze is not null and ${snoozed}
             order by snooze ->> 'until', id limit ${most}`,
       );
-      return { byRisk, snoozes, ...(await ownersLate(most)), ...(await withoutOwner(most)) };
+      return {
+        byRisk,
+        snoozes,
+        ...(await paused(most)),
+        ...(await ownersLate(most)),
+        ...(await withoutOwner(most)),
+      };
     },
   };
 }

@@ -138,6 +138,12 @@ export function consumerRows(session: Session): TableRows<Consumer> & ConsumerRe
         and(isNull(consumers.removedAt), eq(consumers.keyId, keyId as ApiKey['id'])),
         sql`${consumers.addedAt}, ${consumers.id}`,
       ),
+    movedBy: (personId) =>
+      rows.where(
+        and(isNull(consumers.removedAt), eq(consumers.personId, personId as Person['id'])),
+        sql`${consumers.addedAt}, ${consumers.id}`,
+      ),
+    many: async (ids) => (ids.length > 0 ? rows.where(inArray(consumers.id, ids as Consumer['id'][])) : []),
   };
 }
 

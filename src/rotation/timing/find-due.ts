@@ -2,8 +2,7 @@ import { type ApiKey, startsAt } from '../../inventory/model.ts';
 import { after, hour, type Id, Refusal } from '../../kernel.ts';
 import type { Ports } from '../../ports.ts';
 import { whyNotIssue, whyNotRotate } from '../model.ts';
-import { lookOutside } from '../preflight.ts';
-import { missingOutside } from '../preflight-model.ts';
+import { block, missingFor } from '../preflight.ts';
 import { opened } from '../start.ts';
 import { holdInWords, openingFor } from './windows-model.ts';
 
@@ -32,38 +31,12 @@ export async function findDue(ports: DuePorts): Promise<number> {
     for (const key of due.keys) {
       // Looked at outside of any change; a provider that does not answer holds nothing up.
       const missing = await missingFor(ports, key);
-      if (missing.length > 0) await block(ports, key, missing);
+      if (missing.length > 0) await block(ports, actor, key, { missing });
       else if (await startDue(ports, key.id)) begun++;
     }
     next = due.next;
   } while (next);
   return begun;
-}
-
-/** What a preflight finds missing outside, in words and with what to do. */
-async function missingFor(ports: DuePorts, key: ApiKey): Promise<string[]> {
-  const [previous] = await ports.store.read((view) => view.rotations.ofKey(key.id, 1));
-  const inside = { key, issuer: ports.issuers.of(key.issuer), previous: previous ?? null };
-  const found = missingOutside(inside, await lookOutside(ports, key));
-  return found
-    .filter((each) => each.level === 'blocking')
-    .map(({ sentence, whatToDo }) => `${sentence} ${whatToDo}`.trim());
-}
-
-/** A due key cannot be started: its owner is told of what is missing, once, in a message that follows what is found. */
-async function block(ports: DuePorts, seen: ApiKey, missing: string[]): Promise<void> {
-  const same = JSON.stringify(seen.blocked?.missing) === JSON.stringify(missing);
-  if (same) return;
-  await ports.store.change({ actor, action: 'rotation.block', subject: seen.id, keyId: seen.id }, async (tx) => {
-    const key = await tx.keys.get(seen.id);
-    const since = key.blocked?.since ?? tx.now.toISOString();
-    await tx.keys.save({ ...key, blocked: { since, missing } });
-    tx.note({ missing, since });
-    const owner = await tx.people.find(key.ownerId);
-    const to = owner?.status === 'active' ? { person: owner.id } : { channel: ports.policy.channels.security };
-    await tx.cards.show('rotation.blocked', key.id, to, { anew: key.blocked === null });
-    await tx.cards.touch(key.id);
-  });
 }
 
 async function startDue(ports: DuePorts, keyId: Id<'key'>): Promise<boolean> {

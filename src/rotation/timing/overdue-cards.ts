@@ -1,6 +1,6 @@
 import { block, button, type Message, type Mrkdwn, md, mention, message, typed, when } from '../../blocks.ts';
 import type { SlackDoor } from '../../doors.ts';
-import { type ApiKey, rotatesHere, startsAt } from '../../inventory/model.ts';
+import { type ApiKey, blockedNow, rotatesHere } from '../../inventory/model.ts';
 import type { Policy } from '../../policy.ts';
 import type { Audience, View } from '../../ports.ts';
 import { isLate, stagesOf, toldOf } from './overdue-model.ts';
@@ -89,17 +89,18 @@ function outlook(key: ApiKey, policy: Policy): Mrkdwn {
 async function blockedMessage(view: View, keyId: string, audience: Audience): Promise<Message> {
   const key = await view.keys.get(keyId);
   const name = md`*${typed(key.name, 200)}*`;
-  const due = startsAt(key);
-  if (!key.blocked || !due || due > view.now) {
+  const blocked = blockedNow(key, view.now);
+  if (!blocked) {
     return message(`Nothing keeps ${key.name} from being rotated`, [
       block.text(md`:white_check_mark: What kept ${name} from being rotated has been seen to. Nothing for you to do.`),
     ]);
   }
   const why =
     'person' in audience ? md`You are told because you answer for this key.` : md`Its owner is no longer active.`;
-  return message(`${key.name} is due and cannot be rotated`, [
-    block.text(md`:no_entry_sign: ${name} is due, and Keysteward cannot rotate it yet. Nothing was touched.`),
-    block.text(md`*Missing*\n${typed(key.blocked.missing.join('\n'), 1500)}`),
+  const owed = blocked.causeId ? md`has to be rotated, as somebody who could read it has left` : md`is due`;
+  return message(`${key.name} ${blocked.causeId ? 'has to be rotated and cannot' : 'is due and cannot be rotated'}`, [
+    block.text(md`:no_entry_sign: ${name} ${owed}, and Keysteward cannot rotate it yet. Nothing was touched.`),
+    block.text(md`*Missing*\n${typed(blocked.missing.join('\n'), 1500)}`),
     block.buttons(button('inventory.show', 'Show', key.id), button('rotation.start', 'Look again', key.id)),
     block.small(md`${why} It is looked at again every few minutes, and starts by itself when nothing is missing.`),
   ]);

@@ -1,3 +1,4 @@
+import { summaryId } from '../../digest/model.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import { type Id, refuseIf } from '../../kernel.ts';
@@ -87,6 +88,7 @@ export async function endPause({ store }: Pick<Ports, 'store'>, { keyId }: { key
 async function shown(tx: Tx, key: ApiKey): Promise<void> {
   await tx.cards.touch(key.id);
   await tx.cards.touch(key.ownerId);
+  await tx.cards.touch(summaryId);
   const running = await tx.rotations.runningOf(key.id);
   if (running) await tx.cards.touch(running.id);
 }
