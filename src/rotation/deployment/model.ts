@@ -1,7 +1,7 @@
 import type { Consumer } from '../../inventory/consumer-model.ts';
 import { after, day, hour, type Id, type Instant, minute, Refusal } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
-import { compromised, type Deployment, type Rotation, reached } from '../model.ts';
+import { compromised, type Deployment, isDrill, type Rotation, reached } from '../model.ts';
 import { closed, stopped } from '../moves-model.ts';
 
 /** Waits between the messages to a webhook that does not answer: Standard Webhooks' own, three days in all. */
@@ -292,6 +292,7 @@ export function messageTo(
         versionId: restored ? rotation.oldVersion : rotation.newVersion,
         emergency: rotation.emergency,
         compromised: compromised(rotation),
+        drill: isDrill(rotation),
       },
     }),
   };

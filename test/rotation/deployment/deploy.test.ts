@@ -16,6 +16,7 @@ import { claimMove, confirmMove } from '../../../src/rotation/deployment/confirm
 import { deploymentOverHttp } from '../../../src/rotation/deployment/http.ts';
 import { deploymentOf } from '../../../src/rotation/deployment/model.ts';
 import { retireNow } from '../../../src/rotation/deployment/retire-now.ts';
+import { startDrill } from '../../../src/rotation/drills/start.ts';
 import type { Rotation } from '../../../src/rotation/model.ts';
 import { retryRotation } from '../../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../../src/rotation/roll-back.ts';
@@ -106,6 +107,20 @@ const cardsOf = async (kind: string, id: string) => {
 const rotationCard = async (id: string, kind = 'rotation', person = stage.owner) =>
   saying(await desk.card(kind, id, { person: person.id }));
 
+describe('a drill', () => {
+  test('tells by webhook that it is one, and that nothing has leaked', async () => {
+    const { key } = await stage.key({ environment: 'sandbox', risk: 'low' });
+    const hook = await aReceiver();
+    await consumerOf(key, { name: 'billing', kind: 'webhook', url: hook.url });
+    const { id } = await startDrill(stage.ports, stage.admin, key.id);
+    await stage.work();
+    expect(hook.got.map(({ body }) => JSON.parse(body))).toMatchObject([
+      { type: 'key.rotated', data: { rotationId: id, emergency: true, compromised: false, drill: true } },
+    ]);
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done' });
+  });
+});
+
 describe('the old value lives on', () => {
   test('until everybody who is recorded is on the new one; each says so in their own way, and the log has who', async () => {
     const { key, version: old } = await stage.key();
@@ -130,7 +145,13 @@ describe('the old value lives on', () => {
     new Webhook(await signingOf(told)).verify(message!.body, message!.headers as Record<string, string>);
     expect(JSON.parse(message!.body)).toMatchObject({
       type: 'key.rotated',
-      data: { rotationId: id, consumerId: told.id, secretId: key.secretId, versionId: waiting.newVersion },
+      data: {
+        rotationId: id,
+        consumerId: told.id,
+        secretId: key.secretId,
+        versionId: waiting.newVersion,
+        drill: false,
+      },
     });
     expect(message!.body).not.toContain((await stage.bot.getSecretValue({ SecretId: key.secretId! })).SecretString!);
     expect(await later(told, { rotationId: id, consumerId: told.id, status: 'deployed' })).toMatchObject({
