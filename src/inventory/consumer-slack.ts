@@ -33,8 +33,8 @@ const ConsumerForm = z.object({
 });
 
 const hints: Record<ConsumerKind, string> = {
-  'reads-store': 'Nothing to do when the value is replaced, but to wait until its cache has run out',
-  webhook: 'It is sent which key and version, never the value, and answers when it is deployed',
+  'reads-store': 'It has a new value by itself, as soon as its cache has run out',
+  webhook: 'It is sent the key and version, never the value, and says when it is done',
   person: 'They get a message, and press "On the new key" when it is done',
 };
 

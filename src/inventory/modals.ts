@@ -122,7 +122,7 @@ export function keyModal(
         placeholder: 'Support assistant',
         min: 3,
         max: 100,
-        hint: 'Becomes part of its name: OpenAI API Key - Production - Support assistant.',
+        hint: 'Becomes part of its name, as in Stripe API Key - Production - Card payments.',
       }),
       ...(editing ? [] : [input({ kind: 'person', name: 'owner', label: 'Owner', ...initial(draft.owner) })]),
       input({

@@ -23,6 +23,11 @@ export interface Runbook {
 /** The page for services without one of their own, and the one that all others lead to. */
 export const anyService = 'generic';
 export const storing = 'store-it';
+/** The same for keys whose new value is handed in, and stored by us. */
+export const handingIn = 'hand-it-in';
+const shared: readonly string[] = [storing, handingIn];
+/** The section of each page that says how the old key is ended. */
+export const ending = 'End the old key';
 
 /** A page of docs/runbooks. @throws Error for one that is not written as the others are */
 export function parsed(name: string, text: string): Runbook {
@@ -79,7 +84,7 @@ export const asName = (service: string): string =>
 export function pageFor(service: string, names: readonly string[]): string {
   const name = asName(service);
   const [first = ''] = name.split('-');
-  const found = [name, first, otherNames[first]].find((each) => each && each !== storing && names.includes(each));
+  const found = [name, first, otherNames[first]].find((each) => each && !shared.includes(each) && names.includes(each));
   return found ?? anyService;
 }
 

@@ -6,7 +6,8 @@ import { type ApiKey, storages } from '../inventory/model.ts';
 import { idOf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { anyService, companyRunbook, type Piece, pageFor, type Section, storing } from './model.ts';
+import { endedByHand, madeByHand } from '../rotation/by-hand/model.ts';
+import { anyService, companyRunbook, ending, handingIn, type Piece, pageFor, type Section, storing } from './model.ts';
 
 const title = 'Steps';
 
@@ -26,12 +27,16 @@ export function runbooksInSlack(slack: SlackDoor, ports: Ports): void {
 }
 
 /** What to do, in order, with what is known of this key. */
-function stepsFor({ runbooks, policy }: Ports, key: ApiKey, owner: Person | null): SlackView {
+function stepsFor({ runbooks, issuers, policy }: Ports, key: ApiKey, owner: Person | null): SlackView {
   const names = runbooks.names();
   const own = companyRunbook(key.service, policy, names);
   const runbook = runbooks.of(pageFor(key.service, names)) ?? runbooks.of(anyService);
   const [make, ...rest] = runbook?.sections ?? [];
-  const store = runbooks.of(storing)?.sections ?? [];
+  const issuer = key.storage === 'secrets-manager' ? issuers.of(key.issuer) : null;
+  // Whoever stores the value beside a rotation that waits for it breaks that rotation.
+  const isHandedIn = issuer !== null && madeByHand(issuer.can);
+  const store = runbooks.of(isHandedIn ? handingIn : storing)?.sections ?? [];
+  const then = isHandedIn ? rest.flatMap((section) => endedLater(section, endedByHand(issuer.can))) : rest;
   return page(title, [
     block.text(md`*${typed(key.name, 200)}*`),
     ...block.facts([
@@ -42,9 +47,22 @@ function stepsFor({ runbooks, policy }: Ports, key: ApiKey, owner: Person | null
     ]),
     ...(own ? [block.text(md`:closed_book: *${link(own, `Your company's own steps for ${key.service}`)}*`)] : []),
     ...(runbook ? [block.text(inWords(runbook.intro))] : []),
-    ...[...(make ? [make] : []), ...store, ...rest].map(sectionBlock),
+    ...[...(make ? [isHandedIn ? handedIn(make) : make] : []), ...store, ...then].map(sectionBlock),
     block.small(md`Never paste a value here or into any message.`),
   ]);
+}
+
+/** The pages lead to where a value is stored; here it is handed in. */
+function handedIn(section: Section): Section {
+  const instead = (piece: Piece): Piece =>
+    piece.kind === 'text' && piece.text === 'store it' ? { ...piece, text: 'hand it in' } : piece;
+  return { ...section, lines: section.lines.map((line) => line.map(instead)) };
+}
+
+/** The old key is ended by the rotation, or by a person when it asks for that; never before. */
+function endedLater(section: Section, byHand: boolean): Section[] {
+  if (section.title !== ending) return [section];
+  return byHand ? [{ ...section, title: `${ending}, when a card asks you to` }] : [];
 }
 
 function sectionBlock({ title: heading, numbered, lines }: Section): KnownBlock {

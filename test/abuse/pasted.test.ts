@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { containsSecret } from '../../src/adapters/slack/pasted.ts';
 import { typed } from '../../src/blocks.ts';
+import { idPrefixes } from '../../src/kernel.ts';
 
 const lower = 'abcdefghijklmnopqrstuvwxyz';
 const letters = lower + lower.toUpperCase();
@@ -41,7 +42,7 @@ describe('what looks like a whole key', () => {
     'https://github.com/acme/repo/pull/1234#discussion_r123456789',
     'larkfield/production/stripe/card-payments-2024',
     'arn:aws:iam::123456789012:role/people/dana',
-    'key_01jdabcdefghjkmnpqrstvwxyz',
+    ...Object.values(idPrefixes).map((prefix) => `/keys audit ${prefix}_01m8a5gggm97xpxzy65nyfbjs8`),
     'someVeryLongCamelCaseFunctionNameInJava',
     '<#C0PLATFORM|platform> <@U0DANA|dana>',
     '(see PLAT-7, PLAT-12; asked by Dana.Keller+x1@larkfield.example)',

@@ -47,6 +47,8 @@ describe('who uses a key', () => {
     });
     expect(saying(drawn)).toContain('Who moves it?');
     expect(saying(drawn)).toContain('reporting');
+    // What is longer than Slack takes would be cut there.
+    expect(saying(drawn)).not.toContain('…');
     const said = saying(
       await desk.send(olivia, 'inventory.add-consumer', {
         keyId: key.id,

@@ -4,7 +4,7 @@ import { inventoryInSlack } from '../../src/inventory/slack.ts';
 import { problemsOfView } from '../../src/local/slack/limits.ts';
 import type { Person } from '../../src/people/model.ts';
 import { policySchema } from '../../src/policy.ts';
-import { asName, companyRunbook, pageFor, parsed, storing } from '../../src/runbooks/model.ts';
+import { asName, companyRunbook, handingIn, pageFor, parsed, storing } from '../../src/runbooks/model.ts';
 import { runbooksInSlack } from '../../src/runbooks/slack.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
 import { deskOf, saying } from '../support/desk.ts';
@@ -12,7 +12,7 @@ import { usePorts } from '../support/ports.ts';
 import { contentOf, entriesOf } from '../support/repository.ts';
 
 const runbooks = shippedRunbooks();
-const ofServices = runbooks.names().filter((name) => name !== storing);
+const ofServices = runbooks.names().filter((name) => name !== storing && name !== handingIn);
 const policy = policySchema.parse({
   runbooks: { openai: 'https://wiki.example.com/a?b=1&c=2', 'order-webhooks': 'https://wiki.example.com/orders' },
 });
@@ -67,6 +67,7 @@ describe('which page is shown', () => {
     ['Claude', 'anthropic'],
     ['Order webhooks', 'generic'],
     ['Store it', 'generic'],
+    ['Hand it in', 'generic'],
     ['../../etc', 'generic'],
     ['', 'generic'],
     ['日本', 'generic'],
@@ -117,14 +118,24 @@ describe('Steps', () => {
       '<https://wiki.example.com/a?b=1&amp;c=2|Your company',
       'Make the new key',
       '<https://platform.openai.com/settings/organization/api-keys|API keys>',
-      'Store it',
-      'AWS Secrets Manager',
-      'End the old key',
+      'Then hand it in',
+      'Hand in the new key',
+      'End the old key, when a card asks you to',
       'Official pages',
     ].map((each) => said.indexOf(each));
     expect(order).toEqual([...order].sort((a, b) => a - b));
     expect(Math.min(...order)).toBeGreaterThan(-1);
     expect(said).not.toMatch(/\*\*|\]\(|store-it\.md/);
+    // Stored by hand, it would break the rotation that waits for it.
+    expect(said).not.toMatch(/Retrieve secret value|as its last rotation/);
+  });
+
+  it('says how to store the value by hand where no rotation takes it', async () => {
+    const elsewhere = aKey(olu, { service: 'SendGrid', issuer: 'person', storage: 'environment-file', secretId: null });
+    await given(test.ports.store, { keys: [elsewhere] });
+    const said = saying(await desk.press(olu, 'runbooks.show', elsewhere.id));
+    expect(said).toMatch(/Then store it[\s\S]*Retrieve secret value[\s\S]*as its last rotation/);
+    expect(said).not.toContain('Hand in the new key');
   });
 
   it.each(ofServices)('fits into a window for %s', async (name) => {

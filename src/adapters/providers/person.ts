@@ -54,7 +54,8 @@ export function whyImplausible(value: Secret, known: Secret[]): string | null {
   if (/\s/.test(text)) return 'It has a space or a line break in its middle. Copy the value alone.';
   if (/[^\x21-\x7e]/.test(text)) return 'It has a character that no key has. Copy it again.';
   if (masked.test(text)) return 'It looks like the masked form that is shown in lists. Copy the whole value.';
-  if (text.length < 8 || placeholder.test(text)) return 'It does not look like a key.';
+  if (text.length < 8) return 'It is too short for a key. Copy the whole value.';
+  if (placeholder.test(text)) return 'It does not look like a key.';
   if (old !== null && old.length >= 16 && text.length < old.length / 2) {
     return 'It is less than half as long as the current value. It may have been cut off when it was copied.';
   }

@@ -1,12 +1,13 @@
 import { lintSource } from '@secretlint/core';
 import { creator as recommended } from '@secretlint/secretlint-rule-preset-recommend';
+import { idPrefixes } from '../../kernel.ts';
 
 const config = { rules: [{ id: '@secretlint/secretlint-rule-preset-recommend', rule: recommended, options: {} }] };
 
 /** Words that could be keys: long, without spaces, of more than one kind of character. Addresses and our own ids are none. */
 const candidate = /[A-Za-z0-9_\-.+/=~]{16,}/g;
 const harmless = [
-  /^(key|usr|req|grt|rot|inc|cas|crd|wrk|aud)_[0-9a-z]{26}$/,
+  new RegExp(`^(${Object.values(idPrefixes).join('|')})_[0-9a-z]{26}$`),
   /^arn:/,
   /^https?:/,
   /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,

@@ -102,7 +102,7 @@ export function rotationOverHttp(door: HttpDoor, ports: Ports): void {
       const id = linkIn(ask);
       const session = sessionIn(ask, id);
       const form = await formOf(ports, id, session);
-      return shown(200, form === 'used' ? usedPage() : formPage(form, await csrfOf(session)));
+      return shown(200, form === 'used' ? usedPage() : formPage(form, await csrfOf(session), ports));
     }),
   );
 

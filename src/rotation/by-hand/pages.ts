@@ -1,5 +1,8 @@
+import { DateTime } from 'luxon';
 import { type Html, html, htmlPage } from '../../html.ts';
 import type { Instant } from '../../kernel.ts';
+import { zoneOf } from '../../people/hours-model.ts';
+import type { Ports } from '../../ports.ts';
 import type { HandInForm } from './hand-in.ts';
 import { mostTries } from './hand-in-model.ts';
 import { placeOf } from './model.ts';
@@ -18,10 +21,15 @@ export function onTheWayPage(url: string): Html {
   return htmlPage('On to Slack…', [html`<p><a href="${url}">Go on to Slack</a> if nothing happens.</p>`], url);
 }
 
-const clockOf = (at: Instant) => `${at.toISOString().slice(11, 16)} UTC`;
+const clockOf = (at: Instant, zone: string) => `${DateTime.fromJSDate(at, { zone }).toFormat('HH:mm')} (${zone})`;
 
 /** Where the value is typed: once, and never shown again. */
-export function formPage({ link, key, person, rotation }: HandInForm, csrf: string): Html {
+export function formPage(
+  { link, key, person, rotation }: HandInForm,
+  csrf: string,
+  { issuers, policy }: Pick<Ports, 'issuers' | 'policy'>,
+): Html {
+  const tested = issuers.of(key.issuer)?.can.test ?? false;
   const place = placeOf(key);
   const there = place
     ? html`<a href="${place.url}" rel="noopener noreferrer" target="_blank">${place.where}</a>`
@@ -33,11 +41,11 @@ export function formPage({ link, key, person, rotation }: HandInForm, csrf: stri
 <dt>Service</dt><dd>${key.service}, ${key.environment}</dd>
 ${rotation.oldLastFour ? [html`<dt>Old key</dt><dd>ends with …${rotation.oldLastFour}; it stays in use until the new one is</dd>`] : []}
 <dt>Goes to</dt><dd>AWS Secrets Manager, ${key.secretId ?? ''}</dd>
-<dt>Until</dt><dd>${clockOf(link.endsAt)}${link.tries > 0 ? `; ${mostTries - link.tries} more tries` : ''}</dd>
+<dt>Until</dt><dd>${clockOf(link.endsAt, zoneOf(person.timeZone, policy))}${link.tries > 0 ? `; ${mostTries - link.tries} more tries` : ''}</dd>
 </dl>
 <ol>
 <li>Make a new key at ${[there]} with these rights: ${key.scope}</li>
-<li>Copy it and paste it here. It is tested before it is used.</li>
+<li>Copy it and paste it here. ${tested ? `It is tried at ${key.service} before it is used.` : `Nobody can try it at ${key.service} before it is used, so look twice.`}</li>
 </ol>
 <form method="post" action="/hand-in/${link.id}" autocomplete="off">
 <input type="hidden" name="csrf" value="${csrf}">

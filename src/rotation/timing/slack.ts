@@ -58,7 +58,7 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
           kind: 'date',
           name: 'until',
           label: 'Until',
-          hint: `At the latest ${momentInWords(latest, policy)}.`,
+          hint: `At the latest ${momentInWords(latest, policy, zoneOf(person.timeZone, policy))}.`,
           ...(initial ? { initial } : {}),
         }),
         input({
@@ -106,7 +106,7 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
     return {
       say: message(`The rotation of ${key.name} is paused`, [
         block.text(
-          md`:double_vertical_bar: *${typed(key.name, 200)}* is not rotated until ${when(at)}. It ends by itself.`,
+          md`:double_vertical_bar: *${typed(key.name, 200)}* is not rotated until ${when(at)}. The pause ends by itself then; Resume ends it before.`,
         ),
         block.buttons(button('rotation.resume', 'Resume', key.id)),
       ]),

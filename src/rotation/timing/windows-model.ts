@@ -191,9 +191,8 @@ const cut = (text: string) => (text.length > 100 ? `${text.slice(0, 99).toWellFo
 /** All that is waited for, one after the other. */
 export const holdsInWords = (holds: Hold[]): string => [...new Set(holds.map(holdInWords))].join(', then ');
 
-/** A moment for sentences that are kept, in the company's zone. */
-export function momentInWords(at: Instant, policy: Policy): string {
-  const zone = policy.company.timeZone;
+/** A moment for sentences that are kept, in the company's zone; for those that one person reads, in theirs. */
+export function momentInWords(at: Instant, policy: Policy, zone = policy.company.timeZone): string {
   return `${DateTime.fromJSDate(at, { zone }).setLocale('en').toFormat('d LLLL yyyy, HH:mm')} (${zone})`;
 }
 

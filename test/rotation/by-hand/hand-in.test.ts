@@ -45,6 +45,7 @@ describe('a key that only a person can make', () => {
     const fresh = aNewToken();
     const visitor = new Visitor();
     const form = await stage.signIn(visitor, await stage.linkFor(stage.owner, id), stage.owner);
+    expect(form.text).toContain('It is tried at Anthropic before it is used.');
     stage.github.world.make('made in the settings', fresh);
     expect((await stage.handIn(visitor, form.at, fresh)).text).toContain('The new key was handed in');
     stage.github.world.lag.ended = 1;
@@ -58,7 +59,8 @@ describe('a key that only a person can make', () => {
   test('at a service that nobody talks to: a person makes the new one and says that the old one is deleted', async () => {
     const { id, key } = await stage.waiting('person', { facts: { service: 'Acme' } });
     const visitor = new Visitor();
-    const { at } = await stage.signIn(visitor, await stage.linkFor(stage.owner, id), stage.owner);
+    const { at, text } = await stage.signIn(visitor, await stage.linkFor(stage.owner, id), stage.owner);
+    expect(text).toContain('Nobody can try it at Acme before it is used');
     await stage.handIn(visitor, at, aNewKey());
     await stage.work({ ports: stage.ports });
     const waits = await stage.rotation(id);
@@ -73,6 +75,19 @@ describe('a key that only a person can make', () => {
     expect(Object.values(await stage.stages(key)).flat()).toEqual(['AWSCURRENT']);
     await expect(confirmDeleted(stage.ports, stage.owner, id)).rejects.toThrow(/does not wait/);
   });
+});
+
+test('the page says until when it is open in the time of whoever it was opened for', async () => {
+  const owner = await stage.someone({ timeZone: 'Asia/Kolkata' });
+  const { id } = await stage.waiting('person', { owner });
+  const { text } = await stage.signIn(new Visitor(), await stage.linkFor(owner, id), owner);
+  const clock = (minutes: number) =>
+    new Date(Date.now() + minutes * 60_000).toLocaleTimeString('en-GB', {
+      timeZone: 'Asia/Kolkata',
+      hour: '2-digit',
+      minute: '2-digit',
+    });
+  expect([clock(9), clock(10)]).toContain(/Until<\/dt><dd>(\d\d:\d\d) \(Asia\/Kolkata\)/.exec(text)?.[1]);
 });
 
 describe('a value that is no new one', () => {

@@ -182,6 +182,8 @@ describe('/keys pause and /keys resume', () => {
     expect(saying(await desk.type(owner, 'resume'))).toMatch(/No key that you answer for is paused/);
     const modal = await desk.type(owner, 'pause pausable');
     expect(saying(modal)).toContain(key.name);
+    const berliner = aPerson({ tier: 'administrator', timeZone: 'Europe/Berlin' });
+    expect(saying(await desk.type(berliner, 'pause pausable'))).toMatch(/At the latest .* \(Europe\/Berlin\)/);
     const until = inDays(3).toISOString().slice(0, 10);
     await desk.send(owner, 'rotation.pause', { keyId: key.id, until, reason });
     expect((await keyNow(key)).pause!.until).toBe(`${until}T00:00:00.000Z`);
