@@ -4,7 +4,7 @@ import type { SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { byId, type Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
-import type { View } from '../ports.ts';
+import type { Audience, View } from '../ports.ts';
 import type { FindingList } from './list.ts';
 import { type Finding, isBeingRepaired, remedyOf, whatToDo, whyNotRepair } from './model.ts';
 
@@ -104,7 +104,9 @@ export function findingsListMessage(list: FindingList, own: boolean, page: { who
 export function findingsAtHome(own: FindingList, everybodys: number | null): KnownBlock[] {
   const count = everybodys ?? own.count;
   if (count === 0) return [];
-  const more = everybodys === null ? md`${count} of your keys` : md`${count} of all keys, ${own.count} of yours`;
+  const found = count === 1 ? md`1 finding` : md`${count} findings`;
+  const more =
+    everybodys === null ? md`${found} about your keys` : md`${found} about all keys, ${own.count} about yours`;
   return [
     block.header('Findings'),
     ...listedBlocks(own, null),
@@ -113,8 +115,13 @@ export function findingsAtHome(own: FindingList, everybodys: number | null): Kno
   ];
 }
 
+function whyTold(key: ApiKey, audience: Audience): Mrkdwn {
+  if ('channel' in audience) return md`you look after security`;
+  return audience.person === key.ownerId ? md`you own this key` : md`you owned this key when it was found`;
+}
+
 /** What is wrong with a key and what can be done, in a message to those who answer for it. */
-async function findingsMessage(view: View, keyId: string): Promise<Message> {
+async function findingsMessage(view: View, keyId: string, audience: Audience): Promise<Message> {
   const key = await view.keys.get(keyId);
   const all = await view.findings.ofKey(keyId, 20);
   const open = all.filter((each) => each.closedAt === null);
@@ -137,22 +144,27 @@ async function findingsMessage(view: View, keyId: string): Promise<Message> {
   }
   const owner = people.get(key.ownerId);
   const last = new Date(Math.max(...open.map((each) => each.seenAt.getTime())));
-  const count = open.length === 1 ? md`Something differs` : md`${open.length} things differ`;
+  // Repairing takes a value over; who did not mean it to be there wants another.
+  const rotates = !isRotating && open.some((each) => each.kind === 'other-current');
   return message(`${key.name} is not as the inventory says`, [
-    block.text(md`:warning: *${count} for ${typed(key.name, 200)}* from what the inventory says.`),
+    block.text(md`:warning: *${typed(key.name, 200)} is not as the inventory says.*`),
     ...block.facts([
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
       ['Found', when(new Date(Math.min(...open.map((each) => each.foundAt.getTime()))))],
       ['Last seen so', when(last)],
     ]),
     ...open.map((each) => findingBlock(each, story)),
-    block.buttons(button('reviews.check', 'Look again', key.id, { describe: `Look again at ${key.name}` }), show),
+    block.buttons(
+      button('reviews.check', 'Look again', key.id, { describe: `Look again at ${key.name}` }),
+      ...(rotates ? [button('rotation.start', 'Rotate', key.id, { describe: `Rotate ${key.name}` })] : []),
+      show,
+    ),
     block.small(
-      md`You see this because you answer for this key or look after security. If nobody does anything, it stays like this; it is looked at again every day, and what is in order again goes by itself.`,
+      md`You see this because ${whyTold(key, audience)}. If nobody does anything, it stays like this; it is looked at again every day, and what is in order again goes by itself.`,
     ),
   ]);
 }
 
 export function reviewCards(slack: SlackDoor): void {
-  slack.card('reviews.findings', (view, keyId) => findingsMessage(view, keyId));
+  slack.card('reviews.findings', findingsMessage);
 }

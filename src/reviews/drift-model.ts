@@ -164,7 +164,11 @@ function currentOf(
         }
       : {}),
     ...(other && !retired
-      ? { 'other-current': wrong(`Version ${short(holder)} is AWSCURRENT; ${was}.`, { version: holder }) }
+      ? {
+          'other-current': wrong(`Somebody else has stored a version: ${short(holder)} is AWSCURRENT, ${was}.`, {
+            version: holder,
+          }),
+        }
       : {}),
   };
   // What was read a moment later may be another version already.

@@ -98,8 +98,17 @@ describe('what somebody changed by hand', () => {
     expect(await findingsOf(key)).toHaveLength(1);
     expect(await cardsShown(key)).toEqual(['security', stage.owner.id].sort());
     const shown = await card(key);
-    expect(shown).toContain(`Version ${version.slice(0, 8)} is AWSCURRENT; the inventory knows`);
+    expect(shown).toContain(
+      `Somebody else has stored a version: ${version.slice(0, 8)} is AWSCURRENT, the inventory knows`,
+    );
     expect(shown).toContain('reviews.repair');
+    expect(shown).toContain('rotation.start');
+    expect(saying(await desk.card('reviews.findings', key.id, { person: stage.owner.id }))).toContain(
+      'you own this key',
+    );
+    expect(saying(await desk.card('reviews.findings', key.id, { channel: 'security' }))).toContain(
+      'look after security',
+    );
     expect(saying(await desk.press(stage.owner, 'inventory.show', key.id))).toContain('reviews.repair');
 
     await desk.press(stage.owner, 'reviews.repair', (await finding(key)).id);

@@ -119,10 +119,10 @@ describe('the list of findings', () => {
 describe('App Home', () => {
   test('counts open findings and shows one’s own; who has none sees nothing of it', async () => {
     const own = saying(await desk.home(dana));
-    expect(own).toContain('2 of your keys');
+    expect(own).toContain('2 findings about your keys');
     expect(own).toContain('The high one is another.');
     expect(own).not.toContain('Olu is gone');
-    expect(saying(await desk.home(stage.admin))).toMatch(/of all keys, 0 of yours/);
+    expect(saying(await desk.home(stage.admin))).toMatch(/findings about all keys, 0 about yours/);
     expect(await desk.home(aPerson())).toEqual([]);
   });
 });

@@ -144,20 +144,42 @@ const drawings = {
     svg('circle', { cx: 14.2, cy: 10, r: 1, fill: '#f5c343' }),
   ],
   zzz: () => [line('M2.5 11h7l-7 7h7', '#3b82f6', 2.2), line('M11 2.5h6.5l-6.5 6.5h6.5', '#3b82f6', 2)],
-  handshake: () => [
-    line('M1.5 6.5l4 .5 4.5 4.5', '#e9b44c', 3.6),
-    line('M18.5 6.5l-4.5.3-4.5 3.2 3.5 3.5 2.5-2', '#c98f2b', 3.2),
-    line('M6 11.5l3 3M8.5 9.8l3.5 3.6', '#e9b44c', 2.6),
-  ],
   alarm_clock: () => [
     line('M3 5.5L6 3M17 5.5L14 3M5.5 16.5l-1.5 2M14.5 16.5l1.5 2', '#d92d20', 2.2),
     svg('circle', { cx: 10, cy: 11, r: 6.8, fill: '#fff', stroke: '#d92d20', 'stroke-width': 2 }),
     line('M10 7.2V11l2.8 1.6', '#344054', 1.7),
   ],
-  scales: () => [
-    line('M10 2.5v14M6 17.5h8M3.5 5h13', '#8a6d3b', 1.8),
-    path('M.5 12h6a3 3 0 0 1-6 0zM13.5 12h6a3 3 0 0 1-6 0z', { fill: '#e9b44c' }),
-    line('M3.5 5L1 12M3.5 5L6 12M16.5 5L14 12M16.5 5L19 12', '#8a6d3b', 1),
+  dart: () => [
+    disc('#e5484d'),
+    svg('circle', { cx: 10, cy: 10, r: 6, fill: '#fff' }),
+    svg('circle', { cx: 10, cy: 10, r: 3, fill: '#e5484d' }),
+    line('M10 10l7-7', '#344054', 1.6),
+  ],
+  double_vertical_bar: () => [tile('#3b82f6'), line('M7.5 6v8M12.5 6v8', '#fff', 2.6)],
+  black_square_for_stop: () => [tile('#3b82f6'), svg('rect', { x: 6, y: 6, width: 8, height: 8, fill: '#fff' })],
+  arrow_forward: () => [tile('#3b82f6'), path('M7 5l7.5 5L7 15z', { fill: '#fff' })],
+  repeat: () => [
+    tile('#3b82f6'),
+    line('M4.5 10V8.5a2 2 0 0 1 2-2h7M15.5 10v1.5a2 2 0 0 1-2 2h-7', '#fff', 1.8),
+    path('M12.5 3.8v5.4l4-2.7zM7.5 10.8v5.4l-4-2.7z', { fill: '#fff' }),
+  ],
+  mag: () => [
+    svg('circle', { cx: 8, cy: 8, r: 5.2, fill: '#dcecf8', stroke: '#667085', 'stroke-width': 2 }),
+    line('M12 12l5.5 5.5', '#8a6d3b', 3),
+  ],
+  wastebasket: () => [
+    path('M4 6h12l-1.4 12H5.4z', { fill: '#cbd5e1', stroke: '#667085' }),
+    line('M3 5.5h14M8 2.8h4M8 9v6M12 9v6', '#667085', 1.6),
+  ],
+  closed_book: () => [
+    path('M4 4a2 2 0 0 1 2-2h10v16H6a2 2 0 0 1-2-2z', { fill: '#e5484d' }),
+    path('M6 15h10v2.4H6a1.2 1.2 0 0 1 0-2.4z', { fill: '#fff' }),
+  ],
+  raising_hand: () => [...person(8, '#5f7d9c'), line('M13.5 13l2-4.5L15 2.5', '#f6c453', 2.6)],
+  raised_hands: () => [
+    line('M6.5 17.5l-2-6 .6-8M13.5 17.5l2-6-.6-8', '#f6c453', 3.4),
+    line('M3.4 8.5l1.4 2.8M16.6 8.5l-1.4 2.8', '#f6c453', 2),
+    line('M10 1.5v2.4M7.8 2.2l.8 1.8M12.2 2.2l-.8 1.8', '#e9b44c', 1.2),
   ],
 };
 drawings.scales = () => [
@@ -174,11 +196,12 @@ drawings.handshake = () => [
 drawings.ballot_box_with_check = drawings.white_check_mark;
 drawings.heavy_exclamation_mark = drawings.exclamation;
 drawings.pencil = drawings.memo;
+drawings.pause_button = drawings.double_vertical_bar;
+drawings.stop_button = drawings.black_square_for_stop;
 drawings.date = drawings.calendar;
 
 const letters = {
   'man-raising-hand': '🙋',
-  raising_hand: '🙋',
   technologist: '🧑‍💻',
   office_worker: '🧑‍💼',
   name_badge: '📛',
@@ -186,13 +209,7 @@ const letters = {
   passport_control: '🛂',
   customs: '🛃',
   keycap_star: '*️⃣',
-  arrow_forward: '▶️',
-  closed_book: '📕',
   arrow_backward: '◀️',
-  double_vertical_bar: '⏸️',
-  pause_button: '⏸️',
-  black_square_for_stop: '⏹️',
-  stop_button: '⏹️',
   rewind: '⏪',
   arrow_heading_up: '⤴️',
   arrow_heading_down: '⤵️',
@@ -416,7 +433,6 @@ const letters = {
   slightly_smiling_face: '🙂',
   grinning: '😀',
   thinking_face: '🤔',
-  raised_hands: '🙌',
   clap: '👏',
   pray: '🙏',
   muscle: '💪',
@@ -430,7 +446,6 @@ const letters = {
   zap: '⚡',
   rocket: '🚀',
   bulb: '💡',
-  mag: '🔍',
   gear: '⚙️',
   wrench: '🔧',
   hammer_and_wrench: '🛠️',
@@ -450,15 +465,12 @@ const letters = {
   moneybag: '💰',
   credit_card: '💳',
   money_with_wings: '💸',
-  alarm_clock: '⏰',
   stopwatch: '⏱️',
   clock1: '🕐',
   calendar_spiral: '🗓️',
   spiral_calendar_pad: '🗓️',
   pushpin: '📌',
   paperclip: '📎',
-  wastebasket: '🗑️',
-  door: '🚪',
   bug: '🐛',
   robot_face: '🤖',
   ghost: '👻',
@@ -476,7 +488,6 @@ const letters = {
   new: '🆕',
   ok: '🆗',
   sos: '🆘',
-  repeat: '🔁',
   recycle: '♻️',
   arrow_right: '➡️',
   arrow_left: '⬅️',
@@ -493,13 +504,11 @@ const letters = {
   loudspeaker: '📢',
   mega: '📣',
   no_bell: '🔕',
-  zzz: '💤',
   coffee: '☕',
   cake: '🍰',
   beers: '🍻',
   trophy: '🏆',
   first_place_medal: '🥇',
-  dart: '🎯',
   crown: '👑',
   ambulance: '🚑',
   fire_engine: '🚒',
@@ -525,8 +534,6 @@ const letters = {
   briefcase: '💼',
   office: '🏢',
 };
-
-export const knownEmoji = (name) => Object.hasOwn(drawings, name) || Object.hasOwn(letters, name);
 
 /** An emoji as an element with its name for screen readers; null for a name that nobody knows. */
 export function emoji(name) {
