@@ -1,6 +1,6 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decideRequest } from '../../src/access/decide.ts';
 import { endGrant } from '../../src/access/end.ts';
 import { requestAccess } from '../../src/access/request.ts';
@@ -9,9 +9,10 @@ import { addConsumer } from '../../src/inventory/record-consumer.ts';
 import { steps } from '../../src/rotation/model.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { aKey, given } from '../support/company.ts';
+import { useCrew } from '../support/crew.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
-import { type Child, environmentOf, never, startChild } from '../support/process.ts';
+import { environmentOf, never } from '../support/process.ts';
 
 const database = useDatabase();
 const policy = {
@@ -20,44 +21,13 @@ const policy = {
 };
 let house: House;
 let env: Record<string, string>;
-const workers: Child[] = [];
 
 beforeAll(async () => {
   house = await openHouse({ databaseUrl: database.url, roles: { bot: true, worker: false } });
   env = environmentOf(house, policy);
 }, 120_000);
-const stopWorkers = async () => {
-  for (const each of workers.splice(0)) {
-    each.process.kill('SIGKILL');
-    await each.ended;
-  }
-};
-afterEach(stopWorkers);
-afterAll(async () => {
-  await stopWorkers();
-  await house.stop();
-});
-
-const worker = (failpoint?: string) => {
-  const child = startChild(['worker'], { ...env, ...(failpoint ? { KEYSTEWARD_FAILPOINT: failpoint } : {}) });
-  workers.push(child);
-  return child;
-};
-
-/** A worker that dies at this place, having done on the way whatever else there was to do. */
-async function dieAt(failpoint: string): Promise<void> {
-  const dying = worker(failpoint);
-  const end = await Promise.race([
-    dying.ended,
-    new Promise<string>((resolve) => {
-      setTimeout(resolve, 60_000, `it lived: ${dying.output().slice(-500)}`).unref();
-    }),
-  ]);
-  expect(`${String(end)} at ${failpoint}`).toBe(`SIGKILL at ${failpoint}`);
-  // What a dead worker held comes free when its lease ends; the test does not wait that long for the longer ones.
-  await database.store.pool.query('update lease set held_until = now()');
-  await database.store.pool.query('update card set held_until = now() where held_until is not null');
-}
+afterAll(() => house.stop());
+const crew = useCrew(database, () => env);
 
 /** A deployment system that counts what it was told, by the message's id. */
 const deployer = { url: '', told: new Map<string, number>() };
@@ -114,9 +84,9 @@ describe('a worker killed with SIGKILL in the middle of a rotation', () => {
       const ask = { keyId: key.id, reason: place, emergency: false };
       const { id } = await startRotation(house.program.ports, { id: ownerId }, ask);
       rotations.set(place, { key, id, number });
-      await dieAt(place);
+      await crew.dieAt(place);
     }
-    const last = worker();
+    const last = crew.start();
     await until(
       async () => {
         const { rows } = await database.store.pool.query("select 1 from rotation where status = 'running'");
@@ -211,11 +181,11 @@ describe('a worker killed with SIGKILL in the middle of a grant', () => {
       const ask = { keyId: key.id, use: 'the crash test', hours: 4, reason: 'to see what a crash leaves' };
       const { id } = await requestAccess(house.program.ports, (await dana()).id, ask);
       told.set(place, { key, id });
-      if (asking.includes(place)) await dieAt(place);
+      if (asking.includes(place)) await crew.dieAt(place);
       await approve(id, ownerId);
-      if (granting.includes(place)) await dieAt(place);
+      if (granting.includes(place)) await crew.dieAt(place);
     }
-    worker();
+    crew.start();
     await settled('active');
   }, 600_000);
 
@@ -231,12 +201,12 @@ describe('a worker killed with SIGKILL in the middle of a grant', () => {
     for (const [i, place] of ending.entries()) {
       const grant = (await grantOf(ends[i]!.id))!;
       await endGrant(house.program.ports, (await dana()).id, grant.id, 'done with it');
-      await dieAt(place);
+      await crew.dieAt(place);
     }
     for (const { id } of ends.slice(ending.length)) {
       await endGrant(house.program.ports, (await dana()).id, (await grantOf(id))!.id, 'done with it');
     }
-    worker();
+    crew.start();
     await settled('ended');
     for (const { key } of ends) {
       const { ResourcePolicy } = await house.bot.getResourcePolicy({ SecretId: key.secretId! });

@@ -1,28 +1,23 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { sha256 } from '../../src/kernel.ts';
 import { waitsNow } from '../../src/rotation/by-hand/model.ts';
 import { openHandIn } from '../../src/rotation/by-hand/open-hand-in.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { aKey, given } from '../support/company.ts';
+import { useCrew } from '../support/crew.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
-import { type Child, environmentOf, startChild } from '../support/process.ts';
+import { environmentOf } from '../support/process.ts';
 
 const database = useDatabase();
 let house: House;
-const children: Child[] = [];
 
 beforeAll(async () => {
   house = await openHouse({ databaseUrl: database.url });
 }, 120_000);
-afterEach(async () => {
-  for (const each of children.splice(0)) {
-    each.process.kill('SIGKILL');
-    await each.ended;
-  }
-});
 afterAll(() => house.stop());
+const crew = useCrew(database, () => environmentOf(house));
 
 let number = 0;
 const session = 's'.repeat(43);
@@ -57,15 +52,13 @@ async function signedInForm() {
 }
 /** A bot that dies at this place. */
 async function dieAt(failpoint: string, post: (port: number) => Promise<unknown>): Promise<string> {
-  const bot = startChild(['bot'], { ...environmentOf(house), KEYSTEWARD_FAILPOINT: failpoint });
-  children.push(bot);
+  const bot = crew.start(failpoint, 'bot');
   const port = await until(
     () => /"port":(\d+)/.exec(bot.output())?.[1],
     () => bot.output(),
   );
   await expect(post(Number(port))).rejects.toThrow();
-  expect(await bot.ended).toBe('SIGKILL');
-  await database.store.pool.query('update lease set held_until = now()');
+  await crew.died(bot, failpoint);
   return bot.output();
 }
 /** What would come by itself in a minute and a half. */

@@ -10,9 +10,10 @@ import { newAwsPair } from '../providers/fakes/aws-iam.ts';
 import { type Fitting, fittings, twoSlots } from '../providers/fakes/index.ts';
 import { chance, type Fake, type FakeKey, type Kind, startFake } from '../providers/fakes/server.ts';
 import { aKey, given } from '../support/company.ts';
+import { useCrew } from '../support/crew.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
-import { type Child, environmentOf, never, startChild } from '../support/process.ts';
+import { environmentOf, never } from '../support/process.ts';
 
 const fittingOf = (name: string) => fittings.find((each) => each.name === name)!;
 /** A place to die at, and how often the provider has been asked for this by then, since the last death. */
@@ -72,7 +73,6 @@ const database = useDatabase();
 let house: House;
 let ports: Ports;
 let env: Record<string, string>;
-const workers: Child[] = [];
 const fakes: Fake[] = [];
 interface Scene {
   shape: Shape;
@@ -85,28 +85,14 @@ interface Scene {
 /** For each shape a rotation that is carried through, and one that somebody turns back. */
 const scenes = new Map<string, { forth: Scene; back: Scene }>();
 
-const worker = (failpoint?: string) => {
-  const child = startChild(['worker'], { ...env, ...(failpoint ? { KEYSTEWARD_FAILPOINT: failpoint } : {}) });
-  workers.push(child);
-  return child;
-};
-
 /** A worker that dies here, working on this rotation and no other. */
 async function dieAt({ id, fake, issuer }: Scene, [place, kind, times]: Place): Promise<void> {
   const asked = () => fake.world.asked.filter((each) => each.kind === kind).length;
   const before = asked();
-  const dying = worker(place);
-  const end = await Promise.race([
-    dying.ended,
-    new Promise<string>((resolve) => {
-      setTimeout(resolve, 60_000, `it lived: ${dying.output().slice(-1_000)}`).unref();
-    }),
-  ]);
+  await crew.dieAt(place);
   const where = `${place} for ${issuer}`;
-  expect(`${String(end)} at ${where}`).toBe(`SIGKILL at ${where}`);
   const { step, status } = await house.program.store.read((view) => view.rotations.get(id));
   expect([where, status, step, asked() - before]).toEqual([where, 'running', /\.(\w+):/.exec(place)![1], times]);
-  await database.store.pool.query('update card set held_until = now() where held_until is not null');
 }
 
 beforeAll(async () => {
@@ -144,13 +130,12 @@ beforeAll(async () => {
     if (way === 'forth') {
       for (const place of rest.shape.forth) await dieAt(scene, place);
     } else {
-      const dying = worker('rotation.generate:journaled');
-      expect(await dying.ended).toBe('SIGKILL');
+      await crew.dieAt('rotation.generate:journaled');
       await rollBackRotation(ports, owner, scene.id);
       for (const place of rest.shape.back) await dieAt(scene, place);
     }
   }
-  const last = worker();
+  const last = crew.start();
   let left: unknown[] = [];
   await until(
     async () => {
@@ -168,13 +153,10 @@ beforeAll(async () => {
   expect(await last.ended).toBe(0);
 }, 600_000);
 afterAll(async () => {
-  for (const each of workers) {
-    each.process.kill('SIGKILL');
-    await each.ended;
-  }
   for (const each of fakes) await each.close();
   await house.stop();
 });
+const crew = useCrew(database, () => env);
 
 async function outcome({ id, key, fake, shape, old }: Scene) {
   const rotation = await house.program.store.read((view) => view.rotations.get(id));

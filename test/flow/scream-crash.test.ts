@@ -1,4 +1,4 @@
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { issuers } from '../../src/adapters/providers/index.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { policySchema } from '../../src/policy.ts';
@@ -9,9 +9,10 @@ import { startRotation } from '../../src/rotation/start.ts';
 import { fittings } from '../providers/fakes/index.ts';
 import { type Fake, startFake } from '../providers/fakes/server.ts';
 import { aKey, given } from '../support/company.ts';
+import { useCrew } from '../support/crew.ts';
 import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
-import { type Child, environmentOf, never, startChild } from '../support/process.ts';
+import { environmentOf, never } from '../support/process.ts';
 
 const database = useDatabase();
 const fitting = fittings.find((each) => each.name === 'cloudflare')!;
@@ -20,7 +21,6 @@ let fake: Fake;
 let ports: Ports;
 let env: Record<string, string>;
 let owner: { id: ApiKey['ownerId'] };
-const workers: Child[] = [];
 
 beforeAll(async () => {
   house = await openHouse({ databaseUrl: database.url, roles: { bot: true, worker: false } });
@@ -35,33 +35,12 @@ beforeAll(async () => {
   const policy = policySchema.parse(rules);
   ports = { ...house.program.ports, policy, issuers: issuers(house.program.ports.secrets, policy.providers) };
 }, 120_000);
-const stopWorkers = async () => {
-  for (const each of workers.splice(0)) {
-    each.process.kill('SIGKILL');
-    await each.ended;
-  }
-};
-afterEach(stopWorkers);
 afterAll(async () => {
-  await stopWorkers();
   await fake.close();
   await house.stop();
 });
+const crew = useCrew(database, () => env);
 
-const worker = (failpoint?: string) => {
-  const child = startChild(['worker'], { ...env, ...(failpoint ? { KEYSTEWARD_FAILPOINT: failpoint } : {}) });
-  workers.push(child);
-  return child;
-};
-async function dieAt(place: string): Promise<void> {
-  const end = await Promise.race([
-    worker(place).ended,
-    new Promise<string>((resolve) => {
-      setTimeout(resolve, 60_000, 'it lived').unref();
-    }),
-  ]);
-  expect(`${String(end)} at ${place}`).toBe(`SIGKILL at ${place}`);
-}
 const rotationOf = (id: string): Promise<Rotation> => house.program.store.read((view) => view.rotations.get(id));
 const comesTo = (id: string, step: Rotation['step']) =>
   until(async () => {
@@ -94,13 +73,12 @@ describe('a worker killed with SIGKILL while the old key is stopped or started a
     'at %s: it is disabled, once it is said so, and not deleted',
     async (place) => {
       const { id, old } = await begun();
-      await dieAt(place);
-      worker();
+      await crew.dieAt(place);
+      crew.start();
       const watched = await comesTo(id, 'watch');
       expect(watched).toMatchObject({ status: 'running', condition: 'new', attempt: 1 });
       expect(await says(old)).toBe('disabled');
       expect(watched.record.filter((each) => each.step === 'disable' && each.verdict === 'done')).toHaveLength(2);
-      await stopWorkers();
     },
     120_000,
   );
@@ -109,32 +87,31 @@ describe('a worker killed with SIGKILL while the old key is stopped or started a
     'at %s: it works again, and its grace goes on',
     async (place) => {
       const { id, old } = await begun();
-      worker();
+      crew.start();
       await comesTo(id, 'watch');
-      await stopWorkers();
+      await crew.stop();
       await reEnableOld(ports, owner, id);
-      await dieAt(place);
-      worker();
+      await crew.dieAt(place);
+      crew.start();
       const back = await comesTo(id, 'grace');
       expect(back).toMatchObject({ status: 'running', condition: 'both', attempt: 1 });
       expect(await says(old)).toBe('active');
-      await stopWorkers();
     },
     120_000,
   );
 
   it('at the end of the watch: the old key is deleted, and exactly one is left', async () => {
     const { id, old } = await begun();
-    worker();
+    crew.start();
     const { keyId } = await comesTo(id, 'watch');
-    await stopWorkers();
+    await crew.stop();
     await database.store.pool.query(`update rotation set continues_at = now() where id = $1`, [id]);
     await database.store.pool.query(
       `update work set run_at = now() where status = 'waiting' and payload ->> 'rotationId' = $1`,
       [id],
     );
-    await dieAt('rotation.watch:journaled');
-    worker();
+    await crew.dieAt('rotation.watch:journaled');
+    crew.start();
     const done = await until(async () => {
       const rotation = await rotationOf(id);
       return rotation.status === 'done' ? rotation : null;
