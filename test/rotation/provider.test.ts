@@ -1,11 +1,8 @@
-import { randomUUID } from 'node:crypto';
-import { afterAll, describe, expect, test } from 'vitest';
-import { issuers } from '../../src/adapters/providers/index.ts';
+import { describe, expect, test } from 'vitest';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { addConsumer } from '../../src/inventory/record-consumer.ts';
 import { Secret } from '../../src/kernel.ts';
-import { policySchema } from '../../src/policy.ts';
-import type { Issuer, Ports, Secrets } from '../../src/ports.ts';
+import type { Ports } from '../../src/ports.ts';
 import { conditionInWords, openRecord, type Rotation } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
@@ -13,12 +10,10 @@ import { startRotation } from '../../src/rotation/start.ts';
 import { findDue } from '../../src/rotation/timing/find-due.ts';
 import { newAwsPair } from '../providers/fakes/aws-iam.ts';
 import { fittings, twoSlots } from '../providers/fakes/index.ts';
-import { chance, type Fake, startFake } from '../providers/fakes/server.ts';
-import { quick, useStage } from './stage.ts';
+import { chance, type Fake } from '../providers/fakes/server.ts';
+import { dying, useProviderStage } from './provider-stage.ts';
 
-const stage = useStage();
-const fakes: Fake[] = [];
-afterAll(async () => void (await Promise.all(fakes.map((each) => each.close()))));
+const stage = useProviderStage();
 
 const called = (name: string) => fittings.find((each) => each.name === name)!;
 const shapes = {
@@ -42,30 +37,16 @@ interface Scene {
 
 /** A key whose value the provider knows, though nobody has told us what it is called there. */
 async function scene(shape: Shape, { graceMinutes = 0, settings = {} } = {}): Promise<Scene> {
-  const fitting = shapes[shape];
-  const fake = await startFake(fitting.dialect());
-  fakes.push(fake);
-  const credential = `keysteward/credential-${randomUUID()}`;
-  await stage.bot.createSecret({ Name: credential, SecretString: (fitting.stored ?? String)(fake.world.admin) });
-  const { providers } = policySchema.parse({
-    providers: {
-      [shape]: { callsPerMinute: 60_000, ...fitting.settings(fake.url, credential, fake.port), ...settings },
-    },
+  const { fake, ports, credential } = await stage.connect(shapes[shape], shape, {
+    settings: { callsPerMinute: 60_000, ...settings },
+    rotation: { graceMinutes },
   });
-  const policy = { ...quick, providers, rotation: { ...quick.rotation, graceMinutes } };
-  const ports = { ...stage.ports, policy, issuers: issuers(stage.ports.secrets, providers) };
   const pair = newAwsPair();
   const old = shape === 'aws' ? pair.value : shape === 'openai' ? `sk-svcacct-${chance()}` : chance();
   const ids: Partial<Record<Shape, string>> = { azure: 'Key1', gitlab: '7', aws: pair.id };
   fake.world.make(shape === 'azure' ? 'Key1' : 'made by hand', old, { id: ids[shape] ?? 'key_old' });
   if (shape === 'azure') fake.world.make('Key2', chance(), { id: 'Key2' });
-  const made = await stage.key({ issuer: shape });
-  const { VersionId } = await stage.bot.putSecretValue({ SecretId: made.key.secretId!, SecretString: old });
-  await stage.database.store.pool.query(
-    'update api_key set current_version = $2, last_rotated_at = null where id = $1',
-    [made.key.id, VersionId],
-  );
-  const key = { ...made.key, currentVersion: VersionId! };
+  const { key } = await stage.key({ issuer: shape, lastRotatedAt: null }, old);
   return {
     fake,
     ports,
@@ -79,35 +60,15 @@ async function scene(shape: Shape, { graceMinutes = 0, settings = {} } = {}): Pr
     current: async () => (await stage.bot.getSecretValue({ SecretId: key.secretId! })).SecretString!,
   };
 }
+/** Where a worker can die. */
+const mortal = {
+  secrets: ['describe', 'stage', 'move', 'read'] as const,
+  issuer: ['create', 'find', 'identify', 'test', 'revoke', 'confirmDead'] as const,
+};
 const keyOf = (id: string) => stage.database.store.read((view) => view.keys.get(id));
 /** In a pair of slots each always holds something; what counts is that nobody has the value of the other. */
 const worksElsewhere = ({ fake }: Scene, current: string) =>
   fake.world.live().filter((each) => each !== current && !fake.world.keys.some((key) => key.name.startsWith('Key')));
-
-/** Outside calls that fail like a machine that dies: at the given one, before or after it was made. */
-function dying(ports: Ports, at: number, moment: 'before' | 'after'): { ports: Ports; calls(): number } {
-  let calls = 0;
-  const wrap = <T extends object>(target: T, methods: readonly (keyof T)[]): T =>
-    new Proxy(target, {
-      get(of, name, receiver) {
-        const method: unknown = Reflect.get(of, name, receiver);
-        if (typeof method !== 'function' || !methods.includes(name as keyof T)) return method;
-        return async (...args: unknown[]) => {
-          const mine = ++calls;
-          if (mine === at && moment === 'before') throw new Error(`died before ${String(name)}`);
-          const answer: unknown = await (method as (...all: unknown[]) => Promise<unknown>).apply(of, args);
-          if (mine === at && moment === 'after') throw new Error(`died after ${String(name)}`);
-          return answer;
-        };
-      },
-    });
-  const secrets = wrap<Secrets>(ports.secrets, ['describe', 'stage', 'move', 'read']);
-  const of = (name: string): Issuer | null => {
-    const issuer = ports.issuers.of(name);
-    return issuer && wrap(issuer, ['create', 'find', 'identify', 'test', 'revoke', 'confirmDead']);
-  };
-  return { ports: { ...ports, secrets, issuers: { ...ports.issuers, of } }, calls: () => calls };
-}
 
 describe.each(['openai', 'gitlab', 'azure', 'aws'] as const)('a rotation at a provider like %s', (shape) => {
   test('ends with one live key, which is the one handed out, and with the old one revoked and proven dead', async () => {
@@ -166,7 +127,7 @@ describe.each(['openai', 'azure', 'aws'] as const)('a worker at a provider like 
     for (const moment of ['before', 'after'] as const) {
       for (let at = 1; ; at++) {
         const here = await scene(shape);
-        const { ports, calls } = dying(here.ports, at, moment);
+        const { ports, calls } = dying(here.ports, mortal, at, moment);
         const id = await here.rotate();
         await stage.work({ ports });
         const done = await stage.rotation(id);

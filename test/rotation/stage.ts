@@ -18,7 +18,7 @@ export interface Stage extends TestPorts {
   admin: Person;
   owner: Person;
   /** A key in the inventory whose secret exists, with the version that is current. */
-  key(facts?: Partial<ApiKey>): Promise<{ key: ApiKey; version: string }>;
+  key(facts?: Partial<ApiKey>, value?: string): Promise<{ key: ApiKey; version: string }>;
   /** Runs rotation jobs that are due, one after the other, until there are none or `until` says so. Answers how many. */
   work(options?: { until?: (rotation: Rotation) => boolean; ports?: Ports }): Promise<number>;
   rotation(id: string): Promise<Rotation>;
@@ -45,14 +45,10 @@ export function useStage(policy: Policy = quick): Stage {
   });
   afterAll(() => stage.bot.destroy());
 
-  stage.key = async (facts = {}) => {
+  stage.key = async (facts = {}, value = `old-${randomUUID()}`) => {
     const made = aKey(stage.owner, facts);
     const token = randomUUID();
-    await stage.bot.createSecret({
-      Name: made.secretId!,
-      ClientRequestToken: token,
-      SecretString: `old-${randomUUID()}`,
-    });
+    await stage.bot.createSecret({ Name: made.secretId!, ClientRequestToken: token, SecretString: value });
     const key = { ...made, currentVersion: token };
     await given(stage.database.store, { keys: [key] });
     return { key, version: token };

@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { issuers } from '../../../src/adapters/providers/index.ts';
+import { beforeAll, describe, expect, test } from 'vitest';
 import type { ApiKey } from '../../../src/inventory/model.ts';
 import { addConsumer } from '../../../src/inventory/record-consumer.ts';
-import { policySchema } from '../../../src/policy.ts';
 import type { Issuer, Ports } from '../../../src/ports.ts';
 import { confirmMove } from '../../../src/rotation/deployment/confirm.ts';
 import { retireNow } from '../../../src/rotation/deployment/retire-now.ts';
@@ -13,17 +11,15 @@ import { rollBackRotation } from '../../../src/rotation/roll-back.ts';
 import { rotationInSlack } from '../../../src/rotation/slack.ts';
 import { startForCause, startRotation } from '../../../src/rotation/start.ts';
 import { fittings } from '../../providers/fakes/index.ts';
-import { type Fake, startFake } from '../../providers/fakes/server.ts';
-import { aPerson, given } from '../../support/company.ts';
+import type { Fake } from '../../providers/fakes/server.ts';
+import { aKey, aPerson, given } from '../../support/company.ts';
 import { deskOf, saying } from '../../support/desk.ts';
-import { quick, useStage } from '../stage.ts';
+import { dying, useProviderStage } from '../provider-stage.ts';
 
-const stage = useStage();
+const stage = useProviderStage();
 const desk = deskOf(() => stage.ports, rotationInSlack);
 const [dana, kim] = [aPerson({ name: 'Dana' }), aPerson({ name: 'Kim', tier: 'contractor' })];
 beforeAll(() => given(stage.database.store, { people: [dana, kim] }));
-const fakes: Fake[] = [];
-afterAll(async () => void (await Promise.all(fakes.map((each) => each.close()))));
 const fitting = fittings.find((each) => each.name === 'cloudflare')!;
 
 interface Scene {
@@ -38,24 +34,10 @@ interface Scene {
 }
 /** A key at a provider that can stop a key and start it again. */
 async function scene(): Promise<Scene> {
-  const fake = await startFake(fitting.dialect());
-  fakes.push(fake);
-  const credential = `keysteward/credential-${randomUUID()}`;
-  await stage.bot.createSecret({ Name: credential, SecretString: fake.world.admin });
-  const { providers } = policySchema.parse({ providers: { cloudflare: fitting.settings(fake.url, credential, 0) } });
-  const policy = { ...quick, providers, rotation: { ...quick.rotation, screamTestHours: 24 } };
-  const ports = { ...stage.ports, policy, issuers: issuers(stage.ports.secrets, providers) };
-  const made = await stage.key({ issuer: 'cloudflare' });
-  const first = (await ports.issuers.of('cloudflare')!.create(made.key, 'made-before-us')) as {
-    value: { reveal(): string };
-  };
-  const old = first.value.reveal();
-  const { VersionId } = await stage.bot.putSecretValue({ SecretId: made.key.secretId!, SecretString: old });
-  await stage.database.store.pool.query('update api_key set current_version = $2 where id = $1', [
-    made.key.id,
-    VersionId,
-  ]);
-  const key = { ...made.key, currentVersion: VersionId! };
+  const { fake, ports } = await stage.connect(fitting, 'cloudflare', { rotation: { screamTestHours: 24 } });
+  const made = await ports.issuers.of('cloudflare')!.create(aKey(stage.owner), 'made-before-us');
+  const old = (made as { value: { reveal(): string } }).value.reveal();
+  const { key } = await stage.key({ issuer: 'cloudflare' }, old);
   return {
     fake,
     ports,
@@ -209,31 +191,12 @@ describe('where a provider can stop a key and start it again, the old one', () =
 });
 
 describe('a worker that dies before or after any outside call', () => {
-  /** Calls of the provider that fail like a machine that dies: at the given one, before or after it was made. */
-  function dying(ports: Ports, at: number, moment: 'before' | 'after'): { ports: Ports; calls(): number } {
-    let calls = 0;
-    const wrap = (issuer: Issuer): Issuer => ({
-      ...issuer,
-      async enable(key, id, on) {
-        const mine = ++calls;
-        if (mine === at && moment === 'before') throw new Error('died before it');
-        await issuer.enable!(key, id, on);
-        if (mine === at && moment === 'after') throw new Error('died after it');
-      },
-    });
-    const of = (name: string) => {
-      const issuer = ports.issuers.of(name);
-      return issuer && wrap(issuer);
-    };
-    return { ports: { ...ports, issuers: { ...ports.issuers, of } }, calls: () => calls };
-  }
-
   test.each(['before', 'after'] as const)(
     'that disables or enables (%s it) leaves what was asked for',
     async (moment) => {
       for (const at of [1, 2, 3]) {
         const here = await scene();
-        const { ports, calls } = dying(here.ports, at, moment);
+        const { ports, calls } = dying(here.ports, { issuer: ['enable'] }, at, moment);
         const id = await here.begin(false, ports);
         expect(await stage.rotation(id)).toMatchObject({ step: 'watch', condition: 'new' });
         expect(await here.says(here.old)).toBe('disabled');
