@@ -66,7 +66,7 @@ import type { Ports, Work } from './ports.ts';
 import { checkAllForDrift, checkKey } from './reviews/check-drift.ts';
 import { repairFinding } from './reviews/repair.ts';
 import { reviewsInSlack } from './reviews/slack.ts';
-import { rotationOverHttp } from './rotation/by-hand/http.ts';
+import { handInOverHttp } from './rotation/by-hand/http.ts';
 import { sweepCampaigns } from './rotation/campaigns/decide.ts';
 import { runCampaign } from './rotation/campaigns/run.ts';
 import { campaignsInSlack } from './rotation/campaigns/slack.ts';
@@ -165,7 +165,7 @@ export function openHttp(door: HttpDoor, ports: Ports, settings: Pick<Settings, 
   offboardingOverHttp(door, ports, standardWebhooks(settings.hrWebhookSecrets));
   deploymentOverHttp(door, ports);
   calendarOverHttp(door, ports);
-  rotationOverHttp(door, ports);
+  handInOverHttp(door, ports);
 }
 
 /** Every area's commands of the terminal; `use` lends them the store, `running` says how a running program is spoken to. */

@@ -13,7 +13,7 @@ import { startLocalSecretsManager } from '../../src/local/secrets-manager/server
 import { policySchema } from '../../src/policy.ts';
 import type { Rotation } from '../../src/rotation/model.ts';
 import { newAwsPair } from '../providers/fakes/aws-iam.ts';
-import { fittings } from '../providers/fakes/index.ts';
+import { fittingOf } from '../providers/fakes/index.ts';
 import { chance, type Fake, startFake } from '../providers/fakes/server.ts';
 import { twilioPair } from '../providers/fakes/twilio.ts';
 import { commandBody, knock, refusalsOf, submitBody, tablesOf, typedInto, useEars } from '../support/abuse.ts';
@@ -75,7 +75,7 @@ let house: House;
 const crashes: string[] = [];
 const canaries = new Set<string>();
 /** Providers that are connected: their values in one part, in two, of their own making, and found without a name. */
-const connected = ['openai', 'aws', 'twilio', 'deploy-key'].map((name) => fittings.find((each) => each.name === name)!);
+const connected = ['openai', 'aws', 'twilio', 'deploy-key'].map(fittingOf);
 const fakes = new Map<string, Fake>();
 const credentialOf = (name: string) => `keysteward/credential-${name}`;
 

@@ -1,11 +1,9 @@
-import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
-import { httpServer } from '../../src/adapters/http/server.ts';
 import { slackSignIn } from '../../src/adapters/sign-in.ts';
 import { Secret } from '../../src/kernel.ts';
 import type { Secrets } from '../../src/ports.ts';
 import { handIn } from '../../src/rotation/by-hand/hand-in.ts';
-import { rotationOverHttp } from '../../src/rotation/by-hand/http.ts';
+import { handInOverHttp } from '../../src/rotation/by-hand/http.ts';
 import { waitsNow } from '../../src/rotation/by-hand/model.ts';
 import { openHandIn } from '../../src/rotation/by-hand/open-hand-in.ts';
 import { handBack, takeOn } from '../../src/rotation/by-hand/take.ts';
@@ -13,8 +11,11 @@ import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { aNewKey, signInAtSlack, useHandIn, Visitor } from '../rotation/by-hand/hand-in-stage.ts';
 import { refusalsOf, tablesOf } from '../support/abuse.ts';
+import { useWeb } from '../support/web.ts';
 
 const stage = useHandIn();
+/** Gives out as many pages a minute as it does for everybody. */
+const strict = useWeb();
 const pool = () => stage.database.store.pool;
 const linkOf = (url: string) => /hnd_[0-9a-z]{26}/.exec(url)![0];
 const linkRow = async (url: string) => stage.database.store.read((view) => view.handIns.get(linkOf(url)));
@@ -484,14 +485,10 @@ describe('rubbish', () => {
   });
 
   it('by the hundred from one address has to wait', async () => {
-    const parts = { slack: null, ready: async () => ({}), metrics: new Registry(), log: () => {} };
-    const server = httpServer(parts);
-    rotationOverHttp(server.door, stage.ports);
-    const home = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}`;
+    handInOverHttp(strict.door, stage.ports);
     const answers = await Promise.all(
-      Array.from({ length: 300 }, () => fetch(`${home}/hand-in/hnd_00000000000000000000000000`)),
+      Array.from({ length: 300 }, () => fetch(`${strict.home}/hand-in/hnd_00000000000000000000000000`)),
     );
-    await server.close();
     const refused = answers.filter((each) => each.status === 429);
     expect(refused.length).toBeGreaterThan(0);
     expect(Number(refused[0]!.headers.get('retry-after'))).toBeGreaterThan(0);

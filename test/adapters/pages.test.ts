@@ -1,37 +1,27 @@
 import { request as ask } from 'node:http';
-import { Registry } from 'prom-client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { httpServer } from '../../src/adapters/http/server.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { PageAsk } from '../../src/doors.ts';
+import { useWeb } from '../support/web.ts';
 
-const logged: string[] = [];
 const asked: PageAsk[] = [];
-const server = httpServer({
-  slack: null,
-  ready: async () => ({}),
-  metrics: new Registry(),
-  log: (_level, message) => void logged.push(message),
-});
-let home: string;
+const web = useWeb();
 
-beforeAll(async () => {
-  server.door.page('GET', '/feeds/:file', async (page) => {
+beforeAll(() => {
+  web.door.page('GET', '/feeds/:file', async (page) => {
     asked.push(page);
     if (page.params.file === 'broken') throw new Error('out of order');
     return { status: 200, headers: { 'content-type': 'text/calendar', etag: '"one"' }, body: 'hello' };
   });
-  server.door.page('GET', '/forms/:name', async () => ({ status: 200, headers: { 'set-cookie': ['a=1', 'b=2'] } }));
-  server.door.page('POST', '/forms/:name', async (page) => {
+  web.door.page('GET', '/forms/:name', async () => ({ status: 200, headers: { 'set-cookie': ['a=1', 'b=2'] } }));
+  web.door.page('POST', '/forms/:name', async (page) => {
     asked.push(page);
     return { status: 303, headers: { location: '/elsewhere', 'referrer-policy': 'origin' } };
   });
-  home = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}`;
 });
-afterAll(() => server.close());
 
 describe('a page', () => {
   it('is told what stands in its path and after it, and answers with what the area says and what every page says', async () => {
-    const answer = await fetch(`${home}/feeds/a%20b.ics?x=1&x=2`, { headers: { 'X-Word': 'yes' } });
+    const answer = await fetch(`${web.home}/feeds/a%20b.ics?x=1&x=2`, { headers: { 'X-Word': 'yes' } });
     expect(answer.status).toBe(200);
     expect(await answer.text()).toBe('hello');
     const { params, query, headers, rawBody } = asked.at(-1)!;
@@ -51,46 +41,46 @@ describe('a page', () => {
   });
 
   it('takes each method for itself; a HEAD is a GET without a body, and any other is refused', async () => {
-    const posted = await fetch(`${home}/forms/in`, { method: 'POST', body: 'a=b', redirect: 'manual' });
+    const posted = await fetch(`${web.home}/forms/in`, { method: 'POST', body: 'a=b', redirect: 'manual' });
     expect([posted.status, posted.headers.get('referrer-policy')]).toEqual([303, 'origin']);
     expect(asked.at(-1)!.rawBody).toBe('a=b');
-    const got = await fetch(`${home}/forms/in`);
+    const got = await fetch(`${web.home}/forms/in`);
     expect(got.headers.getSetCookie()).toEqual(['a=1', 'b=2']);
-    const head = await fetch(`${home}/feeds/x.ics`, { method: 'HEAD' });
+    const head = await fetch(`${web.home}/feeds/x.ics`, { method: 'HEAD' });
     expect([head.status, head.headers.get('etag'), await head.text()]).toEqual([200, '"one"', '']);
-    const refused = await fetch(`${home}/feeds/x.ics`, { method: 'DELETE' });
+    const refused = await fetch(`${web.home}/feeds/x.ics`, { method: 'DELETE' });
     expect([refused.status, refused.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
-    expect((await fetch(`${home}/forms/in`, { method: 'PUT' })).headers.get('allow')).toBe('GET, HEAD, POST');
+    expect((await fetch(`${web.home}/forms/in`, { method: 'PUT' })).headers.get('allow')).toBe('GET, HEAD, POST');
   });
 
   it('is not sent again to whoever has it already, however they say so', async () => {
     for (const tag of ['"one"', 'W/"one"', '"zero", "one"', '*']) {
-      const answer = await fetch(`${home}/feeds/x.ics`, { headers: { 'If-None-Match': tag } });
+      const answer = await fetch(`${web.home}/feeds/x.ics`, { headers: { 'If-None-Match': tag } });
       expect([answer.status, answer.headers.get('etag'), await answer.text()], tag).toEqual([304, '"one"', '']);
       expect(answer.headers.get('cache-control')).toBe('no-store');
     }
     for (const tag of ['"two"', 'one', '', '"one']) {
-      expect((await fetch(`${home}/feeds/x.ics`, { headers: { 'If-None-Match': tag } })).status, tag).toBe(200);
+      expect((await fetch(`${web.home}/feeds/x.ics`, { headers: { 'If-None-Match': tag } })).status, tag).toBe(200);
     }
   });
 
   it('is found by its whole path only', async () => {
     for (const path of ['/feeds', '/feeds/', '/feeds/a/b', '/Feeds/a', '/feeds/%E0%A4%A', '/feeds/a/', '//feeds/a']) {
-      expect((await fetch(home + path)).status, path).toBe(404);
+      expect((await fetch(web.home + path)).status, path).toBe(404);
     }
   });
 
   it('that fails says nothing about why, and its path is logged without what stands for a name', async () => {
-    const answer = await fetch(`${home}/feeds/broken`);
+    const answer = await fetch(`${web.home}/feeds/broken`);
     expect(answer.status).toBe(500);
     expect(await answer.text()).not.toContain('out of order');
-    expect(logged.join('\n')).toContain('GET /feeds/:file failed: out of order');
-    expect(logged.join('\n')).not.toContain('/feeds/broken');
+    expect(web.logged.join('\n')).toContain('GET /feeds/:file failed: out of order');
+    expect(web.logged.join('\n')).not.toContain('/feeds/broken');
   });
 
   it('does not take in more than it should', async () => {
     const status = await new Promise<number | undefined>((resolve, reject) => {
-      const sending = ask(`${home}/forms/in`, { method: 'POST' }, (response) => resolve(response.statusCode));
+      const sending = ask(`${web.home}/forms/in`, { method: 'POST' }, (response) => resolve(response.statusCode));
       sending.on('error', reject);
       sending.end('x'.repeat(64_001));
     });
@@ -99,10 +89,10 @@ describe('a page', () => {
 
   it('is not given out endlessly: one address thirty times a minute, and others still are', async () => {
     const statuses: number[] = [];
-    for (let i = 0; i < 31; i++) statuses.push((await fetch(`${home}/feeds/often.ics`)).status);
+    for (let i = 0; i < 31; i++) statuses.push((await fetch(`${web.home}/feeds/often.ics`)).status);
     expect(statuses).toEqual([...Array.from({ length: 30 }, () => 200), 429]);
-    const refused = await fetch(`${home}/feeds/often.ics`);
+    const refused = await fetch(`${web.home}/feeds/often.ics`);
     expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0);
-    expect((await fetch(`${home}/feeds/other.ics`)).status).toBe(200);
+    expect((await fetch(`${web.home}/feeds/other.ics`)).status).toBe(200);
   });
 });

@@ -1,8 +1,6 @@
 import ICAL from 'ical.js';
-import { Registry } from 'prom-client';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { type Grant, granted, opened } from '../../src/access/model.ts';
-import { httpServer } from '../../src/adapters/http/server.ts';
 import { closeFeed } from '../../src/calendar/close-feed.ts';
 import { calendarOverHttp } from '../../src/calendar/http.ts';
 import { isAddress, type Scope } from '../../src/calendar/model.ts';
@@ -15,31 +13,21 @@ import { setTier } from '../../src/people/set.ts';
 import { defaultPolicy as policy } from '../../src/policy.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
 import { usePorts } from '../support/ports.ts';
+import { useWeb } from '../support/web.ts';
 
 const test = usePorts();
 const ports = () => test.ports;
 const query = async (text: string, values: unknown[] = []) => (await test.database.store.pool.query(text, values)).rows;
-const logged: string[] = [];
-const server = httpServer({
-  slack: null,
-  ready: async () => ({}),
-  metrics: new Registry(),
-  log: (_level, message) => void logged.push(message),
-});
-let home: string;
+const web = useWeb();
 let ada: Person;
 let olu: Person;
-beforeAll(async () => {
-  calendarOverHttp(server.door, ports());
-  home = `http://127.0.0.1:${await server.listen(0, '127.0.0.1')}`;
-});
-afterAll(() => server.close());
+beforeAll(() => calendarOverHttp(web.door, ports()));
 beforeEach(async () => {
   [ada, olu] = [aPerson({ tier: 'administrator', name: 'Ada' }), aPerson({ name: 'Olu' })];
   await given(ports().store, { people: [ada, olu] });
 });
 
-const at = (address: string) => home + new URL(address).pathname;
+const at = (address: string) => web.home + new URL(address).pathname;
 const get = (address: string, headers: Record<string, string> = {}) => fetch(at(address), { headers });
 async function eventsAt(address: string): Promise<Map<string, ICAL.Event>> {
   const answer = await get(address);
@@ -173,8 +161,8 @@ describe('the address', () => {
     await test.database.store.pool.query('alter table calendar_feed rename to calendar_feed_away');
     expect((await get(address)).status).toBe(500);
     await test.database.store.pool.query('alter table calendar_feed_away rename to calendar_feed');
-    expect(logged.join('\n')).toContain('/calendar/:file');
-    expect(logged.join('\n')).not.toContain(secret);
+    expect(web.logged.join('\n')).toContain('/calendar/:file');
+    expect(web.logged.join('\n')).not.toContain(secret);
     const { rows } = await test.database.store.pool.query<{ name: string }>(
       `select table_name as name from information_schema.tables where table_schema = 'public' and table_type = 'BASE TABLE'`,
     );

@@ -7,7 +7,7 @@ import { type Rotation, steps } from '../../src/rotation/model.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { newAwsPair } from '../providers/fakes/aws-iam.ts';
-import { type Fitting, fittings, twoSlots } from '../providers/fakes/index.ts';
+import { type Fitting, fittingOf, twoSlots } from '../providers/fakes/index.ts';
 import { chance, type Fake, type FakeKey, type Kind, startFake } from '../providers/fakes/server.ts';
 import { aKey, given } from '../support/company.ts';
 import { useCrew } from '../support/crew.ts';
@@ -15,7 +15,6 @@ import { useDatabase } from '../support/database.ts';
 import { type House, openHouse, until } from '../support/house.ts';
 import { environmentOf, never } from '../support/process.ts';
 
-const fittingOf = (name: string) => fittings.find((each) => each.name === name)!;
 /** A place to die at, and how often the provider has been asked for this by then, since the last death. */
 type Place = [place: string, asked: Kind, times: number];
 interface Shape {

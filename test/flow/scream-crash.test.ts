@@ -6,7 +6,7 @@ import type { Ports } from '../../src/ports.ts';
 import type { Rotation } from '../../src/rotation/model.ts';
 import { reEnableOld } from '../../src/rotation/re-enable.ts';
 import { startRotation } from '../../src/rotation/start.ts';
-import { fittings } from '../providers/fakes/index.ts';
+import { fittingOf } from '../providers/fakes/index.ts';
 import { type Fake, startFake } from '../providers/fakes/server.ts';
 import { aKey, given } from '../support/company.ts';
 import { useCrew } from '../support/crew.ts';
@@ -15,7 +15,7 @@ import { type House, openHouse, until } from '../support/house.ts';
 import { environmentOf, never } from '../support/process.ts';
 
 const database = useDatabase();
-const fitting = fittings.find((each) => each.name === 'cloudflare')!;
+const fitting = fittingOf('cloudflare');
 let house: House;
 let fake: Fake;
 let ports: Ports;

@@ -1,24 +1,16 @@
-import type { AddressInfo } from 'node:net';
-import { Registry } from 'prom-client';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { httpServer } from '../../src/adapters/http/server.ts';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { standardWebhooks } from '../../src/adapters/webhooks/standard.ts';
 import { offboardingInCli } from '../../src/offboarding/cli.ts';
 import { offboardingOverHttp } from '../../src/offboarding/http.ts';
 import { aPerson, given } from '../support/company.ts';
+import { useWeb } from '../support/web.ts';
 import { olderSecret, secret, useOffice } from './office.ts';
 
 const office = useOffice();
-const http = httpServer({ slack: null, metrics: new Registry(), log: () => {}, ready: async () => ({}) });
-let port: AddressInfo['port'];
-beforeAll(async () => {
-  offboardingOverHttp(http.door, office.ports, standardWebhooks([secret]));
-  port = await http.listen(0, '127.0.0.1');
-});
-afterAll(() => http.close());
+const web = useWeb();
+beforeAll(() => offboardingOverHttp(web.door, office.ports, standardWebhooks([secret])));
 
-const here = () => `http://127.0.0.1:${port}`;
-async function send(args: string[], by = secret, url: string | null = here()) {
+async function send(args: string[], by = secret, url: string | null = web.home) {
   const lines: string[] = [];
   const runs = new Map<string, (args: string[], out: (line: string) => void) => Promise<number>>();
   const running = () => ({ url, webhooks: standardWebhooks([by]) });
@@ -49,15 +41,15 @@ describe('keysteward hr send', () => {
   });
 
   it('sends to the address of the configuration, below its path, unless another is said; without either it says so', async () => {
-    expect(await send(['--hr-id', 'CLI-NOBODY'], secret, `${here()}/`)).toMatchObject({
+    expect(await send(['--hr-id', 'CLI-NOBODY'], secret, `${web.home}/`)).toMatchObject({
       code: 1,
       said: expect.stringContaining('Nobody here'),
     });
-    const elsewhere = `${here()}/not/here`;
+    const elsewhere = `${web.home}/not/here`;
     expect(await send(['--hr-id', 'CLI-NOBODY'], secret, elsewhere)).toMatchObject({
       said: expect.stringMatching(/^404(?!.*Nobody here)/),
     });
-    expect(await send(['--hr-id', 'CLI-NOBODY', '--url', here()], secret, elsewhere)).toMatchObject({
+    expect(await send(['--hr-id', 'CLI-NOBODY', '--url', web.home], secret, elsewhere)).toMatchObject({
       said: expect.stringContaining('Nobody here'),
     });
     expect(await send(['--hr-id', 'CLI-NOBODY'], secret, null)).toMatchObject({
@@ -67,7 +59,7 @@ describe('keysteward hr send', () => {
   });
 
   it('a body of more than a megabyte is not read', async () => {
-    const answer = await fetch(`http://127.0.0.1:${port}/webhooks/hr`, { method: 'POST', body: 'x'.repeat(1_100_000) });
+    const answer = await fetch(`${web.home}/webhooks/hr`, { method: 'POST', body: 'x'.repeat(1_100_000) });
     expect(answer.status).toBe(413);
   });
 });

@@ -13,7 +13,7 @@ import { aKey } from '../support/company.ts';
 import { useSecrets } from '../support/secrets.ts';
 import { awsSecretOf, newAwsPair } from './fakes/aws-iam.ts';
 import { publicHalfOf, tokenDialect } from './fakes/github.ts';
-import { type Fitting, fittings, twoSlots } from './fakes/index.ts';
+import { type Fitting, fittingOf, fittings, twoSlots } from './fakes/index.ts';
 import { chance, type Fake, startFake } from './fakes/server.ts';
 
 const aws = useSecrets();
@@ -333,7 +333,7 @@ describe('OpenAI', () => {
 });
 
 describe('GitHub', () => {
-  const fitting = fittings.find(({ name }) => name === 'deploy-key')!;
+  const fitting = fittingOf('deploy-key');
 
   it('keeps of a deploy key the half that opens something, and tells GitHub the other one', async () => {
     const { fake, issuer } = await connected(fitting);
@@ -454,7 +454,7 @@ describe('GitHub', () => {
 });
 
 describe('AWS IAM', () => {
-  const fitting = fittings.find(({ name }) => name === 'aws')!;
+  const fitting = fittingOf('aws');
 
   it('takes for left behind what was made since and never used, and nothing that is older, in use or in the store', async () => {
     const { fake, issuer } = await connected(fitting);
@@ -520,7 +520,7 @@ describe('AWS IAM', () => {
 });
 
 describe('a value in two parts', () => {
-  const twilio = fittings.find(({ name }) => name === 'twilio')!;
+  const twilio = fittingOf('twilio');
   const stored = async (document: string) => {
     const secretId = `keysteward/pair-${randomUUID()}`;
     await aws.secrets.create(secretId, randomUUID(), new Secret(document), 'The key in use');

@@ -9,18 +9,17 @@ import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { findDue } from '../../src/rotation/timing/find-due.ts';
 import { newAwsPair } from '../providers/fakes/aws-iam.ts';
-import { fittings, twoSlots } from '../providers/fakes/index.ts';
+import { fittingOf, twoSlots } from '../providers/fakes/index.ts';
 import { chance, type Fake } from '../providers/fakes/server.ts';
 import { dying, useProviderStage } from './provider-stage.ts';
 
 const stage = useProviderStage();
 
-const called = (name: string) => fittings.find((each) => each.name === name)!;
 const shapes = {
-  openai: called('openai'),
-  gitlab: called('gitlab'),
-  acme: called('acme'),
-  aws: called('aws'),
+  openai: fittingOf('openai'),
+  gitlab: fittingOf('gitlab'),
+  acme: fittingOf('acme'),
+  aws: fittingOf('aws'),
   azure: twoSlots,
 };
 type Shape = keyof typeof shapes;

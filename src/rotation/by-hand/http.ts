@@ -24,7 +24,7 @@ const goTo = (path: string, headers: PageAnswer['headers'] = {}): PageAnswer => 
  * looks, one form. A GET never changes anything, so that what fetches links on its own uses nothing up; the answer of
  * the sign-in excepted, which nobody has but who has signed in.
  */
-export function rotationOverHttp(door: HttpDoor, ports: Ports): void {
+export function handInOverHttp(door: HttpDoor, ports: Ports): void {
   const secure = () => ports.address('/').startsWith('https:');
   /** A name for each link, so that two can be open in one browser. `__Host-` keeps other hosts from setting it. */
   const cookieOf = (id: string) => `${secure() ? '__Host-' : ''}hand-in-${id.slice(4)}`;

@@ -33,6 +33,8 @@ export interface Fitting {
 const outages = [402, 403, 408, 429, 500, 502, 503].map((status) => ({ status }));
 const common = { propagationSeconds: 2 };
 
+export const fittingOf = (name: string): Fitting => fittings.find((each) => each.name === name)!;
+
 /** Every kind of provider beside its fake, for the suite that all of them have to pass. */
 export const fittings: Fitting[] = [
   {

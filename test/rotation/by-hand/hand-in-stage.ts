@@ -1,8 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { fileURLToPath } from 'node:url';
-import { Registry } from 'prom-client';
 import { afterAll, beforeAll } from 'vitest';
-import { httpServer } from '../../../src/adapters/http/server.ts';
 import { issuers } from '../../../src/adapters/providers/index.ts';
 import { slackSignIn } from '../../../src/adapters/sign-in.ts';
 import type { ApiKey } from '../../../src/inventory/model.ts';
@@ -10,14 +8,15 @@ import { appFromManifest, type LocalSlack, startLocalSlack } from '../../../src/
 import type { Person } from '../../../src/people/model.ts';
 import { policySchema } from '../../../src/policy.ts';
 import type { Ports } from '../../../src/ports.ts';
-import { rotationOverHttp } from '../../../src/rotation/by-hand/http.ts';
+import { handInOverHttp } from '../../../src/rotation/by-hand/http.ts';
 import { openHandIn } from '../../../src/rotation/by-hand/open-hand-in.ts';
 import type { Rotation } from '../../../src/rotation/model.ts';
 import { startRotation } from '../../../src/rotation/start.ts';
 import { tokenDialect } from '../../providers/fakes/github.ts';
-import { fittings } from '../../providers/fakes/index.ts';
+import { fittingOf } from '../../providers/fakes/index.ts';
 import { chance, type Fake, startFake } from '../../providers/fakes/server.ts';
 import { aPerson, given } from '../../support/company.ts';
+import { useWeb } from '../../support/web.ts';
 import { quick, type Stage, useStage } from '../stage.ts';
 
 /** A browser that runs nothing: it keeps cookies, follows what leads on, and can be looked into. */
@@ -82,18 +81,11 @@ const client = { id: '100000000000.200000000000', secret: 'local-client-secret' 
 
 export function useHandIn(): HandInStage {
   const stage = useStage() as HandInStage;
+  const web = useWeb({ address: 10_000, caller: 10_000 });
+  stage.logged = web.logged;
   const stops: (() => Promise<unknown>)[] = [];
   beforeAll(async () => {
-    stage.logged = [];
-    const http = httpServer({
-      slack: null,
-      ready: async () => ({}),
-      metrics: new Registry(),
-      log: (level, message) => void stage.logged.push(`${level} ${message}`),
-      perMinute: { address: 10_000, caller: 10_000 },
-    });
-    stops.push(() => http.close());
-    stage.home = `http://127.0.0.1:${await http.listen(0, '127.0.0.1')}`;
+    stage.home = web.home;
     stage.slack = await startLocalSlack({
       workspace: { team: { id: 'T0HANDIN', name: 'Hand-in', domain: 'hand-in' }, users: [], channels: [] },
       app: appFromManifest(manifest, {
@@ -104,7 +96,7 @@ export function useHandIn(): HandInStage {
       }),
     });
     stops.push(() => stage.slack.close());
-    const fitting = fittings.find((each) => each.name === 'anthropic')!;
+    const fitting = fittingOf('anthropic');
     stage.anthropic = await startFake(fitting.dialect());
     stage.github = await startFake(tokenDialect());
     for (const fake of [stage.anthropic, stage.github]) stops.push(() => fake.close());
@@ -128,7 +120,7 @@ export function useHandIn(): HandInStage {
       }),
       address: (path) => stage.home + path,
     };
-    rotationOverHttp(http.door, stage.ports);
+    handInOverHttp(web.door, stage.ports);
     for (const person of [stage.owner, stage.admin]) await inSlack(person);
   });
   afterAll(async () => {

@@ -10,7 +10,7 @@ import { reEnableOld } from '../../../src/rotation/re-enable.ts';
 import { rollBackRotation } from '../../../src/rotation/roll-back.ts';
 import { rotationInSlack } from '../../../src/rotation/slack.ts';
 import { startForCause, startRotation } from '../../../src/rotation/start.ts';
-import { fittings } from '../../providers/fakes/index.ts';
+import { fittingOf } from '../../providers/fakes/index.ts';
 import type { Fake } from '../../providers/fakes/server.ts';
 import { aKey, aPerson, given } from '../../support/company.ts';
 import { deskOf, saying } from '../../support/desk.ts';
@@ -20,7 +20,7 @@ const stage = useProviderStage();
 const desk = deskOf(() => stage.ports, rotationInSlack);
 const [dana, kim] = [aPerson({ name: 'Dana' }), aPerson({ name: 'Kim', tier: 'contractor' })];
 beforeAll(() => given(stage.database.store, { people: [dana, kim] }));
-const fitting = fittings.find((each) => each.name === 'cloudflare')!;
+const fitting = fittingOf('cloudflare');
 
 interface Scene {
   fake: Fake;
