@@ -15,7 +15,7 @@ import {
 } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import { pausedNow } from '../inventory/model.ts';
-import { byId, type Instant } from '../kernel.ts';
+import { byId } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { Audience, View } from '../ports.ts';
@@ -92,7 +92,6 @@ interface Story extends PersonStory {
   newer: Rotation | null;
   /** Who asked for pages, and who moves what. */
   people: Map<string, Person>;
-  now: Instant;
 }
 
 async function storyOf(view: View, rotationId: string): Promise<Story> {

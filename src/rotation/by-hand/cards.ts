@@ -29,6 +29,7 @@ export interface PersonStory {
   taker: Person | null;
   /** Who did the last step that waited. */
   doer: Person | null;
+  now: Instant;
 }
 
 const headline: Record<Task, string> = {
@@ -47,7 +48,7 @@ export function personMessage(story: PersonStory, audience: Audience, policy: Po
     ...block.facts([
       ['Owner', story.owner ? mention(story.owner.slackId) : md`nobody`],
       ['Taken by', takenBy(story)],
-      ['By', when(new Date(waits.dueAt))],
+      ['By', byWhen(waits, story.now)],
       ['Why you', whyYou(story, waits, audience)],
     ]),
     block.text(join(stepsOf(story, waits.task), '\n')),
@@ -65,6 +66,9 @@ function overMessage({ rotation, key, doer }: PersonStory): Message {
       : md`*${typed(key.name, 200)}*\nThere is nothing for a person to do here any more; the card of the rotation says how it stands.`;
   return message(`${what}: ${key.name}`, [block.text(head), block.small(code(rotation.id))]);
 }
+
+const byWhen = ({ dueAt }: Waits, now: Instant): Mrkdwn =>
+  new Date(dueAt) < now ? md`:warning: ${when(new Date(dueAt))}, which has passed` : when(new Date(dueAt));
 
 const takenBy = ({ rotation, taker }: PersonStory): Mrkdwn =>
   rotation.taken && taker ? md`${mention(taker.slackId)} since ${when(new Date(rotation.taken.at))}` : md`nobody yet`;

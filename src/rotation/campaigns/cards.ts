@@ -303,6 +303,19 @@ function whoKeepsCopies({ emergency }: Campaign, open: boolean): Mrkdwn {
     : md`The old values are dead: whoever still keeps a copy has to fetch the new one.`;
 }
 
+function ownerOutlook(mine: Line[]): Mrkdwn {
+  const isNow = (...states: LineState[]) => mine.some(({ state }) => states.includes(state));
+  const said = [
+    ...(isNow('by-hand', 'person')
+      ? [md`Keys that a person has to rotate wait for you: \`/keys show\` has the steps.`]
+      : []),
+    ...(isNow('failed') ? [md`What failed stays as it is until somebody retries it.`] : []),
+    ...(isNow('rolled-back') ? [md`What was rolled back has its old value; \`/keys rotate\` begins anew.`] : []),
+    ...(mine.some(hasWayBack) ? [md`Something broke? *Its card* has the way back.`] : []),
+  ];
+  return said.length > 0 ? join(said, ' ') : md`Nothing for you to do, unless something keeps a copy.`;
+}
+
 /** One message for an owner, whatever the number of their keys. */
 function ownerMessage(facts: CampaignFacts, audience: Audience): Message | null {
   const { campaign, people } = facts;
@@ -322,9 +335,6 @@ function ownerMessage(facts: CampaignFacts, audience: Audience): Message | null 
     ]),
     ...rows,
     ...more,
-    block.small(
-      md`${mine.some(needsSomebody) ? md`Keys that a person has to rotate wait for you: \`/keys show\` has the steps.` : md`Nothing for you to do, unless something keeps a copy.`}${mine.some(hasWayBack) ? md` Something broke? *Its card* has the way back.` : md``}`,
-      code(campaign.id),
-    ),
+    block.small(ownerOutlook(mine), code(campaign.id)),
   ]);
 }

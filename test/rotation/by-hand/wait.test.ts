@@ -5,12 +5,15 @@ import { askedOfPerson, takenOn, waitedOn, waitsNow, whyNotTake } from '../../..
 import { takeOn } from '../../../src/rotation/by-hand/take.ts';
 import type { Rotation } from '../../../src/rotation/model.ts';
 import { started } from '../../../src/rotation/moves-model.ts';
+import { rotationInSlack } from '../../../src/rotation/slack.ts';
 import { startRotation } from '../../../src/rotation/start.ts';
 import { aKey, aPerson } from '../../support/company.ts';
+import { deskOf, saying } from '../../support/desk.ts';
 import { quick, useStage } from '../stage.ts';
 
 const always = { from: '00:00', to: '23:59', days: [1, 2, 3, 4, 5, 6, 7] };
 const stage = useStage({ ...quick, people: { ...quick.people, workingHours: always } });
+const desk = deskOf(() => stage.ports, rotationInSlack);
 const pool = () => stage.database.store.pool;
 
 async function waiting(emergency = false): Promise<Rotation['id']> {
@@ -51,6 +54,13 @@ describe('what waits for a person', () => {
     expect(waitsNow(late)).toMatchObject({ nudges: 4, escalatedAt: expect.any(String) });
     expect(await askedOf(id)).toEqual([stage.owner.id, stage.admin.id, 'security'].sort());
     expect(late.continuesAt!.getTime() - Date.now()).toBeGreaterThan(20 * hour);
+    const card = async () => saying(await desk.card('rotation:person', id, { person: stage.owner.id }));
+    expect(await card()).not.toContain('which has passed');
+    await pool().query(
+      `update rotation set waits = jsonb_set(waits, '{dueAt}', '"2026-01-01T00:00:00.000Z"') where id = $1`,
+      [id],
+    );
+    expect(await card()).toContain('which has passed');
   });
 
   test('is asked of everybody at once in an emergency, and escalates within the hour', async () => {

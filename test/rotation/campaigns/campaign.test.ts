@@ -136,6 +136,9 @@ describe('all keys of a service', () => {
     await slow.press(stage.owner, 'rotation.roll-back', rotation!.id);
     await work(campaign.id, { ports, jobs: 20 });
     expect(await states(campaign.id)).toEqual({ grace: 1, 'rolled-back': 1 });
+    const after = saying(await slow.card('campaign:owner', campaign.id, { person: stage.owner.id }));
+    expect(after).toContain('What was rolled back has its old value');
+    expect(after).not.toContain('a person has to rotate');
   });
 
   test('leave evidence for the auditor: who asked, who confirmed, and what became of each key', async () => {
