@@ -24,7 +24,7 @@ import { drafted } from '../../src/rotation/campaigns/model.ts';
 import { listed } from '../../src/rotation/deployment/model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
 import { aKey, aPerson } from '../support/company.ts';
-import { deskOf } from '../support/desk.ts';
+import { deskOf, mrkdwnIn } from '../support/desk.ts';
 import { usePorts } from '../support/ports.ts';
 import { contentOf } from '../support/repository.ts';
 
@@ -285,20 +285,6 @@ beforeAll(async () => {
   );
 }, 120_000);
 
-/** Every text that Slack would read as mrkdwn. */
-function mrkdwnIn(shown: unknown): string[] {
-  const texts: string[] = [];
-  const walk = (value: unknown) => {
-    if (Array.isArray(value)) value.forEach(walk);
-    else if (typeof value === 'object' && value !== null) {
-      const { type, text } = value as { type?: string; text?: unknown };
-      if (type === 'mrkdwn' && typeof text === 'string') texts.push(text);
-      Object.values(value).forEach(walk);
-    }
-  };
-  walk(shown);
-  return texts;
-}
 /** What only Keysteward itself may say: people and channels by id, dates, links into Slack, and those in our own pages. */
 const ours =
   /^<(@[UW][A-Z0-9]+|#[CG][A-Z0-9]+|!date\^\d+\^[^|<>]*\|[^<>]*|https:\/\/slack\.com\/archives\/[^|<>]*\|[^<>]*)>$/;

@@ -5,7 +5,9 @@ import { decideRequest } from '../../src/access/decide.ts';
 import { endGrant, sweepGrants } from '../../src/access/end.ts';
 import { requestAccess } from '../../src/access/request.ts';
 import { postgresLeases } from '../../src/adapters/postgres/leases.ts';
+import type { ApiKey } from '../../src/inventory/model.ts';
 import { newId, Secret } from '../../src/kernel.ts';
+import type { Person } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
@@ -41,6 +43,12 @@ function withIdentity(name = `person${++people}`) {
   return { person: aPerson({ iamPrincipal: arn }), read };
 }
 
+async function approved(person: Person, key: ApiKey, owner: Person, hours = 8) {
+  const ask = { keyId: key.id, use: 'job', hours, reason: 'needed for the job' };
+  const request = await requestAccess(ports(), person.id, ask);
+  await decideRequest(ports(), owner.id, { requestId: request.id, verdict: 'approve', hours: null, reason: '' });
+  return request;
+}
 async function grantedKey(holders = 1) {
   const owner = aPerson();
   const key = aKey(owner);
@@ -49,13 +57,7 @@ async function grantedKey(holders = 1) {
   await world.secrets.create(key.secretId!, newId('rotation').padEnd(32, '0'), new Secret('the-value'), key.name);
   const grants = [];
   for (const { person } of readers) {
-    const request = await requestAccess(ports(), person.id, {
-      keyId: key.id,
-      use: 'job',
-      hours: 8,
-      reason: 'needed for the job',
-    });
-    await decideRequest(ports(), owner.id, { requestId: request.id, verdict: 'approve', hours: null, reason: '' });
+    const request = await approved(person, key, owner);
     grants.push((await database.store.read((view) => view.grants.ofRequest(request.id)))!);
   }
   return { owner, key, readers, grants };
@@ -147,13 +149,7 @@ describe('a grant in Secrets Manager', () => {
     const key = aKey(owner);
     await given(database.store, { people: [owner, asker], keys: [key] });
     await world.secrets.create(key.secretId!, 'a'.repeat(32), new Secret('v'), key.name);
-    const request = await requestAccess(ports(), asker.id, {
-      keyId: key.id,
-      use: 'job',
-      hours: 1,
-      reason: 'needed for the job',
-    });
-    await decideRequest(ports(), owner.id, { requestId: request.id, verdict: 'approve', hours: null, reason: '' });
+    const request = await approved(asker, key, owner, 1);
     await applyGrants(ports(), { keyId: key.id });
     expect(await database.store.read((view) => view.grants.ofRequest(request.id))).toMatchObject({
       status: 'active',
@@ -169,13 +165,7 @@ describe('a grant in Secrets Manager', () => {
     await given(database.store, { people: [owner, ...holders.map((each) => each.person)], keys: [key] });
     await world.secrets.create(key.secretId!, 'b'.repeat(32), new Secret('v'), key.name);
     for (const { person } of holders) {
-      const request = await requestAccess(ports(), person.id, {
-        keyId: key.id,
-        use: 'job',
-        hours: 8,
-        reason: 'needed for the job',
-      });
-      await decideRequest(ports(), owner.id, { requestId: request.id, verdict: 'approve', hours: null, reason: '' });
+      await approved(person, key, owner);
     }
     await applyGrants(ports(), { keyId: key.id });
     const grants = await database.store.read((view) => view.grants.liveOfKey(key.id));

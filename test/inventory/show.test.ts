@@ -8,7 +8,7 @@ import { inventoryInSlack } from '../../src/inventory/slack.ts';
 import { Secret } from '../../src/kernel.ts';
 import type { Person } from '../../src/people/model.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
-import { deskOf, saying } from '../support/desk.ts';
+import { deskOf, mrkdwnIn, saying } from '../support/desk.ts';
 import { usePorts } from '../support/ports.ts';
 
 const test = usePorts();
@@ -157,18 +157,8 @@ describe('the card of a key', () => {
       secretId: 'a`<!channel> *x*',
     });
     await given(test.ports.store, { keys: [evil] });
-    const texts: string[] = [];
-    const walk = (value: unknown) => {
-      if (Array.isArray(value)) value.forEach(walk);
-      else if (typeof value === 'object' && value !== null) {
-        const { type, text } = value as { type?: string; text?: unknown };
-        if (type === 'mrkdwn' && typeof text === 'string') texts.push(text);
-        Object.values(value).forEach(walk);
-      }
-    };
-    walk(await desk.type(olivia, `show ${evil.id}`));
-    walk(await desk.type(olivia, 'list evil'));
-    const all = texts.join('\n');
+    const shown = [await desk.type(olivia, `show ${evil.id}`), await desk.type(olivia, 'list evil')];
+    const all = mrkdwnIn(shown).join('\n');
     expect(all).toContain('&lt;!channel&gt;');
     for (const forged of ['<!channel>', '<!here>', '<https://', '<@U0ADA>', ' *Evil*', ' *bold*']) {
       expect(all).not.toContain(forged);

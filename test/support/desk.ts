@@ -79,3 +79,18 @@ export function saying(shown: SlackView | Message | KnownBlock[] | Answer | null
   walk(shown);
   return texts.join('\n');
 }
+
+/** Every text that Slack would read as mrkdwn. */
+export function mrkdwnIn(shown: unknown): string[] {
+  const texts: string[] = [];
+  const walk = (value: unknown) => {
+    if (Array.isArray(value)) value.forEach(walk);
+    else if (typeof value === 'object' && value !== null) {
+      const { type, text } = value as { type?: string; text?: unknown };
+      if (type === 'mrkdwn' && typeof text === 'string') texts.push(text);
+      Object.values(value).forEach(walk);
+    }
+  };
+  walk(shown);
+  return texts;
+}

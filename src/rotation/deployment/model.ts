@@ -9,6 +9,16 @@ const retryWaitsMs = [5_000, 5 * minute, 30 * minute, 2 * hour, 5 * hour, 10 * h
 /** How long until the next message after so many; null when there were enough. */
 export const nextTryInMs = (tries: number): number | null => retryWaitsMs[tries - 1] ?? null;
 
+/** What is known of somebody who has not been told yet in this round. */
+const untold = {
+  tries: 0,
+  toldAt: null,
+  trouble: null,
+  confirmedAt: null,
+  confirmedBy: null,
+  evidence: null,
+} as const satisfies Partial<Deployment>;
+
 function told(consumer: Consumer, news: Deployment['news']): Deployment {
   return {
     consumerId: consumer.id,
@@ -18,12 +28,7 @@ function told(consumer: Consumer, news: Deployment['news']): Deployment {
     claimedBy: null,
     news,
     round: 1,
-    tries: 0,
-    toldAt: null,
-    trouble: null,
-    confirmedAt: null,
-    confirmedBy: null,
-    evidence: null,
+    ...untold,
   };
 }
 
@@ -40,17 +45,7 @@ export function listed(rotation: Rotation, consumers: Consumer[]): Rotation {
 
 /** Everybody is told anew, and what they said before counts no more. */
 export function toldAnew(rotation: Rotation, news: Deployment['news']): Rotation {
-  const deployments = rotation.deployments.map((each) => ({
-    ...each,
-    news,
-    round: each.round + 1,
-    tries: 0,
-    toldAt: null,
-    trouble: null,
-    confirmedAt: null,
-    confirmedBy: null,
-    evidence: null,
-  }));
+  const deployments = rotation.deployments.map((each) => ({ ...each, news, round: each.round + 1, ...untold }));
   return { ...rotation, deployments };
 }
 
