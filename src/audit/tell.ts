@@ -68,6 +68,7 @@ const words = {
   'rotation.resume': 'Resume the rotation of a key',
   'rotation.end-pause': 'Let the pause of a key end',
   'rotation.escalate': 'Tell of an overdue key',
+  'rotation.leave-out': 'Leave a key of a campaign to a person, as something is missing for it',
   'rotation.unblock': 'Note that nothing keeps a rotation from starting any more',
   'rotation.block': 'Note what keeps a rotation from starting',
   'rotation.wait': 'Let a rotation wait for its time',

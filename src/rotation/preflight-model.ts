@@ -237,10 +237,12 @@ function whoIsTold({ owner, holders }: Inside): Check {
   );
 }
 
+/** What is missing, a sentence each, with what to do. */
+export const sentencesOf = (checks: Check[]): string[] =>
+  checks.filter((each) => each.level === 'blocking').map(({ sentence, whatToDo }) => `${sentence} ${whatToDo}`.trim());
+
 /** Why it cannot be started, with all that is missing in one sentence each, or null. */
 export function whyNotGo(checks: Check[], emergency: boolean): Refusal | null {
-  const missing = checks.filter((each) => each.level === 'blocking' && !(emergency && each.emergencyPasses));
-  if (missing.length === 0) return null;
-  const sentences = missing.map((each) => `${each.sentence} ${each.whatToDo}`.trim());
-  return new Refusal('conflict', sentences.join(' '));
+  const missing = sentencesOf(checks.filter((each) => !(emergency && each.emergencyPasses)));
+  return missing.length > 0 ? new Refusal('conflict', missing.join(' ')) : null;
 }

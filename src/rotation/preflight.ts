@@ -1,7 +1,7 @@
 import type { ApiKey } from '../inventory/model.ts';
 import type { Actor, Id } from '../kernel.ts';
 import type { Issuer, Ports, View } from '../ports.ts';
-import { type Check, checksFor, type Inside, missingOutside, type Outside } from './preflight-model.ts';
+import { type Check, checksFor, type Inside, missingOutside, type Outside, sentencesOf } from './preflight-model.ts';
 
 type LookPorts = Pick<Ports, 'issuers' | 'secrets'>;
 
@@ -43,14 +43,14 @@ export async function lookOutside({ issuers, secrets }: LookPorts, key: ApiKey):
   return { secret, credential, keys: credential === 'missing' ? null : await keysAt(issuer, key) };
 }
 
-async function credentialOf(secrets: Ports['secrets'], { credential }: Issuer): Promise<Outside['credential']> {
+export async function credentialOf(secrets: Ports['secrets'], { credential }: Issuer): Promise<Outside['credential']> {
   if (!credential) return null;
   const found = await secrets.describe(credential).catch(() => 'unknown' as const);
   if (found === 'unknown') return 'unknown';
   return found && !found.deletedAt ? 'there' : 'missing';
 }
 
-async function keysAt(issuer: Issuer, key: ApiKey): Promise<Outside['keys']> {
+export async function keysAt(issuer: Issuer, key: ApiKey): Promise<Outside['keys']> {
   if (issuer.can.keyLimit === null || !issuer.can.list) return null;
   return issuer.list(key).then(
     (all) => all.length,
@@ -62,9 +62,7 @@ async function keysAt(issuer: Issuer, key: ApiKey): Promise<Outside['keys']> {
 export async function missingFor(ports: LookPorts & Pick<Ports, 'store'>, key: ApiKey): Promise<string[]> {
   const [previous] = await ports.store.read((view) => view.rotations.ofKey(key.id, 1));
   const inside = { key, issuer: ports.issuers.of(key.issuer), previous: previous ?? null };
-  return missingOutside(inside, await lookOutside(ports, key))
-    .filter((each) => each.level === 'blocking')
-    .map(({ sentence, whatToDo }) => `${sentence} ${whatToDo}`.trim());
+  return sentencesOf(missingOutside(inside, await lookOutside(ports, key)));
 }
 
 /**

@@ -408,7 +408,16 @@ async function stageFor(
       await tx.cases.save(case_);
       const bulk = { service: key.service, environment: key.environment, cause: 'audit', emergency: true } as const;
       const draftBy = (by: Person) => {
-        const made = drafted(newId('campaign'), { ...bulk, reason: 'x' }, by, [key], () => null, defaultPolicy, tx.now);
+        const made = drafted(
+          newId('campaign'),
+          { ...bulk, reason: 'x' },
+          by,
+          [key],
+          new Map(),
+          () => null,
+          defaultPolicy,
+          tx.now,
+        );
         return { ...made, lines: [{ keyId: key.id, why: null, byHand: false }] };
       };
       const draft = draftBy(actor);

@@ -217,7 +217,7 @@ beforeAll(async () => {
         };
         await tx.cases.save(case_);
         const bulk = { service: long, environment: null, cause: 'provider', emergency: true, reason: long } as const;
-        const draft = drafted(newId('campaign'), bulk, admin, [key], () => null, defaultPolicy, tx.now);
+        const draft = drafted(newId('campaign'), bulk, admin, [key], new Map(), () => null, defaultPolicy, tx.now);
         const asked = { ...draft, status: 'asked' as const, lines: [{ keyId: key.id, why: long, byHand: false }] };
         const campaign = worlds.size % 2 ? asked : { ...draft, status: 'running' as const, begunAt: tx.now };
         await tx.campaigns.save(campaign);

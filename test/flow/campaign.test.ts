@@ -45,8 +45,7 @@ describe('all keys of a service, by Slack and real workers', () => {
     const olivia = (await program.store.read((view) => view.people.bySlackId('U0OLIVIA')))!;
     for (let i = 0; i < count; i++) keys.push(aKey(olivia, { service: 'Acme', purpose: `Robot ${i}` }));
     const elsewhere = aKey(olivia, { service: 'Other', purpose: 'Leaks in the middle' });
-    // The first has no secret, and will fail.
-    for (const key of [...keys.slice(1), elsewhere])
+    for (const key of [...keys, elsewhere])
       await bot.createSecret({ Name: key.secretId!, SecretString: `old value of ${key.purpose}` });
     await given(program.store, { keys: [...keys, elsewhere] });
     for (const operation of ['PutSecretValue', 'UpdateSecretVersionStage'])
@@ -58,7 +57,9 @@ describe('all keys of a service, by Slack and real workers', () => {
     await ada.modal();
     await ada.submit({ bulkCause: 'provider', reason: 'Acme had a breach' });
     const preview = JSON.stringify(await ada.modal());
-    expect(preview).toContain(`${count} keys, ${count} of them can be rotated`);
+    expect(preview).toContain(`${count} keys, ${count} of them can be rotated now`);
+    // The first loses its secret after everybody has looked, and will fail.
+    await bot.deleteSecret({ SecretId: keys[0]!.secretId!, ForceDeleteWithoutRecovery: true });
     await ada.submit({});
     await ada.sees(/Needs a second person/, 'C0SECURITY');
     const { rows } = await database.store.pool.query<{ id: string }>('select id from rotation_campaign');

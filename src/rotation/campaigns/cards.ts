@@ -21,7 +21,17 @@ import { causeWords } from '../cards.ts';
 import { endsOnEvidence } from '../deployment/model.ts';
 import { minutesInWords } from '../model.ts';
 import { type CampaignFacts, campaignFacts } from './facts.ts';
-import { type Campaign, isActive, type Line, type LineState, needsSomebody, secondsNeeded, toRotate } from './model.ts';
+import {
+  type Campaign,
+  isActive,
+  isLacking,
+  type Line,
+  type LineState,
+  leftLacking,
+  needsSomebody,
+  secondsNeeded,
+  toRotate,
+} from './model.ts';
 
 /** So many keys are named; of the others it is said how many they are. */
 const named = 15;
@@ -146,7 +156,14 @@ function graceOf(lines: Line[]): Mrkdwn {
 /** What would happen, on the preview and on the card that asks for a second person. */
 export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy: Policy) {
   const planned = new Map(campaign.lines.map((line) => [line.keyId, line]));
-  const started = lines.filter((line) => planned.get(line.key.id)?.why === null);
+  const able = lines.filter((line) => planned.get(line.key.id)?.why === null);
+  const isHeld = (line: Line) => isLacking(planned.get(line.key.id)!, campaign);
+  const started = able.filter((line) => !isHeld(line));
+  const lacking = able.flatMap((line) => {
+    const { missing = [] } = planned.get(line.key.id)!;
+    return missing.length > 0 ? [{ key: line.key, why: missing.join(' ') }] : [];
+  });
+  const unsure = able.filter((line) => planned.get(line.key.id)!.unsure);
   const own = started.filter((line) => !planned.get(line.key.id)!.byHand);
   const asked = started.filter((line) => planned.get(line.key.id)!.byHand);
   const cannot = campaign.lines.flatMap(({ keyId, why }) => {
@@ -170,13 +187,17 @@ export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy
           ),
         ]
       : []),
-    ...(cannot.length > 0
+    ...reasons(
+      campaign.emergency
+        ? md`*Tried, and likely to fail*: something is missing`
+        : md`*Would not begin as things are*: something is missing. What is there at its turn begins; the rest is left to a person`,
+      lacking,
+    ),
+    ...reasons(md`*No rotation can do*`, cannot),
+    ...(unsure.length > 0
       ? [
-          block.text(
-            md`*No rotation can do*\n${join(
-              cannot.slice(0, named).map(({ key, why }) => md`• ${typed(key.name, 150)}: ${typed(why, 200)}`),
-              '\n',
-            )}${cannot.length > named ? md`\nand ${cannot.length - named} more` : md``}`,
+          block.small(
+            md`${keysInWords(unsure.length)} could not be looked at everywhere: Secrets Manager or the provider did not answer.${campaign.emergency ? md`` : md` They are looked at again at their turn.`}`,
           ),
         ]
       : []),
@@ -186,6 +207,16 @@ export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy
     ]),
   ];
 }
+
+/** Keys with why, the first few of them. */
+function reasons(heading: Mrkdwn, found: { key: Line['key']; why: string }[]): KnownBlock[] {
+  if (found.length === 0) return [];
+  const rows = found.slice(0, shownReasons).map(({ key, why }) => md`• ${typed(key.name, 100)}: ${typed(why, 160)}`);
+  const more = found.length > rows.length ? md`\nand ${found.length - rows.length} more` : md``;
+  return [block.text(md`${heading}\n${join(rows, '\n')}${more}`)];
+}
+/** So many fit into one text with their reasons, whatever was typed. */
+const shownReasons = 8;
 
 function howLong(campaign: Campaign, own: Line[], policy: Policy): Mrkdwn {
   const minutes = Math.max(
@@ -248,7 +279,7 @@ function buttonsOf({ campaign, lines }: CampaignFacts) {
       button('rotation.withdraw-campaign', 'Withdraw', campaign.id, { describe: 'Withdraw what you asked for' }),
     );
   }
-  if (lines.some((line) => line.state === 'failed')) {
+  if (mayRetry(campaign, lines)) {
     buttons.push(button('rotation.retry-campaign', 'Retry failed', campaign.id, { style: 'primary' }));
   }
   if (campaign.status === 'running' && !campaign.stoppedAt && lines.some((line) => line.state === 'waiting')) {
@@ -265,6 +296,9 @@ function buttonsOf({ campaign, lines }: CampaignFacts) {
   }
   return buttons.length > 0 ? [block.buttons(...buttons)] : [];
 }
+
+const mayRetry = (campaign: Campaign, lines: Line[]) =>
+  lines.some((line) => line.state === 'failed') || leftLacking(campaign, lines).length > 0;
 
 /** What happens if nobody does anything. */
 function outlook({ campaign, lines }: CampaignFacts): Mrkdwn {

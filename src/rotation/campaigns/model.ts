@@ -17,7 +17,13 @@ export interface PlannedLine {
   why: string | null;
   /** A person makes the new value, on the card that asks for it. */
   byHand: boolean;
+  /** What the store and the provider lacked at the preview, in words and with what to do; it may be there when its turn comes. */
+  missing?: string[];
+  /** Somebody outside did not answer at the preview. */
+  unsure?: boolean;
 }
+/** What was seen outside of a key's rotation before it begins. */
+export type Seen = Required<Pick<PlannedLine, 'missing' | 'unsure'>>;
 
 /** All keys of a service, rotated together. What becomes of each is read from their rotations. */
 export interface Campaign {
@@ -90,6 +96,7 @@ export function drafted(
   ask: CampaignAsk,
   asker: Pick<Person, 'id'>,
   keys: ApiKey[],
+  seen: Map<string, Seen>,
   issuerOf: IssuerOf,
   policy: Policy,
   now: Instant,
@@ -97,7 +104,8 @@ export function drafted(
   const lines = keys.map((key) => {
     const issuer = issuerOf(key.issuer);
     const why = whyNotStart(key, ask.emergency, issuerOf, policy, now);
-    return { keyId: key.id, why, byHand: why === null && issuer !== null && madeByHand(issuer.can) };
+    const outside = why === null ? seen.get(key.id) : undefined;
+    return { keyId: key.id, why, byHand: why === null && issuer !== null && madeByHand(issuer.can), ...outside };
   });
   return {
     id,
@@ -118,6 +126,41 @@ export function drafted(
 
 export const toRotate = (campaign: Pick<Campaign, 'lines'>) => campaign.lines.filter((line) => line.why === null);
 
+/** Whether something is missing for it, so that it would not begin as things are; in an emergency it is tried all the same. */
+export const isLacking = ({ missing = [] }: PlannedLine, { emergency }: Pick<Campaign, 'emergency'>): boolean =>
+  !emergency && missing.length > 0;
+/** What would begin as things are. */
+export const wouldStart = (campaign: Pick<Campaign, 'lines' | 'emergency'>): PlannedLine[] =>
+  toRotate(campaign).filter((line) => !isLacking(line, campaign));
+/** Whether to look again before it begins. */
+export const isLookedAtAgain = (line: PlannedLine, campaign: Pick<Campaign, 'emergency'>): boolean =>
+  !campaign.emergency && (isLacking(line, campaign) || line.unsure === true);
+
+/** At its turn something is still missing, so it is left to a person. */
+export const leftOut = (campaign: Campaign, keyId: Id<'key'>, missing: string[]): Campaign => ({
+  ...campaign,
+  lines: campaign.lines.map((line) => (line.keyId === keyId ? { ...line, why: missing.join(' ') } : line)),
+});
+
+/** Keys that were left to a person because something was missing, and have had no rotation since. */
+export const leftLacking = (
+  campaign: Pick<Campaign, 'lines' | 'begunAt' | 'stoppedAt'>,
+  lines: Line[],
+): Id<'key'>[] => {
+  if (!campaign.begunAt || campaign.stoppedAt) return [];
+  const left = campaign.lines.filter(({ why, missing = [] }) => why !== null && missing.length > 0);
+  return left.flatMap(({ keyId }) =>
+    lines.some((line) => line.key.id === keyId && line.state === 'person') ? [keyId] : [],
+  );
+};
+
+/** What was missing may be there now: these keys have their turn once more. */
+export function reopened(campaign: Campaign, keyIds: Id<'key'>[]): Campaign {
+  if (keyIds.length === 0) return campaign;
+  const lines = campaign.lines.map((line) => (keyIds.includes(line.keyId) ? { ...line, why: null } : line));
+  return { ...campaign, lines, status: 'running', endedAt: null, unsettled: true };
+}
+
 /** Whether a second person has to confirm. */
 export const needsConfirmation = (campaign: Pick<Campaign, 'lines'>, policy: Policy) =>
   toRotate(campaign).length > policy.rotation.bulk.confirmAbove;
@@ -132,6 +175,9 @@ export function whyNotAsk(campaign: Campaign, asker: Person, now: Instant): Refu
   }
   if (toRotate(campaign).length === 0) {
     return new Refusal('conflict', `No key of ${campaign.service} can be rotated here; a person has to see to each.`);
+  }
+  if (wouldStart(campaign).length === 0) {
+    return new Refusal('conflict', 'Something is missing for each of these keys. See to that first, then look again.');
   }
   return whyNot(asker, 'rotation.campaign');
 }

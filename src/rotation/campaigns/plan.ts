@@ -1,19 +1,23 @@
 import { type Id, Refusal, refuseIf } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports, Tx } from '../../ports.ts';
-import { asked, type Campaign, drafted, maxKeys, toRotate, whyNotAsk } from './model.ts';
+import { lookAtAll } from './look.ts';
+import { asked, type Campaign, drafted, maxKeys, type Seen, toRotate, whyNotAsk } from './model.ts';
 
-type PlanPorts = Pick<Ports, 'store' | 'issuers' | 'policy'>;
+type PlanPorts = Pick<Ports, 'store' | 'issuers' | 'policy' | 'secrets'>;
 export type CampaignAsk = Pick<Campaign, 'service' | 'environment' | 'cause' | 'emergency' | 'reason'>;
 
-/** What rotating all keys of a service would mean. Nothing is touched; what is shown is what can then be asked for. */
-export function planCampaign(ports: PlanPorts, asker: Pick<Person, 'id'>, ask: CampaignAsk): Promise<Campaign> {
+/**
+ * What rotating all keys of a service would mean, and what the store and their providers say to that. Nothing is touched;
+ * what is shown is what can then be asked for.
+ */
+export async function planCampaign(ports: PlanPorts, asker: Pick<Person, 'id'>, ask: CampaignAsk): Promise<Campaign> {
   const { store, policy, issuers } = ports;
+  const seen = await seenOutside(ports, asker, ask);
   const actor = { kind: 'person', id: asker.id } as const;
   return store.change({ actor, action: 'rotation.plan-campaign', subject: ask.service }, async (tx) => {
     refuseIf(whyNot(await tx.people.get(asker.id), 'rotation.campaign'));
-    const filter = { service: ask.service, ...(ask.environment ? { environment: ask.environment } : {}) };
-    const { rows: keys, next } = await tx.keys.list(filter, maxKeys);
+    const { rows: keys, next } = await tx.keys.list(filterOf(ask), maxKeys);
     if (keys.length === 0) {
       const where = ask.environment ? ` in ${ask.environment}` : '';
       throw new Refusal('not_found', `The inventory has no key of ${ask.service}${where}.`, 'bulkService');
@@ -27,7 +31,16 @@ export function planCampaign(ports: PlanPorts, asker: Pick<Person, 'id'>, ask: C
     }
     // As the inventory writes it, however it was typed.
     const exact = { ...ask, service: keys[0]!.service };
-    const campaign = drafted(tx.newId('campaign'), exact, asker, keys, (name) => issuers.of(name), policy, tx.now);
+    const campaign = drafted(
+      tx.newId('campaign'),
+      exact,
+      asker,
+      keys,
+      seen,
+      (name) => issuers.of(name),
+      policy,
+      tx.now,
+    );
     await tx.campaigns.save(campaign);
     tx.note({
       campaignId: campaign.id,
@@ -37,9 +50,25 @@ export function planCampaign(ports: PlanPorts, asker: Pick<Person, 'id'>, ask: C
       reason: ask.reason,
       keys: campaign.lines.length,
       toRotate: toRotate(campaign).length,
+      lacking: toRotate(campaign).flatMap(({ keyId, missing = [] }) =>
+        missing.length > 0 ? [{ keyId, missing }] : [],
+      ),
     });
     return campaign;
   });
+}
+
+const filterOf = ({ service, environment }: CampaignAsk) => ({ service, ...(environment ? { environment } : {}) });
+
+/** For who may not nobody looks, and for too many neither: the change below says so. */
+async function seenOutside(ports: PlanPorts, asker: Pick<Person, 'id'>, ask: CampaignAsk): Promise<Map<string, Seen>> {
+  const keys = await ports.store.read(async (view) => {
+    const person = await view.people.find(asker.id);
+    if (!person || whyNot(person, 'rotation.campaign')) return [];
+    const { rows, next } = await view.keys.list(filterOf(ask), maxKeys);
+    return next ? [] : rows;
+  });
+  return lookAtAll(ports, keys);
 }
 
 /** The asker has seen what would happen and wants it. Above the policy's number a second person has to confirm. */

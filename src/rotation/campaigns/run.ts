@@ -1,9 +1,11 @@
+import type { ApiKey } from '../../inventory/model.ts';
 import { type Id, Later, minute, Refusal } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import type { Ports } from '../../ports.ts';
 import { follow } from '../journal.ts';
 import { isReal, whyNotRotate } from '../model.ts';
 import { turnedBack } from '../moves-model.ts';
+import { missingFor } from '../preflight.ts';
 import { opened } from '../start.ts';
 import { type CampaignFacts, campaignFacts } from './facts.ts';
 import {
@@ -11,13 +13,15 @@ import {
   canTurnBack,
   endedCampaign,
   isActive,
+  isLookedAtAgain,
   isOver,
   type LineState,
+  leftOut,
   nextToStart,
   toRotate,
 } from './model.ts';
 
-type RunPorts = Pick<Ports, 'store' | 'issuers' | 'policy'>;
+type RunPorts = Pick<Ports, 'store' | 'issuers' | 'policy' | 'secrets'>;
 const actor = { kind: 'job', id: 'rotation.run-campaign' } as const;
 
 /**
@@ -31,7 +35,7 @@ export async function runCampaign(ports: RunPorts, { campaignId }: { campaignId:
   if (!campaign.begunAt || !campaign.unsettled) return;
   if (campaign.stoppedAt) await turnBackUnbegun(ports, facts);
   const next = nextToStart(campaign, facts.lines, ports.policy, facts.now);
-  for (const key of next) await startOne(ports, campaign, key.id);
+  for (const key of next) if (!(await leftToPerson(ports, campaign, key))) await startOne(ports, campaign, key.id);
   facts = await look();
   if (isOver(facts.lines)) return end(ports, campaignId);
   // What failed is being tried again; its end brings the next look.
@@ -47,6 +51,20 @@ function pauseMs({ campaign, lines, now }: CampaignFacts, policy: Policy): numbe
   );
   if (soon) return 2_000;
   return lines.some((line) => line.state === 'grace' || line.state === 'waiting') ? 10_000 : minute;
+}
+
+/** What lacked something at the preview is looked at again at its turn; true when it still does, and a person has to see to it. */
+async function leftToPerson(ports: RunPorts, seen: Campaign, key: ApiKey): Promise<boolean> {
+  const line = seen.lines.find((each) => each.keyId === key.id);
+  if (!line || !isLookedAtAgain(line, seen)) return false;
+  const missing = await missingFor(ports, key);
+  if (missing.length === 0) return false;
+  await ports.store.change({ actor, action: 'rotation.leave-out', subject: seen.id, keyId: key.id }, async (tx) => {
+    await tx.campaigns.save(leftOut(await tx.campaigns.get(seen.id), key.id, missing));
+    tx.note({ missing });
+    await tx.cards.touch(seen.id);
+  });
+  return true;
 }
 
 async function startOne(ports: RunPorts, seen: Campaign, keyId: Id<'key'>): Promise<void> {

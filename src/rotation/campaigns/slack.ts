@@ -11,7 +11,7 @@ import { emergencyField, emergencyQuestion, noneMatches, whyField, whyQuestion }
 import { campaignCards, keysInWords, previewBlocks, scopeOf } from './cards.ts';
 import { decideCampaign, withdrawCampaign } from './decide.ts';
 import { campaignFacts } from './facts.ts';
-import { type Campaign, campaignCauses, needsConfirmation, toRotate } from './model.ts';
+import { type Campaign, campaignCauses, needsConfirmation, toRotate, wouldStart } from './model.ts';
 import { askForCampaign, planCampaign } from './plan.ts';
 import { retryCampaign, stopCampaign } from './stop.ts';
 
@@ -100,15 +100,19 @@ export function campaignsInSlack(slack: SlackDoor, ports: Ports): void {
 
   async function preview(campaign: Campaign): Promise<SlackView> {
     const facts = await store.read((view) => campaignFacts(view, ports, campaign));
-    const own = toRotate(campaign).length;
+    const own = wouldStart(campaign).length;
     const head = block.text(
-      md`*All keys of ${scopeOf(campaign)}*: ${keysInWords(campaign.lines.length)}, ${own} of them can be rotated.${campaign.emergency ? md` :rotating_light: *Emergency.*` : md``}`,
+      md`*All keys of ${scopeOf(campaign)}*: ${keysInWords(campaign.lines.length)}, ${own} of them can be rotated now.${campaign.emergency ? md` :rotating_light: *Emergency.*` : md``}`,
     );
     const blocks = [head, ...previewBlocks(facts, policy)];
     if (own === 0) {
       return page('Nothing to rotate', [
         ...blocks,
-        block.small(md`A person has to see to each of these keys. Nothing was done.`),
+        block.small(
+          toRotate(campaign).length === 0
+            ? md`A person has to see to each of these keys. Nothing was done.`
+            : md`See to what is missing first, then look again. Nothing was done.`,
+        ),
       ]);
     }
     const second = needsConfirmation(campaign, policy);

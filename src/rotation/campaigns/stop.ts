@@ -3,7 +3,7 @@ import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
 import { retryRotation } from '../retry.ts';
 import { campaignFacts } from './facts.ts';
-import { stoppedCampaign, whyNotStop } from './model.ts';
+import { leftLacking, reopened, stoppedCampaign, whyNotStop } from './model.ts';
 import { turnBackUnbegun } from './run.ts';
 
 /** Nothing more begins; what has begun is finished, because a rotation that stands in the middle helps nobody. */
@@ -28,7 +28,10 @@ export async function stopCampaign(
   );
 }
 
-/** Every rotation of the campaign that failed goes on from where it did. Answers how many. */
+/**
+ * Every rotation of the campaign that failed goes on from where it did, and what was left to a person because something
+ * was missing has its turn once more. Answers how many.
+ */
 export async function retryCampaign(
   ports: Pick<Ports, 'store' | 'issuers' | 'policy'>,
   asker: Pick<Person, 'id'>,
@@ -41,13 +44,20 @@ export async function retryCampaign(
     refuseIf(whyNot(await tx.people.get(asker.id), 'rotation.campaign'));
     const { lines } = await campaignFacts(tx, ports, campaign);
     const found = lines.flatMap((line) => (line.state === 'failed' && line.rotation ? [line.rotation.id] : []));
-    if (found.length === 0) throw new Refusal('conflict', 'Nothing of this campaign has failed, or not any more.');
-    tx.note({ rotations: found });
+    const left = leftLacking(campaign, lines);
+    if (found.length + left.length === 0) {
+      throw new Refusal('conflict', 'Nothing of this campaign has failed, or not any more.');
+    }
+    tx.note({ rotations: found, keys: left });
+    if (left.length > 0) {
+      await tx.campaigns.save(reopened(campaign, left));
+      await tx.jobs.add('rotation.run-campaign', { campaignId }, { once: campaignId });
+    }
     await tx.cards.touch(campaignId);
-    return found;
+    return { found, left };
   });
-  let retried = 0;
-  for (const id of failed) {
+  let retried = failed.left.length;
+  for (const id of failed.found) {
     try {
       await retryRotation(ports, asker, id);
       retried++;

@@ -3,7 +3,7 @@ import { openSlack } from '../../../src/app.ts';
 import type { ApiKey } from '../../../src/inventory/model.ts';
 import type { Id } from '../../../src/kernel.ts';
 import type { Person } from '../../../src/people/model.ts';
-import type { Ports } from '../../../src/ports.ts';
+import type { Issuer, Ports } from '../../../src/ports.ts';
 import { decideCampaign, sweepCampaigns, withdrawCampaign } from '../../../src/rotation/campaigns/decide.ts';
 import { campaignFacts } from '../../../src/rotation/campaigns/facts.ts';
 import { type Campaign, maxUnbegun } from '../../../src/rotation/campaigns/model.ts';
@@ -76,7 +76,7 @@ describe('all keys of a service', () => {
       reason: 'They had a breach',
     });
     const shown = saying(answer);
-    expect(shown).toContain('7 keys, 5 of them can be rotated');
+    expect(shown).toContain('7 keys, 5 of them can be rotated now');
     expect(shown).toContain('production: 1 key');
     expect(shown).toContain(keys[0]!.purpose);
     expect(shown).toMatch(new RegExp(`A person makes the new value[\\s\\S]*${byHand[0]!.name}`));
@@ -186,8 +186,8 @@ describe('all keys of a service', () => {
   test('of which one fails, one is retired meanwhile and one is taken over by an emergency: the card says so, and Retry mends it', async () => {
     const { name, keys } = await service(5);
     const broken = keys[0]!;
-    await stage.bot.deleteSecret({ SecretId: broken.secretId! });
     const campaign = await asked(stage.admin, name, { emergency: false });
+    await stage.bot.deleteSecret({ SecretId: broken.secretId! });
     await stage.database.store.pool.query(
       `update api_key set status = 'retired', next_rotation_at = null where id = $1`,
       [keys[1]!.id],
@@ -359,6 +359,136 @@ describe('above the policy’s number', () => {
     await expect(planCampaign(stage.ports, stage.admin, { service: 'Nowhere', ...provider })).rejects.toMatchObject(
       refused('not_found', /no key of Nowhere/),
     );
+  });
+});
+
+describe('what is missing', () => {
+  /** A service with three keys: of one the secret is gone, of one the provider is full, of one the credential is missing. */
+  async function lacking() {
+    const { name, keys } = await service(1);
+    const gone = (await service(1, { service: name })).keys[0]!;
+    const full = (await service(1, { service: name, issuer: 'full' })).keys[0]!;
+    const poor = (await service(1, { service: name, issuer: 'poor' })).keys[0]!;
+    await stage.bot.deleteSecret({ SecretId: gone.secretId!, RecoveryWindowInDays: 7 });
+    const selfMade = stage.ports.issuers.of('self-made')!;
+    const asked: string[] = [];
+    const crowd: Issuer = {
+      ...selfMade,
+      name: 'full',
+      can: { ...selfMade.can, keyLimit: 2, list: true },
+      async list() {
+        asked.push('list');
+        return ['a', 'b'].map((providerKeyId) => ({ providerKeyId, label: null, active: true }));
+      },
+    };
+    const of = (issuer: string) =>
+      issuer === 'full'
+        ? crowd
+        : issuer === 'poor'
+          ? { ...selfMade, name: 'poor', credential: 'keysteward/no-such-credential' }
+          : stage.ports.issuers.of(issuer);
+    const ports: Ports = { ...stage.ports, issuers: { ...stage.ports.issuers, of } };
+    return { name, fine: keys[0]!, gone, full, poor, ports, asked };
+  }
+  const preview = async (ports: Ports, key: ApiKey, emergency: boolean) =>
+    saying(
+      await deskOf(() => ports, openSlack).send(stage.admin, 'rotation.plan-campaign', {
+        bulkService: key.id,
+        bulkCause: 'provider',
+        reason: 'They had a breach',
+        ...(emergency ? { emergency: ['emergency'] } : {}),
+      }),
+    );
+
+  test('at the store or a provider is named for each key before anything starts, and a provider is asked once for all', async () => {
+    const { name, fine, gone, full, poor, ports, asked } = await lacking();
+    await service(2, { service: name, issuer: 'full' });
+    const shown = await preview(ports, fine, false);
+    expect(shown).toContain('6 keys, 1 of them can be rotated now');
+    expect(shown).toContain('Would not begin as things are');
+    for (const [key, why] of [
+      [gone, 'The secret is scheduled for deletion'],
+      [full, 'full has 2 keys here and allows 2. Remove one there'],
+      [poor, 'Store it under keysteward/no-such-credential'],
+    ] as const)
+      expect(shown).toMatch(new RegExp(`${key.name}: .*${why}`));
+    expect(asked).toEqual(['list']);
+    const { rows } = await stage.database.store.pool.query(
+      'select 1 from rotation r join api_key k on k.id = r.key_id where k.service = $1',
+      [name],
+    );
+    expect(rows).toEqual([]);
+  });
+
+  test('and is there at its turn begins; what is still missing then is left to a person, not begun', async () => {
+    const { name, fine, gone, full, poor, ports } = await lacking();
+    const campaign = await planCampaign(ports, stage.admin, { service: name, ...provider, emergency: false });
+    await askForCampaign(ports, stage.admin, campaign.id);
+    await stage.bot.restoreSecret({ SecretId: gone.secretId! });
+    await work(campaign.id, { ports });
+    const { lines } = await stage.database.store.read(async (view) =>
+      campaignFacts(view, ports, await view.campaigns.get(campaign.id)),
+    );
+    const stateOf = (key: ApiKey) => lines.find((line) => line.key.id === key.id)!;
+    expect([fine, gone, full, poor].map((key) => stateOf(key).state)).toEqual(['done', 'done', 'person', 'person']);
+    expect(stateOf(poor).why).toContain('keysteward/no-such-credential');
+    expect(stateOf(full).rotation).toBeNull();
+    const card = saying(await deskOf(() => ports, openSlack).card('campaign', campaign.id, { channel: 'security' }));
+    expect(card).toMatch(new RegExp(`Somebody has to look[\\s\\S]*${full.name}.*Remove one there`));
+    expect(card).toContain('rotation.retry-campaign');
+
+    // Somebody has seen to it: those two have their turn, and nothing else is rotated again.
+    await stage.bot.createSecret({ Name: 'keysteward/no-such-credential', SecretString: 'here-it-is' });
+    expect(await retryCampaign(ports, stage.admin, campaign.id)).toBe(2);
+    await work(campaign.id, { ports });
+    expect(await campaignOf(campaign.id)).toMatchObject({ status: 'ended' });
+    const again = await stage.database.store.read(async (view) =>
+      campaignFacts(view, ports, await view.campaigns.get(campaign.id)),
+    );
+    expect(Object.fromEntries(again.lines.map(({ key, state }) => [key.id, state]))).toEqual({
+      [fine.id]: 'done',
+      [gone.id]: 'done',
+      [poor.id]: 'done',
+      [full.id]: 'person',
+    });
+    const { rows } = await stage.database.store.pool.query('select 1 from rotation where cause_id = $1', [campaign.id]);
+    expect(rows).toHaveLength(3);
+  });
+
+  test('is tried all the same in an emergency, and said to be likely to fail', async () => {
+    const { fine, gone, ports } = await lacking();
+    const shown = await preview(ports, fine, true);
+    expect(shown).toContain('4 keys, 4 of them can be rotated now');
+    expect(shown).toMatch(new RegExp(`Tried, and likely to fail[\\s\\S]*${gone.name}: `));
+  });
+
+  test('for each key begins nothing: there is nothing to ask for', async () => {
+    const { name, keys } = await service(2);
+    for (const key of keys) await stage.bot.deleteSecret({ SecretId: key.secretId!, RecoveryWindowInDays: 7 });
+    expect(await preview(stage.ports, keys[0]!, false)).toContain('See to what is missing first');
+    const campaign = await planCampaign(stage.ports, stage.admin, { service: name, ...provider, emergency: false });
+    await expect(askForCampaign(stage.ports, stage.admin, campaign.id)).rejects.toMatchObject(
+      refused('conflict', /Something is missing for each/),
+    );
+  });
+
+  test('is not guessed while nobody answers: the keys are named as not looked at, and the store is not asked for each', async () => {
+    const { keys } = await service(25);
+    let asked = 0;
+    const down: Ports = {
+      ...stage.ports,
+      secrets: {
+        ...stage.ports.secrets,
+        describe: async () => {
+          asked++;
+          throw new Error('Secrets Manager, DescribeSecret: TimeoutError');
+        },
+      },
+    };
+    const shown = await preview(down, keys[0]!, false);
+    expect(shown).toContain('25 keys, 25 of them can be rotated now');
+    expect(shown).toContain('25 keys could not be looked at everywhere');
+    expect(asked).toBeLessThanOrEqual(10);
   });
 });
 
