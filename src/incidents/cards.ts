@@ -23,25 +23,10 @@ import type { Policy } from '../policy.ts';
 import type { Audience, View } from '../ports.ts';
 import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
 import { look } from './check.ts';
-import {
-  checklist,
-  type Findings,
-  happenings,
-  type Incident,
-  isPhase,
-  type LineId,
-  linesOf,
-  openLines,
-  type Phase,
-  phases,
-  phaseWords,
-  rotationSince,
-  tickOf,
-  whyNotClose,
-  whyNotNote,
-  whyNotRegrade,
-  whyNotWork,
-} from './model.ts';
+import { checklist, isPhase, type LineId, linesOf, type Phase, phases, phaseWords } from './checklist-model.ts';
+import { type Findings, rotationSince } from './findings-model.ts';
+import { type Incident, openLines, tickOf, whyNotClose, whyNotNote, whyNotRegrade, whyNotWork } from './model.ts';
+import { happenings } from './severity-model.ts';
 
 export interface Story {
   incident: Incident;

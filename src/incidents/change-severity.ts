@@ -2,7 +2,8 @@ import { type Id, refuseIf } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { deadlinesOf } from './clocks.ts';
 import { planDeadlines, raiseAlarm } from './contain.ts';
-import { type Incident, regraded, type Severity, whyNotRegrade } from './model.ts';
+import { type Incident, regraded, whyNotRegrade } from './model.ts';
+import type { Severity } from './severity-model.ts';
 import { workOn } from './work-on.ts';
 
 /** The judgement of a person over the table of SOP 8.2. The clocks follow, counted from the declaration. */

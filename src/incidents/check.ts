@@ -1,19 +1,10 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { after, type Id, type Instant, Later, minute } from '../kernel.ts';
 import type { Ports, View } from '../ports.ts';
+import { isLine } from './checklist-model.ts';
 import { rotate, whyByHand } from './contain.ts';
-import {
-  type Findings,
-  followed,
-  type Incident,
-  isLine,
-  openLines,
-  proven,
-  rotationSince,
-  ticked,
-  tickOf,
-  withEntry,
-} from './model.ts';
+import { type Findings, followed, proven, rotationSince } from './findings-model.ts';
+import { type Incident, openLines, ticked, tickOf, withEntry } from './model.ts';
 import { changeIncident } from './work-on.ts';
 
 type CheckPorts = Pick<Ports, 'store' | 'policy' | 'issuers'>;

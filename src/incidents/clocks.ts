@@ -1,7 +1,8 @@
 import { DateTime } from 'luxon';
 import { after, type Instant, minute } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
-import { type Phase, phases, type Severity } from './model.ts';
+import { type Phase, phases } from './checklist-model.ts';
+import type { Severity } from './severity-model.ts';
 
 /**
  * When each part of the checklist has to be done (SOP 8.1), counted from the declaration. Nothing is due before the

@@ -3,7 +3,8 @@ import { after, type Id, type Instant } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { whyNotIssue, whyNotRotate } from '../rotation/model.ts';
-import { causeOf, type Incident, openLines, phases, roundOf, withEntry } from './model.ts';
+import { phases } from './checklist-model.ts';
+import { causeOf, type Incident, openLines, roundOf, withEntry } from './model.ts';
 
 /** Why this key cannot be replaced without a person, or null. */
 export function whyByHand(

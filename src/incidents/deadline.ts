@@ -1,7 +1,8 @@
 import type { Id } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { checkIncident } from './check.ts';
-import { checklist, openLines, type Phase, phaseWords, roundOf, withEntry } from './model.ts';
+import { checklist, type Phase, phaseWords } from './checklist-model.ts';
+import { openLines, roundOf, withEntry } from './model.ts';
 import { changeIncident } from './work-on.ts';
 
 /**

@@ -3,19 +3,8 @@ import { type Id, refuseIf } from '../kernel.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { deadlinesOf } from './clocks.ts';
 import { contained, planDeadlines, raiseAlarm, showIncident } from './contain.ts';
-import {
-  declared,
-  happenings,
-  type Incident,
-  isWorse,
-  proposedSeverity,
-  type Report,
-  regraded,
-  renewed,
-  situationOf,
-  whyNotDeclare,
-  withEntry,
-} from './model.ts';
+import { declared, type Incident, type Report, regraded, renewed, whyNotDeclare, withEntry } from './model.ts';
+import { happenings, isWorse, proposedSeverity, situationOf } from './severity-model.ts';
 
 type DeclarePorts = Pick<Ports, 'store' | 'policy' | 'issuers'>;
 

@@ -19,26 +19,18 @@ import { type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { Ports, View } from '../ports.ts';
 import { nameOf, type Story } from './cards.ts';
+import { checklist, isLine, type LineId, linesOf, phases, phaseWords } from './checklist-model.ts';
 import { whyByHand } from './contain.ts';
+import { type Incident, openLines, type Seen, tickOf } from './model.ts';
 import {
-  checklist,
   type Happening,
   happenings,
-  type Incident,
-  isLine,
-  type LineId,
-  linesOf,
-  openLines,
-  phases,
-  phaseWords,
   proposedSeverity,
   type Reach,
   reaches,
-  type Seen,
   severities,
   situationOf,
-  tickOf,
-} from './model.ts';
+} from './severity-model.ts';
 
 export const unlisted = 'unlisted';
 export const unlistedOption = option(unlisted, 'It is not in the inventory', 'Or you do not know which key it is');

@@ -1,153 +1,16 @@
-import type { ApiKey, Environment } from '../inventory/model.ts';
+import type { ApiKey } from '../inventory/model.ts';
 import { type Id, type Instant, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
-import { conditionInWords, type Rotation, type RotationStatus, type Step } from '../rotation/model.ts';
-
-/** SOP 8.2, worst first. */
-export const severities = ['P0', 'P1', 'P2', 'P3'] as const;
-export type Severity = (typeof severities)[number];
-
-interface HappeningFacts {
-  label: string;
-  example: string;
-  /** Others may have the value, so access ends and the key is replaced at once, ahead of everything (SOP 5.4). */
-  contains: boolean;
-}
-/** What can have happened to a key (SOP 8.2), in the order in which it is asked. */
-export const happenings = {
-  misused: {
-    label: 'Somebody is doing harm with it',
-    example: 'Seen at the service, on the bill or by monitoring',
-    contains: true,
-  },
-  public: {
-    label: 'It is in a public place',
-    example: 'A public repository, a web page, a package, a video',
-    contains: true,
-  },
-  known: {
-    label: 'Somebody has it who must not',
-    example: 'A stolen laptop, phishing, a message to the wrong person',
-    contains: true,
-  },
-  exposed: {
-    label: 'It was seen where it should not be',
-    example: 'Chat, e-mail, a document, a log, a screenshot',
-    contains: true,
-  },
-  unusual: {
-    label: 'It is used in an unusual way',
-    example: 'Not confirmed as harm: volume, places, errors, cost',
-    contains: true,
-  },
-  expiring: {
-    label: 'It is about to expire and was not rotated',
-    example: 'No leak: nothing is changed by itself',
-    contains: false,
-  },
-  finding: {
-    label: 'An audit or a reminder found something about it',
-    example: 'No leak: nothing is changed by itself',
-    contains: false,
-  },
-} as const satisfies Record<string, HappeningFacts>;
-export type Happening = keyof typeof happenings;
-
-/** What is known when a severity is proposed; null for a key that is not in the inventory and of which nobody knows. */
-export interface Situation {
-  how: Happening;
-  environment: Environment | null;
-  customerData: boolean | null;
-}
-
-/** Others have the value, or could. */
-const leaked = ({ how }: Situation) => ['misused', 'public', 'known', 'exposed'].includes(how);
-
-/** SOP 8.2 as a table; the first line that fits counts. */
-const gradings: { severity: Severity; fits: (situation: Situation) => boolean; because: string }[] = [
-  { severity: 'P0', fits: ({ how }) => how === 'misused', because: 'the key is used for harm' },
-  {
-    severity: 'P0',
-    fits: (s) => leaked(s) && s.environment === 'production' && s.customerData === true,
-    because: 'a production key that reaches customer data is exposed',
-  },
-  { severity: 'P1', fits: ({ how }) => how === 'public', because: 'the key is in a public place' },
-  {
-    severity: 'P1',
-    fits: (s) => leaked(s) && s.environment === null,
-    because: 'the key is exposed, and what it reaches is not known; raise it if that is customer data in production',
-  },
-  {
-    severity: 'P1',
-    fits: (s) => leaked(s) && s.environment === 'production',
-    because: 'a production key is exposed; customer data is not in its reach',
-  },
-  { severity: 'P1', fits: leaked, because: 'a key outside production is exposed' },
-  {
-    severity: 'P2',
-    fits: ({ how }) => how === 'unusual',
-    because: 'its use is unusual, and not confirmed as malicious',
-  },
-  { severity: 'P2', fits: ({ how }) => how === 'expiring', because: 'the key is about to expire and was not rotated' },
-  { severity: 'P3', fits: () => true, because: 'an audit or a reminder found it, and there is no sign of a leak' },
-];
-
-/** The severity by SOP 8.2, and why. */
-export function proposedSeverity(situation: Situation): { severity: Severity; because: string } {
-  const { severity, because } = gradings.find((each) => each.fits(situation))!;
-  return { severity, because };
-}
-
-/** What a reporter may know of a key that is not in the inventory. */
-export const reaches = {
-  customerData: { label: 'Production, with customer data', environment: 'production', customerData: true },
-  production: { label: 'Production, without customer data', environment: 'production', customerData: false },
-  elsewhere: { label: 'Not production', environment: 'development', customerData: false },
-  unknown: { label: 'I do not know', environment: null, customerData: null },
-} as const satisfies Record<string, { label: string } & Omit<Situation, 'how'>>;
-export type Reach = keyof typeof reaches;
-
-/** SOP 8.1: the parts of the checklist, each with its clock. */
-export const phases = ['immediately', 'hour', 'day', 'week'] as const;
-export type Phase = (typeof phases)[number];
-export const isPhase = (text: string | null): text is Phase => phases.some((each) => each === text);
-export const phaseWords: Record<Phase, string> = {
-  immediately: 'Immediately',
-  hour: 'Within an hour',
-  day: 'Within a day',
-  week: 'Within a week',
-};
-
-interface LineFacts {
-  phase: Phase;
-  text: string;
-  /** It is ticked by what is seen to be true; by hand only with what proves it. */
-  byFact?: true;
-}
-/** SOP 8.1, line by line. */
-export const checklist = {
-  'S8.1-1': { phase: 'immediately', text: 'Revoke the compromised key', byFact: true },
-  'S8.1-2': { phase: 'immediately', text: 'Make a new key to replace it', byFact: true },
-  'S8.1-3': { phase: 'immediately', text: 'Update production systems with the new key', byFact: true },
-  'S8.1-4': { phase: 'immediately', text: 'Notify the team via the emergency channel', byFact: true },
-  'S8.1-5': { phase: 'hour', text: "Review the service's access logs for unauthorized usage" },
-  'S8.1-6': { phase: 'hour', text: 'Check billing for unexpected charges' },
-  'S8.1-7': { phase: 'hour', text: 'Identify the scope of potential data exposure' },
-  'S8.1-8': { phase: 'hour', text: 'Document the timeline of events' },
-  'S8.1-9': { phase: 'day', text: 'Complete the incident report' },
-  'S8.1-10': { phase: 'day', text: 'Notify affected stakeholders, if data was exposed' },
-  'S8.1-11': { phase: 'day', text: 'Implement controls that prevent a recurrence' },
-  'S8.1-12': { phase: 'day', text: 'Review and update security procedures' },
-  'S8.1-13': { phase: 'week', text: 'Conduct the post-incident review' },
-  'S8.1-14': { phase: 'week', text: 'Update documentation with lessons learned' },
-  'S8.1-15': { phase: 'week', text: 'Train the team on prevention' },
-  'S8.1-16': { phase: 'week', text: 'Consider a third-party security audit' },
-} as const satisfies Record<string, LineFacts>;
-export type LineId = keyof typeof checklist;
-export const lineIds = Object.keys(checklist) as LineId[];
-export const isLine = (id: string): id is LineId => Object.hasOwn(checklist, id);
-const factsOf = (line: LineId): LineFacts => checklist[line];
-export const linesOf = (phase: Phase) => lineIds.filter((line) => checklist[line].phase === phase);
+import type { RotationStatus } from '../rotation/model.ts';
+import { checklist, factsOf, type LineId, lineIds, linesOf, type Phase, phases } from './checklist-model.ts';
+import {
+  type Happening,
+  happenings,
+  proposedSeverity,
+  type Reach,
+  type Severity,
+  situationOf,
+} from './severity-model.ts';
 
 /** A line that is no longer open: done, or not needed here. */
 export interface Tick {
@@ -241,16 +104,6 @@ export interface Report {
   seen: Seen | null;
   /** The value that was made to contain the open incident has leaked too. */
   again: boolean;
-}
-
-/** What is known of the reported key, for its severity. */
-export function situationOf(
-  report: Pick<Report, 'how' | 'reach'>,
-  key: Pick<ApiKey, 'environment' | 'flags'> | null,
-): Situation {
-  if (key) return { how: report.how, environment: key.environment, customerData: key.flags.includes('customerData') };
-  const { environment, customerData } = reaches[report.reach];
-  return { how: report.how, environment, customerData };
 }
 
 export function whyNotDeclare(reporter: Person, report: Report): Refusal | null {
@@ -441,7 +294,6 @@ export function regraded(
   const text = `Severity changed from ${incident.severity} to ${to.severity}: ${to.because}`;
   return withEntry({ ...incident, ...to, deadlines }, by, text, now);
 }
-export const isWorse = (severity: Severity, than: Severity) => severities.indexOf(severity) < severities.indexOf(than);
 
 /** Taking the lead is free while nobody has it; from somebody else it is taken over on purpose. */
 export function whyNotClaim(
@@ -490,88 +342,4 @@ export function whyNotClose(incident: Incident, person: Person, lesson: string):
 export function closed(incident: Incident, by: Id<'person'>, lesson: string, now: Instant): Incident {
   const after: Incident = { ...incident, status: 'closed', closedAt: now, closedBy: by, lesson: lesson.trim() };
   return withEntry(after, by, `Closed: ${lesson.trim()}`, now);
-}
-
-// ————— What the facts show —————
-
-export interface Findings {
-  /** Rotations of the key, newest first. */
-  rotations: Rotation[];
-  /** People whose access from before the declaration has not ended. */
-  stillOpen: number;
-  /** Whether the incident's card is in the emergency channel. */
-  posted: boolean;
-}
-
-/** Newest first. What was over before this round began says nothing about it. */
-const since = (incident: Incident, rotations: Rotation[]): Rotation[] => {
-  const begin = incident.containment ? new Date(incident.containment.at) : incident.declaredAt;
-  return rotations.filter((each) => !each.endedAt || each.endedAt >= begin);
-};
-
-/** The rotation that matters. */
-export const rotationSince = (incident: Incident, rotations: Rotation[]): Rotation | null =>
-  since(incident, rotations)[0] ?? null;
-
-/** Whether this rotation's attempt has got past a step. */
-const past = (rotation: Rotation, step: Step) =>
-  rotation.record.some((each) => each.step === step && each.attempt === rotation.attempt && each.verdict === 'done');
-
-/** Whether a rotation that is done has killed the value that leaked. */
-function kills(incident: Incident, rotation: Rotation, rotations: Rotation[]): boolean {
-  if (rotation.status !== 'done' || rotation.condition !== 'new') return false;
-  const ours = (each: Rotation | undefined): boolean =>
-    each !== undefined &&
-    (each.causeId === causeOf(incident) || rotations.some((older) => older.supersededBy === each.id && ours(older)));
-  const dead = [rotation.oldVersion, ...rotation.cleanup];
-  return ours(rotation) || (incident.leakedVersion !== null && dead.includes(incident.leakedVersion));
-}
-
-/** Not one that was turned back: what it made is in use, or on its way there. */
-const goesForward = ({ status, condition, ending }: Rotation) =>
-  status === 'done' ||
-  (status === 'running' && !ending) ||
-  (status === 'failed' && ['both', 'new'].includes(condition));
-
-/** Lines that the facts show to be done, each with what shows it. Never a value of a key. */
-export function proven(incident: Incident, findings: Findings): Partial<Record<LineId, string>> {
-  const { rotations, stillOpen, posted } = findings;
-  const recent = since(incident, rotations);
-  const going = recent.filter(goesForward);
-  const dead = recent.find((each) => kills(incident, each, rotations));
-  const made = going.find((each) => past(each, 'test'));
-  const handedOut = going.find((each) => past(each, 'verify'));
-  const version = (each: Rotation) => (each.newVersion ?? '').slice(0, 8);
-  const holders = incident.containment?.holders ?? 0;
-  const ended = holders > 0 ? `; access of ${holders} ${holders === 1 ? 'person' : 'people'} ended` : '';
-  return {
-    ...(dead && stillOpen === 0 ? { 'S8.1-1': `the old value is dead (${dead.id})${ended}` } : {}),
-    ...(made ? { 'S8.1-2': `version ${version(made)} was made and tested` } : {}),
-    ...(handedOut ? { 'S8.1-3': `version ${version(handedOut)} is handed out and verified` } : {}),
-    ...(posted ? { 'S8.1-4': 'posted in the emergency channel' } : {}),
-  };
-}
-
-/** What the facts say of the containment beside its lines: access that has ended, and how the rotation goes. */
-export function followed(incident: Incident, findings: Findings, now: Instant): Incident {
-  const { containment } = incident;
-  if (!containment) return incident;
-  const ended = containment.endedAt === null && findings.stillOpen === 0;
-  const rotation = rotationSince(incident, findings.rotations);
-  const turned =
-    rotation && (rotation.id !== containment.rotation?.id || rotation.status !== containment.rotation.status);
-  if (!ended && !turned) return incident;
-  const people = containment.holders === 1 ? 'one person' : `${containment.holders} people`;
-  const next: Incident = {
-    ...incident,
-    containment: {
-      ...containment,
-      ...(ended ? { endedAt: now.toISOString() } : {}),
-      ...(turned ? { rotation: { id: rotation.id, status: rotation.status } } : {}),
-    },
-  };
-  const told = ended && containment.holders > 0 ? withEntry(next, null, `Access of ${people} has ended`, now) : next;
-  if (!turned) return told;
-  const text = `Rotation ${rotation.id} is ${rotation.status}. ${conditionInWords(rotation)}`;
-  return withEntry(told, null, text, now);
 }

@@ -1,15 +1,8 @@
 import { type Id, Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import {
-  happenings,
-  type Incident,
-  type Occasion,
-  type Page,
-  phaseWords,
-  roundOf,
-  type Severity,
-  withEntry,
-} from './model.ts';
+import { phaseWords } from './checklist-model.ts';
+import { type Incident, type Occasion, type Page, roundOf, withEntry } from './model.ts';
+import { happenings, type Severity } from './severity-model.ts';
 import { changeIncident } from './work-on.ts';
 
 const urgency: Record<Severity, 'critical' | 'error' | 'warning' | 'info'> = {

@@ -8,6 +8,7 @@ import { type Person, whyNot } from '../people/model.ts';
 import type { Card, Ports } from '../ports.ts';
 import { incidentCards, nameOf, type Story, statusInWords, storyOf } from './cards.ts';
 import { changeSeverity } from './change-severity.ts';
+import { isLine } from './checklist-model.ts';
 import { claimIncident } from './claim.ts';
 import { closeIncident } from './close.ts';
 import { declareIncident } from './declare.ts';
@@ -31,16 +32,9 @@ import {
   untickModal,
 } from './modals.ts';
 import {
-  type Happening,
-  happenings,
   type Incident,
-  isLine,
   openLines,
-  type Reach,
-  reaches,
   type Seen,
-  type Severity,
-  severities,
   whyNotClose,
   whyNotNote,
   whyNotOpen,
@@ -48,6 +42,7 @@ import {
   whyNotWork,
 } from './model.ts';
 import { addNote } from './note.ts';
+import { type Happening, happenings, type Reach, reaches, type Severity, severities } from './severity-model.ts';
 import { tickLines, untickLine } from './tick.ts';
 
 const incidentId = idField('incident', 'This incident does not exist.');

@@ -1,6 +1,7 @@
 import { type Id, refuseIf } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
-import { type Incident, type LineId, reopened, type Tick, ticked, whyNotReopen, whyNotTick } from './model.ts';
+import type { LineId } from './checklist-model.ts';
+import { type Incident, reopened, type Tick, ticked, whyNotReopen, whyNotTick } from './model.ts';
 import { workOn } from './work-on.ts';
 
 /** Lines of the checklist are done, or an administrator says why they are not needed. */

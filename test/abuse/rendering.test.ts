@@ -10,8 +10,9 @@ import { helpFor, sayRefusal, sayTrouble } from '../../src/adapters/slack/door.t
 import { openSlack } from '../../src/app.ts';
 import { block, type Message, md, mention, message, typed } from '../../src/blocks.ts';
 import type { Answer } from '../../src/doors.ts';
+import { phases } from '../../src/incidents/checklist-model.ts';
 import { deadlinesOf } from '../../src/incidents/clocks.ts';
-import { declared, phases } from '../../src/incidents/model.ts';
+import { declared } from '../../src/incidents/model.ts';
 import { recorded } from '../../src/inventory/consumer-model.ts';
 import { type ApiKey, riskFlags } from '../../src/inventory/model.ts';
 import { newId, Refusal, storable } from '../../src/kernel.ts';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { type Happening, happenings } from '../../src/incidents/model.ts';
+import { type Happening, happenings } from '../../src/incidents/severity-model.ts';
 import { useStage } from './stage.ts';
 
 const stage = useStage();

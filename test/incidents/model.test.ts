@@ -1,16 +1,13 @@
 import { describe, expect, it } from 'vitest';
+import { checklist, lineIds, linesOf, phases } from '../../src/incidents/checklist-model.ts';
 import { deadlinesOf, endOfNextBusinessDay } from '../../src/incidents/clocks.ts';
 import {
-  checklist,
   type Happening,
   happenings,
   isWorse,
-  lineIds,
-  linesOf,
-  phases,
   proposedSeverity,
   type Severity,
-} from '../../src/incidents/model.ts';
+} from '../../src/incidents/severity-model.ts';
 import { environments } from '../../src/inventory/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 

@@ -1,8 +1,8 @@
 import type { KnownBlock } from '@slack/types';
 import { describe, expect, it } from 'vitest';
 import type { Answer } from '../../src/doors.ts';
+import { lineIds } from '../../src/incidents/checklist-model.ts';
 import { closeIncident } from '../../src/incidents/close.ts';
-import { lineIds } from '../../src/incidents/model.ts';
 import { addNote } from '../../src/incidents/note.ts';
 import { tickLines } from '../../src/incidents/tick.ts';
 import { problemsOfMessage, problemsOfView } from '../../src/local/slack/limits.ts';

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { changeSeverity } from '../../src/incidents/change-severity.ts';
+import { type LineId, lineIds, linesOf } from '../../src/incidents/checklist-model.ts';
 import { claimIncident } from '../../src/incidents/claim.ts';
 import { closeIncident } from '../../src/incidents/close.ts';
-import { type LineId, lineIds, linesOf, openLines, tickOf } from '../../src/incidents/model.ts';
+import { openLines, tickOf } from '../../src/incidents/model.ts';
 import { addNote } from '../../src/incidents/note.ts';
 import { tickLines, untickLine } from '../../src/incidents/tick.ts';
 import type { Person } from '../../src/people/model.ts';
