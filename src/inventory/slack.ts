@@ -4,10 +4,11 @@ import { byId, idOf, isId, notThere, Refusal } from '../kernel.ts';
 import { type Action, notMetYet, type Person, whyNot } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
 import { addKey } from './add.ts';
-import { inventoryCards, keyMessage, keyRow, listMessage } from './cards.ts';
+import { inventoryCards, keyRow, listMessage } from './cards.ts';
 import { changeKey } from './change.ts';
 import { consumersInSlack } from './consumer-slack.ts';
 import { handOver } from './hand-over.ts';
+import { keyMessage } from './key-cards.ts';
 import { listAsk, listKeys } from './list.ts';
 import { whyNotSee, whyNotTouch } from './may-model.ts';
 import {
