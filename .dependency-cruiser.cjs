@@ -76,10 +76,7 @@ module.exports = {
     },
     rule('main-imports-the-command-line', '^src/main\\.ts$', ['^src/command-line\\.ts$']),
     sdk('bolt', '^node_modules/@slack/(bolt|web-api|socket-mode)', ['^src/adapters/slack/', '^src/local/slack/']),
-    sdk('postgres', '^node_modules/(pg|drizzle-orm)/', [
-      '^src/adapters/(postgres|bullmq)/',
-      '^src/local/postgres\\.ts$',
-    ]),
+    sdk('postgres', '^node_modules/(pg|drizzle-orm)/', ['^src/adapters/(postgres|bullmq)/', '^src/local/postgres/']),
     sdk('bullmq', '^node_modules/(bullmq|ioredis)/', ['^src/adapters/bullmq/']),
     sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/(secrets-manager|providers/aws-)']),
     sdk('ssh', '^node_modules/ssh2/', ['^src/adapters/providers/github-deploy-key\\.ts$']),

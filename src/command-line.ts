@@ -5,7 +5,7 @@ import { loadPolicy, migrate, openCli, type Program, type Settings, startProgram
 import { type Config, ConfigProblem, configFrom } from './config.ts';
 import type { CliDoor } from './doors.ts';
 import { freePort } from './local/free-port.ts';
-import { startLocalPostgres } from './local/postgres.ts';
+import { startLocalPostgres } from './local/postgres/server.ts';
 import { startLocalSecretsManager } from './local/secrets-manager/server.ts';
 import {
   hrSecretsForCommands,

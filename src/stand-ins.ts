@@ -4,7 +4,7 @@ import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
 import { ConfigProblem } from './config.ts';
-import { startLocalPostgres } from './local/postgres.ts';
+import { startLocalPostgres } from './local/postgres/server.ts';
 import { startLocalSecretsManager } from './local/secrets-manager/server.ts';
 import { seedAdministrators, seedCompany, seedWorkspace } from './local/seed.ts';
 import { appFromManifest, startLocalSlack } from './local/slack/server.ts';

@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import pg from 'pg';
 import { migrate } from '../../dist/app.js';
-import { startLocalPostgres } from '../../dist/local/postgres.js';
+import { startLocalPostgres } from '../../dist/local/postgres/server.js';
 import { benchUser, signingSecret } from './load.mjs';
 
 const file = (name) => fileURLToPath(new URL(name, import.meta.url));

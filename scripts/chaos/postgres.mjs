@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import fs from 'node:fs';
 import path from 'node:path';
 import pg from 'pg';
-import { startLocalPostgres } from '../../dist/local/postgres.js';
+import { startLocalPostgres } from '../../dist/local/postgres/server.js';
 
 const quickly = ['fsync=off', 'full_page_writes=off'].flatMap((flag) => ['-c', flag]);
 

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import pg from 'pg';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type LocalPostgres, startLocalPostgres } from '../../src/local/postgres.ts';
+import { type LocalPostgres, startLocalPostgres } from '../../src/local/postgres/server.ts';
 
 let dataDir: string;
 let cleanups: (() => Promise<void> | void)[];
@@ -84,7 +84,7 @@ async function bundled(): Promise<string> {
   const { build } = await import('esbuild');
   const outfile = path.resolve('node_modules', '.cache', 'keysteward-test', `postgres-${process.pid}.mjs`);
   await build({
-    entryPoints: ['src/local/postgres.ts'],
+    entryPoints: ['src/local/postgres/server.ts'],
     outfile,
     bundle: true,
     packages: 'external',

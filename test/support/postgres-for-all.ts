@@ -5,7 +5,7 @@ import pg from 'pg';
 import type { TestProject } from 'vitest/node';
 import { migrateQueues } from '../../src/adapters/bullmq/queues.ts';
 import { migrateUp } from '../../src/adapters/postgres/migrate.ts';
-import { startLocalPostgres } from '../../src/local/postgres.ts';
+import { startLocalPostgres } from '../../src/local/postgres/server.ts';
 
 declare module 'vitest' {
   export interface ProvidedContext {
