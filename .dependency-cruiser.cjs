@@ -28,7 +28,8 @@ module.exports = {
       to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     rule('kernel-imports-nothing', '^src/kernel\\.ts$', ['^$']),
-    rule('policy', '^src/policy\\.ts$', ['^src/kernel\\.ts$']),
+    rule('policy', '^src/policy\\.ts$', ['^src/(kernel|provider-settings)\\.ts$']),
+    rule('provider-settings', '^src/provider-settings\\.ts$', ['^$']),
     rule('models', `^src/(${areas})/${inside}(${modelFile}|.*-document\\.ts)$`, ['^src/(kernel|policy)\\.ts$', models]),
     rule('blocks', '^src/blocks\\.ts$', ['^src/kernel\\.ts$']),
     rule('html', '^src/html\\.ts$', ['^$']),
@@ -62,7 +63,11 @@ module.exports = {
       from: { path: '^src/adapters/([^/]+)' },
       to: {
         path: '^src/',
-        pathNot: ['^src/(kernel|policy|ports|jobs|doors|blocks|html)\\.ts$', models, '^src/adapters/$1'],
+        pathNot: [
+          '^src/(kernel|policy|provider-settings|ports|jobs|doors|blocks|html)\\.ts$',
+          models,
+          '^src/adapters/$1',
+        ],
       },
     },
     {

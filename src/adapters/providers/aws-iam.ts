@@ -2,8 +2,8 @@ import type * as IamSdk from '@aws-sdk/client-iam';
 import type * as StsSdk from '@aws-sdk/client-sts';
 import type { ApiKey } from '../../inventory/model.ts';
 import { madeAt, minute } from '../../kernel.ts';
-import type { ProviderSettings } from '../../policy.ts';
 import type { IssuedKey, Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import {
   type Answer,
   answerMs,

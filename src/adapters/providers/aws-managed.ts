@@ -1,5 +1,5 @@
-import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import { cannot, nobodyKnows } from './nobody.ts';
 
 /**

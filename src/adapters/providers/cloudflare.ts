@@ -1,6 +1,6 @@
 import { day, type Secret } from '../../kernel.ts';
-import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import { at, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { allPages, listed, provider } from './provider.ts';
 

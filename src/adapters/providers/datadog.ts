@@ -1,6 +1,6 @@
 import type { Secret } from '../../kernel.ts';
-import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import { at, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { credentialPair } from './pair.ts';
 import { allPages, listed, provider } from './provider.ts';

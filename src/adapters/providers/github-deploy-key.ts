@@ -1,7 +1,7 @@
 import type * as Ssh from 'ssh2';
 import { Secret } from '../../kernel.ts';
-import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import {
   type Answer,
   answerMs,

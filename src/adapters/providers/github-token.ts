@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import { expected, type Means, talkingTo } from './call.ts';
 import { byToken, inGithubsWords } from './github.ts';
 import { provider } from './provider.ts';

@@ -1,5 +1,5 @@
-import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import { instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { allPages, listed, provider, theOneShown } from './provider.ts';
 

@@ -1,6 +1,6 @@
 import { day } from '../../kernel.ts';
-import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import { instantAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { judge } from './openai.ts';
 import { allPages, listed, pageByLastId, provider, theOneShown } from './provider.ts';

@@ -1,5 +1,5 @@
-import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import { type Answer, at, instantAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { allPages, pageByLastId, provider, theOneShown, type Verdict } from './provider.ts';
 

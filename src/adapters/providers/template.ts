@@ -1,7 +1,7 @@
 import type { ApiKey } from '../../inventory/model.ts';
 import { type Secret, Secret as Value } from '../../kernel.ts';
-import type { ProviderSettings, TemplateCall } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings, TemplateCall } from '../../provider-settings.ts';
 import {
   type Answer,
   type Call,

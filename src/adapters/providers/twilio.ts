@@ -1,5 +1,5 @@
-import type { ProviderSettings } from '../../policy.ts';
 import type { Issuer } from '../../ports.ts';
+import type { ProviderSettings } from '../../provider-settings.ts';
 import { listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { credentialPair, type Pair, providerOfPairs } from './pair.ts';
 import { allPages, listed } from './provider.ts';
