@@ -341,12 +341,8 @@ function stepLine(rotation: Rotation, step: Step): Mrkdwn {
 }
 
 function mark(rotation: Rotation, step: Step, record: StepRecord | null): Mrkdwn {
-  if (record && openRecord(rotation) === record) {
-    return rotation.status === 'running' ? md`:hourglass_flowing_sand:` : md`:grey_question:`;
-  }
-  if (record?.verdict === 'done' && rotation.status === 'running' && rotation.step === step) {
-    return md`:hourglass_flowing_sand:`;
-  }
+  if (rotation.status === 'running' && rotation.step === step) return md`:hourglass_flowing_sand:`;
+  if (record && openRecord(rotation) === record) return md`:grey_question:`;
   switch (record?.verdict) {
     case 'done':
       return md`:white_check_mark:`;

@@ -4,7 +4,7 @@ import { type Actor, failpoint, type Id, type Instant, isId, Later, Refusal, sha
 import type { Issuer, Ports, Tx } from '../ports.ts';
 import { madeByHand } from './by-hand/model.ts';
 import { campaignsHear } from './campaigns/hear.ts';
-import { isDrill, isReal, openRecord, type Rotation } from './model.ts';
+import { isDrill, isReal, openRecord, type Rotation, type Step } from './model.ts';
 import { begun, keyRotated, keySwitched, unsettled } from './moves-model.ts';
 
 export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy' | 'pace'>;
@@ -22,13 +22,15 @@ export interface Run {
 /** Steps that pass by themselves are shown together: Slack allows an app about one edit a second. */
 const showProgressWithinMs = 2_000;
 
+/** While one of these is under way, something else works than before and after it. */
+const saysWhatWorks: ReadonlySet<Step> = new Set(['promote', 'restore', 'disable', 'enable']);
+
 export const stepActor: Actor = { kind: 'job', id: 'rotation.step' };
 
 /** The rotation under the lock, unless it has moved on since: then whoever asks is late and must not write. */
 export async function locked(tx: Tx, seen: Rotation): Promise<{ key: ApiKey; rotation: Rotation }> {
   // Key before rotation, as everywhere in this area, so that nobody waits for each other.
-  const key = await tx.keys.get(seen.keyId);
-  const rotation = await tx.rotations.get(seen.id);
+  const [key, rotation] = await Promise.all([tx.keys.get(seen.keyId), tx.rotations.get(seen.id)]);
   if (rotation.status !== 'running' || rotation.fence !== seen.fence) {
     throw new Refusal('conflict', 'This rotation has moved on, so the worker that came late wrote nothing.');
   }
@@ -43,7 +45,7 @@ export async function begin(run: Run, version?: string): Promise<Run> {
   const rotation = await ports.store.change(change, async (tx) => {
     const next = begun((await locked(tx, seen)).rotation, tx.now, version, madeByHand(run.issuer.can));
     await tx.rotations.save(next);
-    await tx.cards.touch(next.id, { withinMs: showProgressWithinMs });
+    if (saysWhatWorks.has(next.step)) await tx.cards.touch(next.id, { withinMs: showProgressWithinMs });
     tx.note({ step: next.step, attempt: next.attempt, ...(version ? { version } : {}) });
     return next;
   });

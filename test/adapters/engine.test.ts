@@ -235,12 +235,16 @@ describe('a job that is asked for again while it waits', () => {
         )
       ).rows.length;
     await holder.query('begin; lock table audit_event');
+    let claimed: Promise<Work | null> | undefined;
     const asking = ask();
-    await until(async () => (await whoWaits('insert into "audit_event"')) === 1);
-    const claimed = taking();
-    await until(async () => (await whoWaits('update work set status')) === 1);
-    await holder.query('commit');
-    holder.release();
+    try {
+      await until(async () => (await whoWaits('insert into audit_event')) === 1);
+      claimed = taking();
+      await until(async () => (await whoWaits('update work set status')) === 1);
+    } finally {
+      await holder.query('commit');
+      holder.release();
+    }
     await asking;
     expect(await claimed).not.toBeNull();
     expect(await statuses()).toEqual([{ status: 'running', n: 1 }]);

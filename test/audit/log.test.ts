@@ -3,7 +3,7 @@ import pg from 'pg';
 import { describe, expect, it } from 'vitest';
 import { decideRequest } from '../../src/access/decide.ts';
 import { requestAccess } from '../../src/access/request.ts';
-import { appendAudit, auditReads } from '../../src/adapters/postgres/audit.ts';
+import { auditReads, auditStatements } from '../../src/adapters/postgres/audit.ts';
 import type { AuditEvent, AuditFilter } from '../../src/audit/model.ts';
 import { newId } from '../../src/kernel.ts';
 import { setTier } from '../../src/people/set.ts';
@@ -160,7 +160,7 @@ describe('reading the log', () => {
       const db = drizzle(client, { logger: { logQuery: (sql, params) => void asked.push({ sql, params }) } });
       const session = { db, locking: false, keep: <V>(_name: string, make: () => V) => make() };
       const all = Array.from({ length: 10_000 }, (_, i) => eventAt(i));
-      for (let i = 0; i < all.length; i += 1000) await appendAudit(session, all.slice(i, i + 1000));
+      for (const { text, values } of auditStatements(all)) await client.query({ name: 'append', text, values });
       await client.query('analyze audit_event');
       const reads = auditReads(session);
       const minute = (n: number) => new Date(start + n * 60_000);

@@ -30,6 +30,9 @@ export interface Engine {
   stop(): Promise<void>;
 }
 
+/** So long after the first piece of work the relay waits for more, and then hands all of it over at once. */
+const gatherMs = 5;
+
 /** Milliseconds until a failed job is tried again: 1 s, 2 s, 4 s … up to five minutes, with jitter. */
 function backoff(failures: number): number {
   const base = Math.min(1_000 * 2 ** failures, 300_000);
@@ -146,6 +149,8 @@ export function engine(options: EngineOptions): Engine {
         await sleep(500);
       }
       if (handed < 200) await pause(pollMs);
+      // What comes together goes together.
+      if (dirty) await sleep(gatherMs);
     }
   }
 

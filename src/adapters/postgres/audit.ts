@@ -3,7 +3,7 @@ import canonicalize from 'canonicalize';
 import { and, asc, desc, eq, gte, like, lt, or, type SQL, sql } from 'drizzle-orm';
 import type { AuditEvent, AuditFilter } from '../../audit/model.ts';
 import type { AuditReads } from '../../ports.ts';
-import type { Session } from './rows.ts';
+import type { Session, Statement } from './rows.ts';
 import { auditEvents } from './schema.ts';
 
 /** The bytes that are hashed: the event as RFC 8785 canonical JSON. */
@@ -16,26 +16,18 @@ export function leafHash(salt: Buffer, canonical: Buffer): Buffer {
   return createHash('sha256').update(Buffer.of(0)).update(salt).update(canonical).digest();
 }
 
-export async function appendAudit(session: Session, events: AuditEvent[]): Promise<void> {
-  const rows = events.map((event) => {
+const appending = `insert into audit_event
+  (id, occurred_at, actor_kind, actor_id, action, subject, key_id, outcome, canonical, salt, leaf)
+  values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`;
+
+export const auditStatements = (events: AuditEvent[]): Statement[] =>
+  events.map((event) => {
     const canonical = canonicalBytes(event);
     const salt = randomBytes(16);
-    return {
-      id: event.id,
-      at: event.at,
-      actorKind: event.actor.kind,
-      actorId: event.actor.id,
-      action: event.action,
-      subject: event.subject,
-      keyId: event.keyId,
-      outcome: event.outcome,
-      canonical,
-      salt,
-      leaf: leafHash(salt, canonical),
-    };
+    const { id, at, actor, action, subject, keyId, outcome } = event;
+    const said = [id, at, actor.kind, actor.id, action, subject, keyId, outcome];
+    return { text: appending, values: [...said, canonical, salt, leafHash(salt, canonical)] };
   });
-  if (rows.length > 0) await session.db.insert(auditEvents).values(rows);
-}
 
 const escapeLike = (text: string) => text.replace(/[\\%_]/g, '\\$&');
 

@@ -1,8 +1,7 @@
-import { sql } from 'drizzle-orm';
 import { type JobName, jobs } from '../../jobs.ts';
 import { after, type Instant, newId } from '../../kernel.ts';
 import type { Card, Cards, Tx } from '../../ports.ts';
-import type { Session } from './rows.ts';
+import type { Statement } from './rows.ts';
 
 interface Job {
   id: string;
@@ -18,10 +17,30 @@ export interface FollowUps {
   add: Tx['jobs']['add'];
   touch: Cards['touch'];
   refresh(cardId: Card['id']): Promise<void>;
-  write(): Promise<void>;
+  statements(): Statement[];
 }
 
-export function followUps({ db }: Session, now: Instant): FollowUps {
+/**
+ * The job that waits already is locked, not merely left: a worker must not take it before this change can be seen, or it
+ * would do its work on the old state and nobody would come again. In one order, so that nobody waits for each other.
+ */
+const writing = `
+  with wanted as (select * from jsonb_to_recordset($1::jsonb)
+        as job (id text, name text, payload jsonb, lane text, "onceKey" text, "runAt" timestamptz)),
+    touched as (select card.id, min(at) as at from card
+        join jsonb_to_recordset($2::jsonb) as touch (subject text, at timestamptz) on touch.subject = card.subject
+        where not exists (select 1 from wanted where name = 'slack.card' and "onceKey" = card.id)
+        group by card.id)
+  insert into work (id, name, payload, lane, once_key, run_at, created_at)
+  select id, name, payload, lane, "onceKey", "runAt", $3::timestamptz from (
+      select * from wanted union all
+      select 'work_' || left(replace(gen_random_uuid()::text, '-', ''), 26), 'slack.card', jsonb_build_object('cardId', id),
+        '${jobs['slack.card'].lane}', id, at from touched) job
+    order by name, "onceKey", id
+  on conflict (name, once_key) where status = 'waiting' and once_key is not null
+    do update set run_at = least(work.run_at, excluded.run_at)`;
+
+export function followUps(now: Instant): FollowUps {
   const wanted = new Map<string, Job>();
   const touched = new Map<string, Instant>();
 
@@ -35,35 +54,19 @@ export function followUps({ db }: Session, now: Instant): FollowUps {
         ...{ onceKey: once ?? null, runAt: at },
       });
   };
-  const refresh = (cardId: Card['id'], at = now) => add('slack.card', { cardId }, { once: cardId, at });
 
   return {
     add,
-    refresh: (cardId) => refresh(cardId),
+    refresh: (cardId) => add('slack.card', { cardId }, { once: cardId }),
     async touch(subject, { withinMs = 0 } = {}) {
       const at = after(now, withinMs);
       const before = touched.get(subject);
       touched.set(subject, before && before < at ? before : at);
     },
-    async write() {
-      if (touched.size > 0) {
-        const { rows } = await db.execute<{ id: Card['id']; subject: string }>(
-          sql`select id, subject from card where subject = any(${sql.param([...touched.keys()])})`,
-        );
-        for (const { id, subject } of rows) await refresh(id, touched.get(subject));
-      }
-      if (wanted.size === 0) return;
-      // The job that waits already is locked, not merely left: a worker must not take it before this change can be seen,
-      // or it would do its work on the old state and nobody would come again. In one order, so that nobody waits for each
-      // other.
-      await db.execute(sql`
-        insert into work (id, name, payload, lane, once_key, run_at, created_at)
-        select id, name, payload, lane, "onceKey", "runAt", ${now.toISOString()}::timestamptz
-          from jsonb_to_recordset(${JSON.stringify([...wanted.values()])}::jsonb)
-            as job (id text, name text, payload jsonb, lane text, "onceKey" text, "runAt" timestamptz)
-          order by name, "onceKey", id
-        on conflict (name, once_key) where status = 'waiting' and once_key is not null
-          do update set run_at = least(work.run_at, excluded.run_at)`);
+    statements() {
+      if (wanted.size + touched.size === 0) return [];
+      const cards = [...touched].map(([subject, at]) => ({ subject, at }));
+      return [{ text: writing, values: [JSON.stringify([...wanted.values()]), JSON.stringify(cards), now] }];
     },
   };
 }

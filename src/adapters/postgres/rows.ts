@@ -14,6 +14,12 @@ export interface Session {
   keep: <V>(name: string, make: () => V) => V;
 }
 
+/** A statement that is ready to be sent: nothing can go wrong any more before Postgres has it. */
+export interface Statement {
+  text: string;
+  values: (string | Buffer | Date | null)[];
+}
+
 export interface TableRows<N> extends WritableRows<N> {
   where(condition: SQL | undefined, order?: SQL, limit?: number): Promise<N[]>;
 }

@@ -5,7 +5,7 @@ import type { AuditEvent } from '../../audit/model.ts';
 import type { JobName } from '../../jobs.ts';
 import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
 import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
-import { appendAudit, auditReads } from './audit.ts';
+import { auditReads, auditStatements } from './audit.ts';
 import { calendarRows, reminderRows } from './calendars.ts';
 import { campaignRows } from './campaigns.ts';
 import { caseRows, writableCases } from './cases.ts';
@@ -23,7 +23,7 @@ import {
   requestRows,
   rotationRows,
 } from './reads.ts';
-import type { Session } from './rows.ts';
+import type { Session, Statement } from './rows.ts';
 import { cards } from './schema.ts';
 import { versionRows } from './versions.ts';
 
@@ -224,11 +224,16 @@ export interface PoolOptions {
   max?: number;
   /** A connection or an answer that takes longer is an error. Without it, only connecting has a limit: 5 s. */
   patienceMs?: number;
+  /** Statements are sent before those ahead of them were answered. */
+  pipeline?: boolean;
   /** Hears of connections that break while idle. */
   onError?: (error: Error) => void;
 }
 
-export function openPool(url: string, { max = 10, patienceMs, onError = () => {} }: PoolOptions = {}): pg.Pool {
+export function openPool(
+  url: string,
+  { max = 10, patienceMs, pipeline = false, onError = () => {} }: PoolOptions = {},
+): pg.Pool {
   const pool = new pg.Pool({
     connectionString: url,
     max,
@@ -236,6 +241,7 @@ export function openPool(url: string, { max = 10, patienceMs, onError = () => {}
     connectionTimeoutMillis: patienceMs ?? 5_000,
     ...(patienceMs ? { query_timeout: patienceMs } : {}),
     application_name: 'keysteward',
+    pipeline,
   });
   pool.on('error', onError);
   // A connection that breaks off while somebody uses it says so to nobody else, and what nobody hears ends the process.
@@ -264,7 +270,7 @@ const named = (client: pg.PoolClient) =>
 
 /** The store over a pool of its own. */
 export function postgresStore(url: string, options: PoolOptions = {}): PostgresStore {
-  const pool = openPool(url, options);
+  const pool = openPool(url, { pipeline: true, ...options });
 
   /** What was made for a connection lives as long as the connection. */
   const connections = new WeakMap<pg.PoolClient, Omit<Session, 'locking'>>();
@@ -282,10 +288,11 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
     return { ...known, locking };
   }
 
+  /** `last` is sent together with the commit; where one of these fails, Postgres makes of the commit a rollback. */
   async function transaction<T>(
     begin: string,
     locking: boolean,
-    fn: (session: Session, now: Instant) => Promise<T>,
+    fn: (session: Session, now: Instant) => Promise<{ result: T; last: Statement[] }>,
   ): Promise<T> {
     const client = await pool.connect();
     let broken: Error | undefined;
@@ -296,8 +303,10 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         pg.QueryResult<{ now: Date }>,
       ];
       try {
-        const result = await fn(sessionOn(client, locking), begun[1].rows[0]!.now);
-        await client.query('commit');
+        const { result, last } = await fn(sessionOn(client, locking), begun[1].rows[0]!.now);
+        const sending = last.map((each) => client.query({ ...each, name: nameOf(each.text) }));
+        const said = await Promise.allSettled([...sending, client.query('commit')]);
+        for (const each of said) if (each.status === 'rejected') throw each.reason;
         return result;
       } catch (error) {
         await client.query('rollback').catch((failed: Error) => {
@@ -314,9 +323,10 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
   const recorded = new WeakSet<Refusal>();
   const refused: Store['refused'] = async (change, refusal) => {
     if (recorded.has(refusal)) return;
-    await transaction('begin', false, (session, now) =>
-      appendAudit(session, [eventOf(change, now, 'refused', refusal.sentence, { code: refusal.code })]),
-    );
+    await transaction('begin', false, async (_session, now) => ({
+      result: undefined,
+      last: auditStatements([eventOf(change, now, 'refused', refusal.sentence, { code: refusal.code })]),
+    }));
     recorded.add(refusal);
   };
 
@@ -325,9 +335,10 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
     close: () => pool.end(),
     refused,
     read: (fn) =>
-      transaction('begin isolation level repeatable read read only', false, (session, now) =>
-        fn({ ...session.keep('view', () => viewOf(session, now)), now }),
-      ),
+      transaction('begin isolation level repeatable read read only', false, async (session, now) => ({
+        result: await fn({ ...session.keep('view', () => viewOf(session, now)), now }),
+        last: [],
+      })),
     async change(change, fn) {
       for (let attempt = 1; ; attempt++) {
         const facts: Record<string, unknown> = {};
@@ -335,12 +346,11 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         try {
           return await transaction('begin', true, async (session, now) => {
             const events: AuditEvent[] = [];
-            const follow = followUps(session, now);
+            const follow = followUps(now);
             const result = await fn(txOf(session, now, change, events, facts, lockedKeys, follow));
-            await follow.write();
             const whole = { ...change, ...keyOf(change, facts, lockedKeys) };
-            await appendAudit(session, [eventOf(whole, now, 'done', null, facts), ...events]);
-            return result;
+            const audited = [eventOf(whole, now, 'done', null, facts), ...events];
+            return { result, last: [...follow.statements(), ...auditStatements(audited)] };
           });
         } catch (error) {
           const { code, constraint } = pgError(error);
