@@ -161,7 +161,7 @@ describe('nobody rotates', () => {
     await expect(ask(unknown.id)).rejects.toThrow(/does not know how/);
     await expect(ask(retired.id)).rejects.toThrow(/is retired/);
     await expect(ask(elsewhere.id)).rejects.toThrow(/not in Secrets Manager/);
-    await expect(ask(fresh.id)).rejects.toThrow(/wait until 1 minutes/);
+    await expect(ask(fresh.id)).rejects.toThrow(/wait until 1 minute has passed/);
     const { key } = await stage.key();
     const both = await Promise.allSettled([ask(key.id), ask(key.id)]);
     expect(both.map((each) => each.status).sort()).toEqual(['fulfilled', 'rejected']);
