@@ -391,7 +391,7 @@ describe('the old key of a provider that says when it was last used', () => {
     await switchedHoursAgo(30);
     await used(here.old, 2);
     const waits = await look();
-    expect(waits.extension!.why).toMatch(/nobody has said that the sheet .*; openai last saw the old key used/);
+    expect(waits.extension!.why).toMatch(/the sheet: nobody has said that .*; openai last saw the old key used/);
     expect(here.fake.world.live()).toContain(here.old);
     await used(here.old, 25);
     expect(await look()).toMatchObject({ step: 'retire' });

@@ -215,20 +215,19 @@ export function standing(
   const seen =
     usage?.knowsOld && usage.oldUsedAt ? `; ${usage.provider} last saw the old key used ${at(usage.oldUsedAt)}` : '';
   const lacking = objected ? ['something broke when the old value was disabled'] : [];
-  return { lacking: `${[...lacking, ...open.map(lackOf)].join('; ')}${seen}` };
+  return { lacking: `${[...lacking, ...open.map((each) => `${each.name}: ${lackOf(each)}`)].join('; ')}${seen}` };
 }
 
-/** What is not known of one consumer, in words. */
-export function lackOf(deployment: Deployment): string {
-  const { name, kind, trouble, toldAt } = deployment;
-  if (trouble) return `${name}: ${trouble}`;
+/** What is not known of one consumer, in words that follow its name. */
+export function lackOf({ kind, trouble, toldAt }: Deployment): string {
+  if (trouble) return trouble;
   switch (kind) {
     case 'reads-store':
-      return `${name} may still use what it has in its cache`;
+      return 'may still use what it has in its cache';
     case 'webhook':
-      return toldAt ? `${name} was told and has not said that it is deployed` : `${name} could not be told yet`;
+      return toldAt ? 'was told and has not said that it is deployed' : 'could not be told yet';
     case 'person':
-      return `nobody has said that ${name} is on the new value`;
+      return 'nobody has said that it is on the new value';
   }
 }
 

@@ -61,7 +61,7 @@ export function deploymentInSlack(slack: SlackDoor, ports: Ports): void {
     const open = unconfirmed(rotation);
     const lost =
       open.length > 0
-        ? md`Not known to be on the new value:\n${typed(open.map((each) => `• ${lackOf(each)}`).join('\n'), 1500)}\nWhat still uses the old value stops working at once.`
+        ? md`Not known to be on the new value:\n${typed(open.map((each) => `• ${each.name}: ${lackOf(each)}`).join('\n'), 1500)}\nWhat still uses the old value stops working at once.`
         : md`Its grace is cut short. What still uses the old value stops working at once.`;
     return [
       block.text(md`*${typed(key.name, 200)}*\n${lost}`),

@@ -132,11 +132,11 @@ describe('the old value lives on', () => {
 
     const waiting = await stage.rotation(id);
     expect(waiting).toMatchObject({ status: 'running', step: 'grace', condition: 'both' });
-    expect(waiting.extension!.why).toContain('billing was told and has not said that it is deployed');
+    expect(waiting.extension!.why).toContain('billing: was told and has not said that it is deployed');
     expect((await stage.stages(key))[old]).toEqual(['AWSPREVIOUS']);
     expect(await cardsOf('rotation:move', id)).toEqual([dana.id]);
     expect(await rotationCard(id)).toMatch(
-      /The old value lives on.*nobody has said that the sheet is on the new value/s,
+      /The old value lives on.*the sheet: nobody has said that it is on the new value/s,
     );
 
     // A 2xx alone says that it has arrived; what it says later, signed, is what counts.
@@ -260,7 +260,7 @@ describe('the old value lives on', () => {
     await stage.work();
     expect((await cardsOf('rotation:waiting', id)).sort()).toEqual([stage.owner.id, 'security'].sort());
     const said = await rotationCard(id, 'rotation:waiting');
-    expect(said).toMatch(/still works.*nobody has said that the sheet is on the new value/s);
+    expect(said).toMatch(/still works.*the sheet: nobody has said that it is on the new value/s);
     await age(id, 11 * day);
     await stage.work();
     const failed = await stage.rotation(id);
@@ -273,7 +273,9 @@ describe('the old value lives on', () => {
     await expect(retireNow(stage.ports, dana, { rotationId: id, reason: 'because I say so' })).rejects.toMatchObject({
       code: 'not_allowed',
     });
-    expect(saying(await desk.press(stage.owner, 'rotation.retire-now', id))).toContain('the sheet is on the new value');
+    expect(saying(await desk.press(stage.owner, 'rotation.retire-now', id))).toContain(
+      'the sheet: nobody has said that it is on the new value',
+    );
     await desk.send(stage.owner, 'rotation.retire-now', {
       rotationId: id,
       reason: 'Dana is away, the sheet is not used',
