@@ -46,18 +46,28 @@ export async function refuseHidden(
 export const noneMatches = (what: string, words: string): Refusal =>
   new Refusal('not_found', `No ${what} matches "${words.slice(0, 100)}". Try fewer words.`);
 
-/** A choice among those found, or else a search, whose suggestions are found by the name of its field. */
-export function whichKey(keys: ApiKey[], fields: { chosen: string; searched: string }, hint?: string): KnownBlock {
+/**
+ * A choice among those found, or else a search, whose suggestions are found by the name of its field. Where it is `live`,
+ * choosing is an action of that name.
+ */
+export function whichKey(
+  keys: ApiKey[],
+  fields: { chosen: string; searched: string; live?: boolean },
+  hint?: string,
+): KnownBlock {
+  const live = fields.live ?? false;
   if (keys.length > 0)
     return input({
       kind: 'select',
       name: fields.chosen,
+      live,
       label: `${keys.length === mostKeys ? 'Many' : keys.length} keys match. Which one?`,
       options: keys.map((key) => option(...asChoice(key))),
     });
   return input({
     kind: 'search',
     name: fields.searched,
+    live,
     label: 'Key',
     placeholder: 'Type a service, environment or purpose',
     ...(hint ? { hint } : {}),

@@ -40,7 +40,7 @@ import { pausesInSlack } from './timing/slack.ts';
 const keyId = idField('key', 'Choose a key from the list.');
 const StartForm = z.object({
   keyId: keyId.optional(),
-  /** From the search, which finds other keys than that of a request. */
+  /** From the choice or the search, until the form is about that key. */
   rotatedKey: keyId.optional(),
   reason: whyField,
   rotateCause: z
@@ -69,7 +69,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     await refuseHidden(store, person, 'rotation.start', hidden);
     if (words && keys.length === 0) throw noneMatches('key that you answer for', words);
     if (!chosen) {
-      const which = whichKey(keys, { chosen: 'keyId', searched: 'rotatedKey' });
+      const which = whichKey(keys, { chosen: 'rotatedKey', searched: 'rotatedKey', live: true });
       return form('rotation.start', 'Rotate a key', 'Rotate', [which, ...questions(person)]);
     }
     const checks = await preflight(ports, chosen.id);
@@ -136,6 +136,10 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     }),
   );
 
+  // What is known of a key is shown before anything is asked of it, however it was found.
+  slack.action('rotatedKey', {}, async ({ person, value }) => ({
+    update: await startModal(person, idOf('key', value)),
+  }));
   const opens = 'Rotate a key';
   slack.command(
     'rotate',

@@ -343,7 +343,7 @@ const byRelation: Record<string, (stage: Stage) => string> = {
   'rotation.withdraw-campaign': ({ campaign }) => campaign.id,
 };
 /** Draw a form again with what was typed into it; they read nothing that the person cannot search for, and write nothing. */
-const drawing = ['keyId', 'storage', 'issuer', 'leakedKey', 'leakHow', 'leakReach', 'consumerKind'];
+const drawing = ['keyId', 'rotatedKey', 'storage', 'issuer', 'leakedKey', 'leakHow', 'leakReach', 'consumerKind'];
 
 const test = usePorts();
 let slack: StubSlack;

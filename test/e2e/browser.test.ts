@@ -116,8 +116,10 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     // Only what she answers for and what is in the store.
     expect(await olivia.getByRole('option', { name: /SendGrid|Telemetry/ }).count()).toBe(0);
     await shot(olivia, '10-rotate-empty');
-    await choose(olivia, 'rotatedKey', 'order', /Order webhooks API Key - Production/);
     await modal(olivia).getByLabel('Why?').fill('The shop moves to new servers');
+    await choose(olivia, 'rotatedKey', 'order', /Order webhooks API Key - Production/);
+    await modal(olivia).getByText('Its secret is there and takes a new value').waitFor();
+    expect(await modal(olivia).getByLabel('Why?').inputValue()).toBe('The shop moves to new servers');
     await shot(olivia, '11-rotate-form');
     await submit(olivia);
     await modal(olivia).getByText('is being rotated').waitFor();

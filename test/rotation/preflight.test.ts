@@ -247,6 +247,13 @@ describe('before anything is touched', () => {
     expect(saying(shown)).toMatch(/:white_check_mark: Its secret is there and takes a new value/);
     expect(saying(shown)).toMatch(/:warning: Nobody has recorded what uses it/);
     expect(shown).toMatchObject({ open: { callback_id: 'rotation.start' } });
+    // Where words mean several keys, choosing one shows the same.
+    await stage.key({ service: 'Twins', environment: 'staging' });
+    const { key: twin } = await stage.key({ service: 'Twins', environment: 'sandbox' });
+    expect(saying(await desk.type(stage.owner, 'rotate twins'))).toContain('2 keys match. Which one?');
+    const drawn = await desk.press(stage.owner, 'rotatedKey', twin.id);
+    expect(drawn).toMatchObject({ update: { callback_id: 'rotation.start' } });
+    expect(saying(drawn)).toMatch(new RegExp(`${twin.name}[\\s\\S]*Its secret is there and takes a new value`));
     await stage.bot.deleteSecret({ SecretId: key.secretId!, ForceDeleteWithoutRecovery: true });
     const missing = await desk.type(stage.owner, `rotate ${key.id}`);
     expect(saying(missing)).toMatch(/:no_entry_sign: The secret does not exist in Secrets Manager\. _Correct its name/);
