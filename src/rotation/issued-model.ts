@@ -91,3 +91,6 @@ export function inherited(rotation: Rotation, previous: Rotation | null): Rotati
     cleanup: unique([...rotation.cleanup, ...left.map((each) => each.version)]),
   };
 }
+
+/** Whether it has made its new key and will end the old one, which makes room where a provider allows only so many. */
+export const makesRoom = (rotation: Rotation) => rotation.status === 'running' && rotation.step !== 'generate';

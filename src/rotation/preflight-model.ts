@@ -33,6 +33,8 @@ export interface Inside {
   running: Rotation | null;
   /** The one before. */
   previous: Rotation | null;
+  /** Rotations of other keys of this provider have made their new ones and are about to end the old ones. */
+  roomComes: boolean;
   holders: number;
   consumers: Consumer[];
   issuer: IssuerFacts | null;
@@ -79,7 +81,7 @@ export function whyNotStage(
 
 /** What is missing outside before this key can be rotated. */
 export function missingOutside(
-  { key, issuer, previous }: Pick<Inside, 'key' | 'issuer' | 'previous'>,
+  { key, issuer, previous, roomComes }: Pick<Inside, 'key' | 'issuer' | 'previous' | 'roomComes'>,
   outside: Outside,
 ): Check[] {
   const found: Check[] = [];
@@ -121,7 +123,9 @@ export function missingOutside(
     found.push(
       leftBehind(key, previous)
         ? warning(full, 'What the last rotation left behind there goes first.')
-        : blocking(full, 'Remove one there that nobody uses.'),
+        : roomComes
+          ? warning(full, 'Another rotation there is about to end one, and this one waits for it.')
+          : blocking(full, 'Remove one there that nobody uses.'),
     );
   }
   return found;

@@ -1,6 +1,7 @@
 import type { ApiKey } from '../inventory/model.ts';
 import type { Actor, Id } from '../kernel.ts';
 import type { Issuer, Ports, View } from '../ports.ts';
+import { makesRoom } from './issued-model.ts';
 import { type Check, checksFor, type Inside, missingOutside, type Outside, sentencesOf } from './preflight-model.ts';
 
 type LookPorts = Pick<Ports, 'issuers' | 'secrets'>;
@@ -25,10 +26,18 @@ export async function insideOf(view: View, { issuers }: Pick<Ports, 'issuers'>, 
     owner: await view.people.find(key.ownerId),
     running: await view.rotations.runningOf(key.id),
     previous: previous ?? null,
+    roomComes: await roomComesFor(view, issuers, key),
     holders: new Set((await view.grants.liveOfKey(key.id)).map((each) => each.personId)).size,
     consumers: await view.consumers.ofKey(key.id),
     issuer: issuers.of(key.issuer),
   };
+}
+
+/** Whether rotations of other keys at its provider are about to end a key there. */
+export async function roomComesFor(view: View, issuers: Ports['issuers'], key: ApiKey): Promise<boolean> {
+  if ((issuers.of(key.issuer)?.can.keyLimit ?? null) === null) return false;
+  const others = await view.rotations.runningAt(key.issuer);
+  return others.some((each) => each.keyId !== key.id && makesRoom(each));
 }
 
 /** What Secrets Manager and the provider say. Changes nothing there; whoever does not answer is `unknown`. */
@@ -60,8 +69,11 @@ export async function keysAt(issuer: Issuer, key: ApiKey): Promise<Outside['keys
 
 /** What is missing outside, in words and with what to do. */
 export async function missingFor(ports: LookPorts & Pick<Ports, 'store'>, key: ApiKey): Promise<string[]> {
-  const [previous] = await ports.store.read((view) => view.rotations.ofKey(key.id, 1));
-  const inside = { key, issuer: ports.issuers.of(key.issuer), previous: previous ?? null };
+  const known = await ports.store.read(async (view) => ({
+    previous: (await view.rotations.ofKey(key.id, 1))[0] ?? null,
+    roomComes: await roomComesFor(view, ports.issuers, key),
+  }));
+  const inside = { key, issuer: ports.issuers.of(key.issuer), ...known };
   return sentencesOf(missingOutside(inside, await lookOutside(ports, key)));
 }
 

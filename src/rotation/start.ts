@@ -8,7 +8,7 @@ import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
 import { isReal, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
 import { type Beginning, started, superseded } from './moves-model.ts';
-import { block, lookOutside, missingFor } from './preflight.ts';
+import { block, lookOutside, missingFor, roomComesFor } from './preflight.ts';
 import { missingOutside, type Outside, whyNotGo } from './preflight-model.ts';
 import { holdInWords, waiting, waitsFor, whyNotHeld } from './timing/windows-model.ts';
 
@@ -52,7 +52,8 @@ export async function startRotation(
     const rotation = await opened(tx, ports, key, running, why);
     if (outside) {
       const [, previous] = await tx.rotations.ofKey(key.id, 2);
-      const inside = { key, issuer: ports.issuers.of(key.issuer), previous: previous ?? null };
+      const roomComes = await roomComesFor(tx, ports.issuers, key);
+      const inside = { key, issuer: ports.issuers.of(key.issuer), previous: previous ?? null, roomComes };
       refuseIf(whyNotGo(missingOutside(inside, outside), false));
     }
     return rotation;

@@ -19,7 +19,16 @@ const issuer = {
   can: { create: true, test: true, revoke: true, confirmDead: true, keyLimit: 8 as number | null },
 };
 const key = aKey(owner, { issuer: 'acme', currentVersion: 'v1', providerKeyId: 'k1' });
-const inside: Inside = { key, owner, running: null, previous: null, holders: 2, consumers: [], issuer };
+const inside: Inside = {
+  key,
+  owner,
+  running: null,
+  previous: null,
+  roomComes: false,
+  holders: 2,
+  consumers: [],
+  issuer,
+};
 const outside: Outside = {
   secret: { deletedAt: null, rotationEnabled: false, versions: [{ id: 'v1', stages: ['AWSCURRENT'] }] },
   credential: 'there',
@@ -86,6 +95,14 @@ describe('the preflight of a rotation', () => {
     expect(others).toEqual([]);
     expect(`${only!.sentence} ${only!.whatToDo}`).toMatch(sentence);
     expect(whyNotGo(findings, true)).toMatchObject({ code: 'conflict' });
+  });
+
+  test('is not stopped at a full provider where another rotation is about to end a key', () => {
+    const findings = found({ inside: { roomComes: true }, outside: { keys: 8 } });
+    expect(findings.filter((each) => each.level === 'blocking')).toEqual([]);
+    expect(findings).toContainEqual(
+      expect.objectContaining({ level: 'warning', whatToDo: expect.stringMatching(/waits for it/) }),
+    );
   });
 
   test('names everything that is missing at once', () => {

@@ -41,7 +41,7 @@ export async function lookAtAll(ports: LookPorts, keys: ApiKey[]): Promise<Map<s
       able.slice(from, from + atOnce).map(async (key) => {
         const issuer = issuers.of(key.issuer)!;
         const outside = { secret: await secretOf(key.secretId!), ...(await providerOf(issuer, key)) };
-        const inside = { key, issuer, previous: previous.get(key.id) ?? null };
+        const inside = { key, issuer, previous: previous.get(key.id) ?? null, roomComes: false };
         const unsure = [outside.secret, outside.credential, outside.keys].includes('unknown');
         seen.set(key.id, { missing: sentencesOf(missingOutside(inside, outside)), unsure });
       }),

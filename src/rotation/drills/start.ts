@@ -45,7 +45,7 @@ export async function startDrill(ports: DrillPorts, asker: Pick<Person, 'id'>, k
 async function whyNotReady(ports: DrillPorts, key: ApiKey): Promise<Refusal | null> {
   const outside = await lookOutside(ports, key);
   const issuer = ports.issuers.of(key.issuer);
-  return whyNotGo(missingOutside({ key, issuer, previous: null }, outside), false);
+  return whyNotGo(missingOutside({ key, issuer, previous: null, roomComes: false }, outside), false);
 }
 
 /**

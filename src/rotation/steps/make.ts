@@ -1,5 +1,5 @@
 import { after, failpoint, type Instant, minute, type Secret } from '../../kernel.ts';
-import { ended, issuedOf, labelOf, mayMakeRoom, named, unnamed } from '../issued-model.ts';
+import { ended, issuedOf, labelOf, makesRoom, mayMakeRoom, named, unnamed } from '../issued-model.ts';
 import { journal, noteDown, type Run, stillOurs } from '../journal.ts';
 import type { Stages } from '../labels-model.ts';
 import { givenUp, heldUp, partDone } from '../moves-model.ts';
@@ -55,7 +55,7 @@ async function roomComes({ ports, rotation, key, issuer, now }: Run): Promise<In
   if (keyLimit === null || (await issuer.list(key)).length < keyLimit) return null;
   const others = await ports.store.read((view) => view.rotations.runningAt(issuer.name));
   const making = others.filter(
-    (each) => each.id !== rotation.id && each.step !== 'generate' && (each.emergency || !rotation.emergency),
+    (each) => each.id !== rotation.id && makesRoom(each) && (each.emergency || !rotation.emergency),
   );
   if (making.length === 0) return null;
   // One that is at work is over in a moment; one in its grace is not before that ends.
