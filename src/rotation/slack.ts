@@ -55,9 +55,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
   rotationCards(slack, policy);
   overdueCards(slack, policy);
-  pausesInSlack(slack, ports);
   deploymentInSlack(slack, ports);
-  drillsInSlack(slack, ports);
 
   /** What would happen, before anything does; or why it cannot. */
   async function startModal(person: Person, words: string): Promise<SlackView> {
@@ -151,6 +149,9 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
     },
     async ({ person, text }) => ({ open: await startModal(person, text) }),
   );
+  // Help lists commands as they come: first how a key is rotated, then how that is stopped or tried out.
+  pausesInSlack(slack, ports);
+  drillsInSlack(slack, ports);
   slack.action('rotation.start', { opens }, async ({ person, value }) => ({
     open: await startModal(person, idOf('key', value)),
   }));
