@@ -4,7 +4,7 @@ import { type Actor, failpoint, type Id, type Instant, isId, Later, Refusal, sha
 import type { Issuer, Ports, Tx } from '../ports.ts';
 import { madeByHand } from './by-hand/model.ts';
 import { campaignsHear } from './campaigns/hear.ts';
-import { isDrill, isReal, openRecord, type Rotation, type Step } from './model.ts';
+import { isDrill, isReal, openRecord, type Rotation, type Step, type StepRecord } from './model.ts';
 import { begun, keyRotated, keySwitched, unsettled } from './moves-model.ts';
 
 export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy' | 'pace'>;
@@ -76,12 +76,13 @@ export async function journal(
   await ports.store.change({ actor: stepActor, action, subject: seen.id, keyId: seen.keyId }, async (tx) => {
     const { key, rotation } = await locked(tx, seen);
     const next = move(rotation, tx.now);
-    const last = next.record.findLast((each) => each.step === seen.step);
+    const isOver = (record?: StepRecord) => record !== undefined && record.endedAt !== null;
+    const over = next.record.find((each, i) => isOver(each) && !isOver(rotation.record[i]));
     tx.note({
       step: seen.step,
       attempt: seen.attempt,
-      verdict: last?.verdict ?? null,
-      evidence: last?.evidence ?? null,
+      verdict: over?.verdict ?? null,
+      evidence: over?.evidence ?? null,
       condition: next.condition,
       ...outcome.facts,
     });

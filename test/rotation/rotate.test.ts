@@ -49,6 +49,14 @@ describe('a rotation', () => {
         step,
       ).toHaveLength(1);
     }
+    // What each part has come to is on record twice: with the rotation, and in the log that nobody can change.
+    const outcomes = done.record.filter((each) => each.verdict !== 'skipped').map((each) => each.evidence);
+    expect(
+      trail
+        .map((each) => each.facts.evidence)
+        .filter(Boolean)
+        .sort(),
+    ).toEqual(outcomes.sort());
     expect(JSON.stringify([trail, done])).not.toContain(now);
     expect(JSON.stringify([trail, done])).not.toContain(before);
   });
