@@ -142,6 +142,8 @@ const words = {
   'reviews.find': 'Find that something is wrong with a key',
   'reviews.close': 'See that a finding is gone',
   'reviews.repair': 'Repair a finding',
+  'reviews.confirm-deleted': 'Say that what was left at a service is deleted',
+  'reviews.remind': 'Remind of what is left at a service',
   'reviews.adopt': 'Take over into the inventory what the store says',
   'offboarding.hear': 'Take in a message of the HR system',
   'offboarding.open': 'Open an offboarding case',

@@ -6,7 +6,7 @@ import { byId, type Instant } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
-import { type Finding, whatToDo, whyNotRepair } from '../reviews/model.ts';
+import { type Finding, whatToDo, whyNotConfirmGone, whyNotRepair } from '../reviews/model.ts';
 import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
 import { nextStartOf } from '../rotation/timing/windows-model.ts';
 import { dueLine, heldBack, waitLine } from './cards.ts';
@@ -127,8 +127,16 @@ function blockedBlocks(key: ApiKey, now: Instant): KnownBlock[] {
 function findingBlocks({ findings, key, rotation, now }: Story, viewer: Person): KnownBlock[] {
   const mayRepair = !whyNot(viewer, 'reviews.repair', key);
   const confirm = { title: 'Repair this?', text: 'As the text beside it says. No value is changed.', yes: 'Repair' };
+  const deleted = {
+    title: 'Is it deleted?',
+    text: 'Your word is kept as the proof that it is gone.',
+    yes: 'It is deleted',
+  };
   return findings.map((finding) => {
     const text = md`:mag: ${typed(finding.sentence, 400)} _${typed(whatToDo(finding), 250)}_`;
+    if (mayRepair && !whyNotConfirmGone(finding)) {
+      return block.row(text, button('reviews.confirm-deleted', 'I have deleted it', finding.id, { confirm: deleted }));
+    }
     return mayRepair && !whyNotRepair(finding, rotation?.status === 'running', now)
       ? block.row(text, button('reviews.repair', 'Repair', finding.id, { describe: finding.sentence, confirm }))
       : block.text(text);

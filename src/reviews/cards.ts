@@ -6,7 +6,7 @@ import { byId, type Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Audience, View } from '../ports.ts';
 import type { FindingList } from './list.ts';
-import { type Finding, isBeingRepaired, remedyOf, whatToDo, whyNotRepair } from './model.ts';
+import { type Finding, isBeingRepaired, remedyOf, whatToDo, whyNotConfirmGone, whyNotRepair } from './model.ts';
 
 interface Story {
   isRotating: boolean;
@@ -47,6 +47,8 @@ function findingBlock(finding: Finding, story: Story, place: Place | null = null
   if (remedyOf(finding) === 'rotate' && !story.isRotating) {
     return block.row(text, button('rotation.start', 'Rotate', keyId, { describe: 'Rotate this key' }));
   }
+  const value = place?.page ? `${finding.id}\n${place.page}` : finding.id;
+  if (!whyNotConfirmGone(finding)) return block.row(text, deletedButton(finding, value));
   if (whyNotRepair(finding, story.isRotating, story.now)) {
     if (!place) return block.text(text);
     return block.row(text, button('inventory.show', 'Show', keyId, { describe: `Show ${place.key.name}` }));
@@ -59,8 +61,18 @@ function findingBlock(finding: Finding, story: Story, place: Place | null = null
       : 'The label is taken off. No value is changed.',
     yes: 'Repair',
   };
-  const value = place?.page ? `${finding.id}\n${place.page}` : finding.id;
   return block.row(text, button('reviews.repair', 'Repair', value, { describe: sentence, confirm }));
+}
+
+function deletedButton({ sentence }: Finding, value: string) {
+  return button('reviews.confirm-deleted', 'I have deleted it', value, {
+    describe: sentence,
+    confirm: {
+      title: 'Is it deleted?',
+      text: 'Your word is kept as the proof that it is gone, unless its provider can be asked and says otherwise.',
+      yes: 'It is deleted',
+    },
+  });
 }
 
 function headOf(key: ApiKey, { foundAt }: Finding, story: Story): Mrkdwn {
@@ -146,8 +158,12 @@ async function findingsMessage(view: View, keyId: string, audience: Audience): P
   const last = new Date(Math.max(...open.map((each) => each.seenAt.getTime())));
   // Repairing takes a value over; who did not mean it to be there wants another.
   const rotates = !isRotating && open.some((each) => each.kind === 'other-current');
-  return message(`${key.name} is not as the inventory says`, [
-    block.text(md`:warning: *${typed(key.name, 200)} is not as the inventory says.*`),
+  const left = open.every((each) => remedyOf(each) === 'word');
+  const head = left
+    ? md`:broom: *Something is left of a rotation of ${typed(key.name, 200)}*, and only a person can delete it.`
+    : md`:warning: *${typed(key.name, 200)} is not as the inventory says.*`;
+  return message(left ? `Something is left of ${key.name}` : `${key.name} is not as the inventory says`, [
+    block.text(head),
     ...block.facts([
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
       ['Found', when(new Date(Math.min(...open.map((each) => each.foundAt.getTime()))))],
@@ -160,7 +176,9 @@ async function findingsMessage(view: View, keyId: string, audience: Audience): P
       show,
     ),
     block.small(
-      md`You see this because ${whyTold(key, audience)}. If nobody does anything, it stays like this; it is looked at again every day, and what is in order again goes by itself.`,
+      left
+        ? md`You see this because ${whyTold(key, audience)}. If nobody does anything, it may go on working there, and you are told of it every week.`
+        : md`You see this because ${whyTold(key, audience)}. If nobody does anything, it stays like this; it is looked at again every day, and what is in order again goes by itself.`,
     ),
   ]);
 }

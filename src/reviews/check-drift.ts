@@ -1,11 +1,12 @@
 import { whyNotTouch } from '../inventory/may-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { isCurrentOf, seenVersion, type Version } from '../inventory/version-model.ts';
-import { after, type Id, type Instant, Later, minute, refuseIf } from '../kernel.ts';
+import { after, failpoint, type Id, type Instant, Later, minute, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { KeyPage, Ports, Tx, View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
 import { type Alike, allDrift, driftOf } from './drift-model.ts';
+import { remindOfLeft } from './left.ts';
 import { lookAt } from './look.ts';
 import { type FindingKind, found, gone, isCompared, kindsOf, seenAgain, type Verdicts } from './model.ts';
 
@@ -90,6 +91,8 @@ export async function checkKey(ports: CheckPorts, { keyId }: { keyId: Id<'key'> 
   }));
   const { inside } = seen;
   const { key, running, past, now } = inside;
+  const left = seen.open.find((each) => each.kind === 'left-at-service');
+  if (left) await remindOfLeft(ports, left, now);
   const endedAt = past[0]?.endedAt;
   if (running) return;
   const settlesIn = endedAt ? settlingMs - (now.getTime() - endedAt.getTime()) : 0;
@@ -102,6 +105,7 @@ export async function checkKey(ports: CheckPorts, { keyId }: { keyId: Id<'key'> 
   const open = seen.open.filter((each) => kindsOf('drift').includes(each.kind));
   if (!news && open.length === 0 && !stray && !learned) return;
   const actor = { kind: 'job', id: 'reviews.check-key' } as const;
+  failpoint('reviews.check-key:looked');
   await ports.store.change({ actor, action: 'reviews.check-drift', subject: keyId, keyId }, async (tx) => {
     const again = await insideOf(tx, keyId);
     if (editionOf(again) !== editionOf(inside)) return tx.note({ changedMeanwhile: true });

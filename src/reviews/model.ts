@@ -1,8 +1,8 @@
 import { type ApiKey, isUnmade } from '../inventory/model.ts';
 import { type Id, type Instant, minute, Refusal } from '../kernel.ts';
 
-/** What can be done about a finding: by us at a press, by a rotation, or by a person alone. */
-export type Remedy = 'adopt' | 'unlabel' | 'rotate' | 'person';
+/** What can be done about a finding: by us at a press, by a rotation, by a person alone, or by a person who says so then. */
+export type Remedy = 'adopt' | 'unlabel' | 'rotate' | 'person' | 'word';
 
 /** Every kind of finding: which review finds it, and what can be done. */
 export const findingKinds = {
@@ -42,6 +42,11 @@ export const findingKinds = {
   },
   'last-four-differ': { review: 'drift', remedy: 'adopt', whatToDo: 'Repair takes them over from the store.' },
   'provider-id-differs': { review: 'drift', remedy: 'adopt', whatToDo: 'Repair takes over what the provider says.' },
+  'left-at-service': {
+    review: 'rotation',
+    remedy: 'word',
+    whatToDo: 'Delete it there by hand, and say so here. The key that is in use stays.',
+  },
 } as const satisfies Record<string, { review: string; remedy: Remedy; whatToDo: string }>;
 export type FindingKind = keyof typeof findingKinds;
 export type Review = (typeof findingKinds)[FindingKind]['review'];
@@ -53,6 +58,14 @@ export interface FindingFacts {
   /** Labels that should not be where they are. */
   labels?: { stage: string; version: string }[];
   providerKeyId?: string;
+  left?: Left[];
+}
+
+/** A value that was made by a person for a rotation that has not come to use it, and that lives on at its service. */
+export interface Left {
+  version: string;
+  lastFour: string | null;
+  rotationId: string;
 }
 
 /** Somebody has had it repaired. */
@@ -108,8 +121,33 @@ export function seenAgain(finding: Finding, { sentence, facts }: Exclude<Verdict
 const sorted = (facts: FindingFacts) => [
   facts.version ?? '',
   facts.providerKeyId ?? '',
+  ...(facts.left ?? []).map(({ version }) => version).sort(),
   ...(facts.labels ?? []).map(({ stage, version }) => `${stage} ${version}`).sort(),
 ];
+
+/** What is left at a service of a key, with what was left there before. */
+export function leftAtService(
+  before: Finding | null,
+  id: Id<'finding'>,
+  key: Pick<ApiKey, 'id' | 'service'>,
+  left: Left[],
+  now: Instant,
+): Finding {
+  const known = before?.facts.left ?? [];
+  const all = [...known, ...left.filter(({ version }) => !known.some((each) => each.version === version))];
+  const ends = all.map(({ lastFour }) => (lastFour ? `that ends with …${lastFour}` : 'whose end is not known'));
+  const which = all.length === 1 ? `the one ${ends[0]}` : `the ones ${ends.join(', ')}`;
+  const sentence = `What was handed in and is not used may still work at ${key.service}: ${which}.`;
+  const verdict = { sentence, facts: { left: all } };
+  return before ? seenAgain(before, verdict, now) : found(id, key.id, 'left-at-service', verdict, now);
+}
+
+/** Why nobody can say now that this is gone, or null. */
+export function whyNotConfirmGone(finding: Finding): Refusal | null {
+  if (finding.closedAt) return new Refusal('conflict', 'Somebody has said that it is gone already.');
+  if (remedyOf(finding) === 'word') return null;
+  return new Refusal('conflict', `Nobody has to say so: this closes by itself. ${whatToDo(finding)}`);
+}
 
 export const gone = (finding: Finding, now: Instant): Finding => ({ ...finding, closedAt: now });
 

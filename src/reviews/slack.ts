@@ -5,6 +5,7 @@ import { type Action, type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { findingsAtHome, findingsListMessage, reviewCards } from './cards.ts';
 import { askForCheck } from './check-drift.ts';
+import { confirmGone } from './left.ts';
 import { listFindings, whoseFindings } from './list.ts';
 import { askForRepair } from './repair.ts';
 
@@ -16,6 +17,11 @@ export function reviewsInSlack(slack: SlackDoor, ports: Ports): void {
   slack.action('reviews.repair', {}, async ({ person, value }) => {
     const [id, ...page] = value.split('\n');
     await askForRepair(ports, person, idOf('finding', id));
+    return page.length > 0 ? { replace: await pageOf(person, page.join('\n')) } : done;
+  });
+  slack.action('reviews.confirm-deleted', {}, async ({ person, value }) => {
+    const [id = '', ...page] = value.split('\n');
+    await confirmGone(ports, person, idOf('finding', id));
     return page.length > 0 ? { replace: await pageOf(person, page.join('\n')) } : done;
   });
   slack.action('reviews.check', {}, async ({ person, value }) => {

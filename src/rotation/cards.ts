@@ -19,6 +19,7 @@ import { byId } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { Audience, View } from '../ports.ts';
+import { type Finding, whatToDo } from '../reviews/model.ts';
 import { type PersonStory, personMessage } from './by-hand/cards.ts';
 import { waitsNow } from './by-hand/model.ts';
 import { deployButtons, deploymentBlocks, moveMessage, reEnabledMessage, waitingMessage } from './deployment/cards.ts';
@@ -88,6 +89,8 @@ export const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> =
 };
 
 interface Story extends PersonStory {
+  /** What of it is still to be deleted by hand at its service. */
+  left: Finding | null;
   asker: Person | null;
   newer: Rotation | null;
   /** Who asked for pages, and who moves what. */
@@ -108,11 +111,15 @@ async function storyOf(view: View, rotationId: string): Promise<Story> {
     owner: await view.people.find(key.ownerId),
     taker: rotation.taken ? await view.people.find(rotation.taken.by) : null,
     doer: rotation.waits?.done ? await view.people.find(rotation.waits.done.by) : null,
+    left: (await view.findings.openOfKey(key.id)).find((each) => isLeftOf(each, rotation.id)) ?? null,
     newer: await newerThan(view, rotation),
     people: byId(await view.people.many([...new Set(involved)])),
     now: view.now,
   };
 }
+
+const isLeftOf = ({ facts }: Finding, rotationId: string) =>
+  (facts.left ?? []).some((each) => each.rotationId === rotationId);
 
 /** The card of a rotation, and the message that wakes those who have to act on a failed one. */
 export function rotationCards(slack: SlackDoor, policy: Policy): void {
@@ -190,9 +197,22 @@ function rotationMessage(story: Story, policy: Policy): Message {
       ),
     ),
     ...deploymentBlocks(story),
+    ...leftBlocks(story),
     ...buttonsOf(story, policy),
     block.small(outlook(story, policy), code(rotation.id)),
   ]);
+}
+
+/** What only a person can delete, until somebody says that it is done. */
+function leftBlocks({ left }: Story): KnownBlock[] {
+  if (!left) return [];
+  const confirm = {
+    title: 'Is it deleted?',
+    text: 'Your word is kept as the proof that it is gone.',
+    yes: 'It is deleted',
+  };
+  const text = md`:broom: ${typed(left.sentence, 400)} _${typed(whatToDo(left), 250)}_`;
+  return [block.row(text, button('reviews.confirm-deleted', 'I have deleted it', left.id, { confirm }))];
 }
 
 function failedMessage(story: Story, audience: Audience, policy: Policy): Message {

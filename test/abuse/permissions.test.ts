@@ -147,6 +147,7 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'rotation.hand-in': ofRotation('rotation.hand-in'),
     'rotation.confirm-deleted': ofRotation('rotation.confirm-deleted'),
     'reviews.repair': { by: 'reviews.repair', about: 'key', value: ({ finding }) => finding.id },
+    'reviews.confirm-deleted': { by: 'reviews.repair', about: 'key', value: ({ finding }) => finding.id },
     'reviews.check': ofKey('reviews.check'),
     'reviews.list': nothing('reviews.list'),
     'reviews.turn': nothing('reviews.list', '\n'),

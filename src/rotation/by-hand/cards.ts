@@ -60,11 +60,17 @@ export function personMessage(story: PersonStory, audience: Audience, policy: Po
 function overMessage({ rotation, key, doer }: PersonStory): Message {
   const done = rotation.waits?.done;
   const what = rotation.waits?.task === 'delete' ? 'The old key was deleted' : 'The new key was handed in';
+  // What somebody has made meanwhile and not handed in nobody else knows of.
+  const unused =
+    rotation.waits?.task === 'hand-in'
+      ? md` Have you made a new key at ${typed(key.service, 60)} already? It is not used: delete it there.`
+      : md``;
   const head =
     done && doer
       ? md`:white_check_mark: *${typed(what)}: ${typed(key.name, 200)}*\n${mention(doer.slackId)}, ${when(new Date(done.at))}. The rotation goes on by itself; its card says how it stands.`
-      : md`*${typed(key.name, 200)}*\nThere is nothing for a person to do here any more; the card of the rotation says how it stands.`;
-  return message(`${what}: ${key.name}`, [block.text(head), block.small(code(rotation.id))]);
+      : md`*${typed(key.name, 200)}*\nThere is nothing for a person to do here any more; the card of the rotation says how it stands.${unused}`;
+  const title = done && doer ? what : 'Nothing waits for a person any more';
+  return message(`${title}: ${key.name}`, [block.text(head), block.small(code(rotation.id))]);
 }
 
 const byWhen = ({ dueAt }: Waits, now: Instant): Mrkdwn =>

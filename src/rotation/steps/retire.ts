@@ -8,6 +8,7 @@ import { aliveAgain, mayReviveAgain, partDone, passed, stopped } from '../moves-
 import { awaitTurn } from '../timing/pace.ts';
 import { disablesFirst } from './disable.ts';
 import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
+import { leftInWords, leftOver, noteLeft } from './left-over.ts';
 import { stillSwitched } from './look.ts';
 
 /** Step 6 of SOP 5.3: takes the labels off the old version, one at a time. From here there is no way back. */
@@ -43,9 +44,16 @@ export async function discardNew(seen: Run): Promise<void> {
   const [target] = found ? labelsToDiscard(found.versions, rotation) : [];
   if (target) return takeOff(run, target);
   if (!(await allThrownAwayAtProvider(run, discarded(found?.versions ?? [], rotation)))) return;
+  const left = await leftOver(run, found?.versions ?? []);
   const evidence =
-    rotation.tried.length > 0 ? `no label leads to version ${short(rotation.tried.at(-1)!)}` : 'nothing was stored';
-  await journal(run, (each, now) => passed(each, evidence, ports.policy, now));
+    rotation.tried.length > 0
+      ? `no label leads to version ${short(rotation.tried.at(-1)!)}${leftInWords(left, run.key)}`
+      : 'nothing was stored';
+  await journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
+    ...(left.length > 0
+      ? { facts: { left }, also: (tx, _next, key) => noteLeft(tx, ports.policy.channels.security, key, left) }
+      : {}),
+  });
 }
 
 /** One label off one version, exactly the ones seen before the call: a late repetition finds nothing to take. */
