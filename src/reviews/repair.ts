@@ -78,7 +78,8 @@ async function adopt(
   if (current.version !== facts.version) return 'Another version has become current since this was found.';
   if (current.verdict === 'refused') return `The provider does not accept it: ${current.evidence}. Rotate the key.`;
   const actor = { kind: 'job', id: 'reviews.repair' } as const;
-  return ports.store.change({ actor, action: 'reviews.adopt', subject: id, keyId }, async (tx) => {
+  failpoint('reviews.adopt:before');
+  const said = await ports.store.change({ actor, action: 'reviews.adopt', subject: id, keyId }, async (tx) => {
     const now = await tx.keys.get(keyId);
     const finding = await tx.findings.get(id);
     const late = finding.closedAt !== null || finding.repair?.outcome !== null;
@@ -102,6 +103,8 @@ async function adopt(
     await tx.cards.touch(keyId);
     return null;
   });
+  failpoint('reviews.adopt:after');
+  return said;
 }
 const factsOf = ({ currentVersion, lastFour, providerKeyId }: ApiKey) => ({ currentVersion, lastFour, providerKeyId });
 

@@ -1,7 +1,7 @@
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import { snoozedNow } from '../../inventory/model.ts';
-import { type Id, Refusal, refuseIf, sha256 } from '../../kernel.ts';
+import { failpoint, type Id, Refusal, refuseIf, sha256 } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports, View } from '../../ports.ts';
 import type { Rotation } from '../model.ts';
@@ -80,7 +80,8 @@ async function attempt(ports: DrillPorts, { id: keyId }: ApiKey, occasion: strin
   try {
     const missing = await whyNotReady(ports, await ports.store.read((view) => view.keys.get(keyId)));
     if (missing) return null;
-    return await ports.store.change({ actor, action: 'rotation.drill', subject: keyId, keyId }, async (tx) => {
+    failpoint('rotation.drill:before');
+    const drill = await ports.store.change({ actor, action: 'rotation.drill', subject: keyId, keyId }, async (tx) => {
       const key = await tx.keys.get(keyId);
       refuseIf(whyNotDrill(await factsOf(tx, ports, key), ports.policy, tx.now));
       return opened(tx, ports, key, null, {
@@ -91,6 +92,8 @@ async function attempt(ports: DrillPorts, { id: keyId }: ApiKey, occasion: strin
         emergency: true,
       });
     });
+    failpoint('rotation.drill:after');
+    return drill;
   } catch (error) {
     // The key has changed meanwhile, or this occasion has had its drill.
     if (error instanceof Refusal) return null;
