@@ -212,7 +212,9 @@ function valueFields(draft: Draft, issuers: string[]): KnownBlock[] {
   if (draft.storage === 'secrets-manager') {
     const makers = [
       option('person', 'A person, at the service'),
-      ...issuers.map((each) => option(each, each === 'self-made' ? 'Keysteward, as a random value' : each)),
+      ...issuers.map((each) =>
+        option(each, each === 'self-made' ? 'Keysteward, as a random value' : `${each} (connected)`),
+      ),
     ];
     return [
       secretId('Name or ARN in Secrets Manager', false, 'Keysteward looks whether it is there.'),

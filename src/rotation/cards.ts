@@ -402,7 +402,7 @@ function buttonsOf(story: Story, policy: Policy) {
   }
   if (!whyNotPage(rotation, newer, now)) {
     buttons.push(
-      button('rotation.page', 'Page', rotation.id, {
+      button('rotation.page', 'Page on-call', rotation.id, {
         describe: `Page whoever is on call about ${key.name}`,
         confirm: {
           title: 'Wake whoever is on call?',
