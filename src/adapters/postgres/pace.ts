@@ -2,6 +2,7 @@ import type pg from 'pg';
 import type { Pace } from '../../ports.ts';
 import { type Bucket, leftAlone, type Need, turnIn } from '../../rotation/timing/pace-model.ts';
 import { inRounds } from './rounds.ts';
+import { inTransaction } from './transaction.ts';
 
 /** Somebody who was told to come back and did not for so long has gone. */
 const goneMs = 3_600_000;
@@ -62,9 +63,7 @@ export function postgresPace(pool: pg.Pool): Pace {
     holders: string[],
     decide: (found: Awaited<ReturnType<typeof held>>) => { result: T; promises: Promised[]; over: string[] },
   ): Promise<T> {
-    const client = await pool.connect();
-    let broken = false;
-    try {
+    return inTransaction(pool, async (client) => {
       // Sent behind one another without waiting, where the connection can.
       let [, found] = await Promise.all([client.query('begin'), held(client, limits, holders)]);
       if (found.buckets.size < limits.length) {
@@ -77,14 +76,7 @@ export function postgresPace(pool: pg.Pool): Pace {
       const values = [JSON.stringify(buckets), JSON.stringify(promises), over, found.now - goneMs];
       await Promise.all([client.query({ name: 'pace_write', text: writing, values }), client.query('commit')]);
       return result;
-    } catch (error) {
-      await client.query('rollback').catch(() => {
-        broken = true;
-      });
-      throw error;
-    } finally {
-      client.release(broken);
-    }
+    });
   }
 
   const unique = (limits: Limit[]) => [...new Map(limits.map((each) => [each.of, each])).values()];

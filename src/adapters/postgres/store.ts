@@ -25,6 +25,7 @@ import {
 } from './reads.ts';
 import type { Session, Statement } from './rows.ts';
 import { cards } from './schema.ts';
+import { inTransaction } from './transaction.ts';
 import { versionRows } from './versions.ts';
 
 /** What people are told when a rule that lives in an index was broken by two of them at once. */
@@ -294,29 +295,20 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
     locking: boolean,
     fn: (session: Session, now: Instant) => Promise<{ result: T; last: Statement[] }>,
   ): Promise<T> {
-    const client = await pool.connect();
-    let broken: Error | undefined;
-    try {
+    return inTransaction(pool, async (client) => {
       // Both in one round trip.
       const begun = (await client.query(`${begin}; select date_trunc('milliseconds', now()) as now`)) as unknown as [
         unknown,
         pg.QueryResult<{ now: Date }>,
       ];
-      try {
-        const { result, last } = await fn(sessionOn(client, locking), begun[1].rows[0]!.now);
-        const sending = last.map((each) => client.query({ ...each, name: nameOf(each.text) }));
-        const said = await Promise.allSettled([...sending, client.query('commit')]);
-        for (const each of said) if (each.status === 'rejected') throw each.reason;
-        return result;
-      } catch (error) {
-        await client.query('rollback').catch((failed: Error) => {
-          broken = failed;
-        });
-        throw withoutValues(error);
-      }
-    } finally {
-      client.release(broken);
-    }
+      const { result, last } = await fn(sessionOn(client, locking), begun[1].rows[0]!.now);
+      const sending = last.map((each) => client.query({ ...each, name: nameOf(each.text) }));
+      const said = await Promise.allSettled([...sending, client.query('commit')]);
+      for (const each of said) if (each.status === 'rejected') throw each.reason;
+      return result;
+    }).catch((error: unknown) => {
+      throw withoutValues(error);
+    });
   }
 
   /** Doors record what they carry back to people; what was recorded deeper inside is not recorded twice. */

@@ -6,6 +6,7 @@ import type { Work, WorkLedger } from '../../ports.ts';
 import { nextOccasion } from '../../rotation/timing/windows-model.ts';
 import { persistently } from './persistently.ts';
 import { inRounds } from './rounds.ts';
+import { inTransaction } from './transaction.ts';
 
 /** Crashes of the process, not failures of the job: only this many take the work out of circulation. */
 const maxCrashes = 25;
@@ -25,23 +26,13 @@ export function cronOf(name: JobName, policy: Policy): string | undefined {
 }
 
 export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
-  async function transaction<T>(fn: (client: pg.PoolClient) => Promise<T>): Promise<T> {
-    const client = await pool.connect();
-    let broken = false;
-    try {
+  const transaction = <T>(run: (client: pg.PoolClient) => Promise<T>): Promise<T> =>
+    inTransaction(pool, async (client) => {
       await client.query('begin');
-      const result = await fn(client);
+      const result = await run(client);
       await client.query('commit');
       return result;
-    } catch (error) {
-      await client.query('rollback').catch(() => {
-        broken = true;
-      });
-      throw error;
-    } finally {
-      client.release(broken);
-    }
-  }
+    });
 
   /** Those of many that may be taken now. With `wait`, a row that somebody else holds is waited for. */
   async function claimed(asked: { workId: string; leaseMs: number }[], wait: boolean): Promise<(Work | null)[]> {
