@@ -314,7 +314,7 @@ describe('the queue in Postgres', () => {
     for (const afterMs of [0, 3, 6, 12, 25, 50, 100, 200]) {
       const queues = openQueues({ databaseUrl: wire.url }, (error) => void heard.push(error.message));
       const starting = queues
-        .work(async () => {}, { urgent: 1, normal: 1, bulk: 1 })
+        .work(() => ({ handled: Promise.resolve(), over: Promise.resolve() }), { urgent: 1, normal: 1, bulk: 1 })
         .then(
           () => 'started',
           (error: Error) => error.message,

@@ -50,45 +50,66 @@ export function engine(options: EngineOptions): Engine {
   let unlisten: (() => Promise<void>) | undefined;
   const loops: Promise<void>[] = [];
 
-  async function run(workId: string): Promise<void> {
-    const work = await ledger.claim(workId, leaseMs);
-    if (!work) return;
-    const job = jobs[work.name] as (typeof jobs)[JobName] | undefined;
-    const started = performance.now();
-    const seconds = () => (performance.now() - started) / 1000;
-    if (!job) return ledger.fail(work, `no job is called ${work.name}`, null);
-    const renewing = setInterval(() => void ledger.renew(work, leaseMs).catch(() => {}), leaseMs / 3);
-    try {
-      failpoint(`work.${work.name}:claimed`);
-      const handler = handlers[work.name] as (payload: unknown, work: Work) => Promise<void>;
-      await handler(job.payload.parse(work.payload), work);
-      failpoint(`work.${work.name}:did`);
-      await ledger.finish(work);
-      options.onRun?.(work.name, 'done', seconds());
-    } catch (error) {
-      if (error instanceof Later) {
-        await ledger.postpone(work, error.retryInMs);
-        return lookIn(error.retryInMs);
-      }
-      if (error instanceof Refusal) {
-        // A refusal is final and was recorded by the store; there is nothing to try again.
-        log('info', `${work.name} was refused: ${error.sentence}`, { workId });
-        await ledger.finish(work);
-        options.onRun?.(work.name, 'done', seconds());
-        return;
-      }
-      const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-      const givesUp = work.failures + 1 >= job.attempts;
-      log(givesUp ? 'error' : 'warn', `${work.name} failed${givesUp ? ' for good' : ''}: ${said}`, {
-        workId,
-        failures: work.failures + 1,
-      });
-      await ledger.fail(work, said, givesUp ? null : backoff(work.failures));
-      options.onRun?.(work.name, givesUp ? 'dead' : 'failed', seconds());
-      if (givesUp) await options.onDead(work, said);
-    } finally {
-      clearInterval(renewing);
+  const reported = (work: Work, outcome: 'done' | 'failed' | 'dead', started: number) =>
+    options.onRun?.(work.name, outcome, (performance.now() - started) / 1000);
+
+  async function failed(work: Work, started: number, error: unknown): Promise<void> {
+    if (error instanceof Later) {
+      await ledger.postpone(work, error.retryInMs);
+      return lookIn(error.retryInMs);
     }
+    const said = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+    const givesUp = work.failures + 1 >= jobs[work.name].attempts;
+    log(givesUp ? 'error' : 'warn', `${work.name} failed${givesUp ? ' for good' : ''}: ${said}`, {
+      workId: work.id,
+      failures: work.failures + 1,
+    });
+    await ledger.fail(work, said, givesUp ? null : backoff(work.failures));
+    reported(work, givesUp ? 'dead' : 'failed', started);
+    if (givesUp) await options.onDead(work, said);
+  }
+
+  async function handle(work: Work): Promise<void> {
+    failpoint(`work.${work.name}:claimed`);
+    const handler = handlers[work.name] as (payload: unknown, work: Work) => Promise<void>;
+    try {
+      await handler(jobs[work.name].payload.parse(work.payload), work);
+    } catch (error) {
+      // A refusal is final and was recorded by the store; there is nothing to try again.
+      if (!(error instanceof Refusal)) throw error;
+      log('info', `${work.name} was refused: ${error.sentence}`, { workId: work.id });
+    }
+    failpoint(`work.${work.name}:did`);
+  }
+
+  /**
+   * Takes a piece of work and does it. That it is done is written down while its place in the lane is given to the next:
+   * where that is lost, it is like a crash right after the work was done, and the work looks for itself whether it is done.
+   */
+  function run(workId: string): { handled: Promise<void>; over: Promise<void> } {
+    let handled = () => {};
+    const over = (async () => {
+      const work = await ledger.claim(workId, leaseMs);
+      if (!work) return;
+      if (!Object.hasOwn(jobs, work.name)) return ledger.fail(work, `no job is called ${work.name}`, null);
+      const started = performance.now();
+      const renewing = setInterval(() => void ledger.renew(work, leaseMs).catch(() => {}), leaseMs / 3);
+      try {
+        await handle(work);
+        handled();
+        await ledger.finish(work);
+        reported(work, 'done', started);
+      } catch (error) {
+        await failed(work, started, error);
+      } finally {
+        clearInterval(renewing);
+      }
+    })();
+    const places = new Promise<void>((resolve, reject) => {
+      handled = resolve;
+      over.then(resolve, reject);
+    });
+    return { handled: places, over };
   }
 
   const pause = async (ms: number) => {

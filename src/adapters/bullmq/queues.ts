@@ -18,8 +18,14 @@ export type QueueHome = { redisUrl: string } | { databaseUrl: string };
 export interface Queues {
   kind: 'redis' | 'postgres';
   publish(jobs: { lane: Lane; queueId: string; workId: string }[]): Promise<void>;
-  /** Starts workers on every lane. */
-  work(run: (workId: string) => Promise<void>, concurrency: Record<Lane, number>): Promise<void>;
+  /**
+   * Starts workers on every lane. A place in the lane is taken until what was handed over is `handled`; `over`, when it is
+   * on record too, is waited for at the end.
+   */
+  work(
+    run: (workId: string) => { handled: Promise<void>; over: Promise<void> },
+    concurrency: Record<Lane, number>,
+  ): Promise<void>;
   ping(): Promise<void>;
   /** Waits for running jobs, then closes. */
   close(): Promise<void>;
@@ -139,9 +145,11 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
         const worker = new Worker(
           queueName(lane),
           async (job: { data: unknown }) => {
-            const work = run((job.data as { workId: string }).workId);
-            inFlight.add(work);
-            await work.finally(() => inFlight.delete(work));
+            const { handled, over } = run((job.data as { workId: string }).workId);
+            inFlight.add(over);
+            const gone = () => void inFlight.delete(over);
+            over.then(gone, gone);
+            await handled;
           },
           // Postgres counts crashes; BullMQ must never give up by itself.
           {

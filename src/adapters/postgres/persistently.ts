@@ -10,9 +10,14 @@ function brokeOff(error: unknown): boolean {
  * For what others wait for, such as letting go of something: where a connection breaks it is tried again for about four
  * seconds. It may then be done twice, so it has to be safe to repeat.
  */
-export function persistently<T>(run: () => Promise<T>): Promise<T> {
+export async function persistently<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run();
+  } catch (error) {
+    if (!brokeOff(error)) throw error;
+  }
   return pRetry(run, {
-    retries: 8,
+    retries: 7,
     minTimeout: 50,
     factor: 2,
     maxTimeout: 1_000,
