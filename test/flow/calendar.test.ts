@@ -76,7 +76,7 @@ describe('what is ahead, through the whole house', { timeout: 90_000 }, () => {
     await me.type('/keys whoami');
     await me.press('runbooks.show', { value: key.id });
     const steps = JSON.stringify((await me.modal()).view.blocks);
-    for (const part of ['Make the new key', 'Store it', 'End the old key']) expect(steps).toContain(part);
+    for (const part of ['Make the new key', 'Hand it in', 'End the old key']) expect(steps).toContain(part);
 
     await me.type('/keys whoami');
     await me.press('inventory.snooze', { value: key.id });

@@ -19,7 +19,9 @@ const policy = policySchema.parse({
 
 describe('the pages in docs/runbooks', () => {
   it('are there for every service that keys can be connected to, and for any other', () => {
-    const kinds = [...contentOf('src/policy.ts').matchAll(/\.\.\.each\('([\w-]+)'/g)].map(([, kind]) => kind!);
+    const kinds = [...contentOf('src/provider-settings.ts').matchAll(/\.\.\.each\('([\w-]+)'/g)].map(
+      ([, kind]) => kind!,
+    );
     expect(kinds.length).toBeGreaterThan(7);
     const ours = kinds.filter((kind) => !kind.startsWith('http'));
     for (const kind of ours) expect(pageFor(kind, runbooks.names()), kind).not.toBe('generic');

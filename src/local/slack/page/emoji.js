@@ -171,6 +171,12 @@ const drawings = {
     path('M4 6h12l-1.4 12H5.4z', { fill: '#cbd5e1', stroke: '#667085' }),
     line('M3 5.5h14M8 2.8h4M8 9v6M12 9v6', '#667085', 1.6),
   ],
+  broom: () => [
+    line('M16.5 2 10.5 9.5', '#8a6d3b', 2.4),
+    path('M8.6 7.6l4 3.4-1.4 1.8-4.2-3.6z', { fill: '#d92d20' }),
+    path('M7 9.2l4.2 3.6-3.6 5.4-5.8-5z', { fill: '#e0a83e' }),
+    line('M7.2 11.8 4.6 15M9 13.3 6.6 16.6', '#b8860b', 1),
+  ],
   closed_book: () => [
     path('M4 4a2 2 0 0 1 2-2h10v16H6a2 2 0 0 1-2-2z', { fill: '#e5484d' }),
     path('M6 15h10v2.4H6a1.2 1.2 0 0 1 0-2.4z', { fill: '#fff' }),
@@ -251,7 +257,6 @@ const letters = {
   pencil2: '✏️',
   mag_right: '🔎',
   crystal_ball: '🔮',
-  broom: '🧹',
   toolbox: '🧰',
   nut_and_bolt: '🔩',
   chains: '⛓️',
