@@ -6,6 +6,7 @@ import { Redis } from 'ioredis';
 import pg from 'pg';
 import ssh2 from 'ssh2';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { soundPair } from '../../src/adapters/providers/github-deploy-key.ts';
 import { slackDoor } from '../../src/adapters/slack/door.ts';
 import { standardWebhooks } from '../../src/adapters/webhooks/standard.ts';
 import { openSlack } from '../../src/app.ts';
@@ -202,7 +203,8 @@ describe('no secret outside the store, with every flow run', { timeout: 120_000 
       const { world } = fakes.get(name)!;
       const secretOf = `s${marked(9)}`.replaceAll('-', '');
       const pair = { aws: newAwsPair(), twilio: { id: 'SKold', value: twilioPair('SKold', secretOf) } }[name];
-      const ssh = name === 'deploy-key' ? ssh2.utils.generateKeyPairSync('ed25519').private : null;
+      const sshPair = () => soundPair(ssh2, () => ssh2.utils.generateKeyPairSync('ed25519'));
+      const ssh = name === 'deploy-key' ? sshPair().private : null;
       const value = pair?.value ?? ssh ?? `sk-svcacct-${chance()}`;
       world.make('made by hand', known(value), { id: pair?.id ?? '7' });
       await house.bot.createSecret({ Name: credentialOf(name), SecretString: stored(world.admin) });

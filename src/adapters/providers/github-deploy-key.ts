@@ -86,7 +86,7 @@ export function githubDeployKey(name: string, settings: ProviderSettings<'github
 const library = async (): Promise<Library> => (await import('ssh2')).default as unknown as Library;
 
 /** One pair in 256 comes out a byte too short, because ssh2 1.17 drops zeros in front of the public half: that is no key. */
-export function soundPair(ssh: Library, make: () => KeyPair): KeyPair {
+export function soundPair(ssh: Pick<Library, 'utils'>, make: () => KeyPair): KeyPair {
   for (let tries = 0; tries < 20; tries++) {
     const pair = make();
     if (publicHalf(ssh, new Secret(pair.private)) === halfOf(pair.public)) return pair;
@@ -97,7 +97,7 @@ export function soundPair(ssh: Library, make: () => KeyPair): KeyPair {
 /** The kind and the key, without the comment behind them. */
 const halfOf = (line: string) => line.trim().split(/\s+/).slice(0, 2).join(' ');
 
-function publicHalf({ utils }: Library, value: Secret): string | null {
+function publicHalf({ utils }: Pick<Library, 'utils'>, value: Secret): string | null {
   const parsed = utils.parseKey(value.reveal());
   if (parsed instanceof Error) return null;
   // More than one key may be in there.

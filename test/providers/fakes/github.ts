@@ -1,5 +1,6 @@
 import { createServer, type Socket } from 'node:net';
 import ssh2, { type ParsedKey } from 'ssh2';
+import { soundPair } from '../../../src/adapters/providers/github-deploy-key.ts';
 import {
   type Asked,
   type Beside,
@@ -24,7 +25,7 @@ export const publicHalfOf = (value: string) => half(parsed(value));
 
 /** GitHub's deploy keys of one repository, and the SSH server where they open something. */
 export function deployKeyDialect(): Dialect {
-  const host = ssh2.utils.generateKeyPairSync('ed25519');
+  const host = soundPair(ssh2, () => ssh2.utils.generateKeyPairSync('ed25519'));
   let count = 100;
   const shown = (key: FakeKey) => ({
     id: Number(key.id),
