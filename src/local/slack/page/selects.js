@@ -80,37 +80,39 @@ export function combobox({
   const status = el('span', { class: 'visually-hidden', role: 'status' });
   box.append(status);
 
-  function show() {
-    if (multi) {
-      chips.replaceChildren();
-      append(
-        chips,
-        picked.map((option) =>
+  function showChips() {
+    chips.replaceChildren();
+    append(
+      chips,
+      picked.map((option) =>
+        el(
+          'span',
+          { class: 'chip', role: 'listitem' },
+          plainText(option.text.text),
           el(
-            'span',
-            { class: 'chip', role: 'listitem' },
-            plainText(option.text.text),
-            el(
-              'button',
-              {
-                type: 'button',
-                'aria-label': `Remove ${said(option)}`,
-                onclick: () => {
-                  choose(picked.filter((each) => each !== option));
-                  input.focus();
-                },
+            'button',
+            {
+              type: 'button',
+              'aria-label': `Remove ${said(option)}`,
+              onclick: () => {
+                choose(picked.filter((each) => each !== option));
+                input.focus();
               },
-              icon('close'),
-            ),
+            },
+            icon('close'),
           ),
         ),
-      );
-      input.value = '';
-      input.placeholder = picked.length > 0 ? '' : placeholder;
-    } else {
-      input.value = picked[0] ? said(picked[0]) : '';
-      input.placeholder = placeholder;
-    }
+      ),
+    );
+  }
+  /** Leaves the chips as they are: a press on one takes the focus first, and is a click only if it is still there. */
+  function showText() {
+    input.value = !multi && picked[0] ? said(picked[0]) : '';
+    input.placeholder = multi && picked.length > 0 ? '' : placeholder;
+  }
+  function show() {
+    if (multi) showChips();
+    showText();
     clear.hidden = multi || !clearable || picked.length === 0;
   }
   function choose(options) {
@@ -246,7 +248,7 @@ export function combobox({
       if (document.activeElement === input) return;
       close();
       if (!multi && clearable && input.value.trim() === '' && picked.length > 0) choose([]);
-      else show();
+      else showText();
     }, 0);
   });
   input.addEventListener('keydown', (event) => {
@@ -267,7 +269,7 @@ export function combobox({
       event.preventDefault();
       event.stopPropagation();
       close();
-      show();
+      showText();
     } else if (key === 'Tab') {
       close();
     } else if (key === 'Backspace' && multi && input.value === '' && picked.length > 0) {
