@@ -1,5 +1,3 @@
-import http from 'node:http';
-
 /** So many a second, and so many at once; what comes beyond that is refused, as AWS and the providers do. */
 function bucketOf({ perSecond, burst }) {
   let tokens = burst;
@@ -42,29 +40,6 @@ export function openBucket(limits) {
       shape === 'aws'
         ? { status: 400, headers: { 'content-type': 'text/xml' }, body: awsThrottling }
         : { status: 429, headers: { 'retry-after': '1' }, body: { error: 'too many requests' } },
-    /** Stands before a Secrets Manager and lets through what its limits allow. */
-    async before(aws) {
-      const to = new URL(aws.url);
-      const agent = new http.Agent({ keepAlive: true, maxSockets: 200 });
-      const server = http.createServer((request, response) => {
-        const operation = String(request.headers['x-amz-target'] ?? '').split('.')[1];
-        if (!take(operation)) {
-          request.resume();
-          const body = JSON.stringify({ __type: 'ThrottlingException', message: 'Rate exceeded' });
-          return response.writeHead(400, { 'content-type': 'application/x-amz-json-1.1' }).end(body);
-        }
-        const { host: _, ...headers } = request.headers;
-        const options = { host: to.hostname, port: to.port, method: request.method, path: request.url, headers, agent };
-        const onwards = http.request(options, (answer) => {
-          response.writeHead(answer.statusCode, answer.headers);
-          answer.pipe(response);
-        });
-        onwards.on('error', () => request.socket.destroy());
-        request.pipe(onwards);
-      });
-      await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-      return { ...aws, url: `http://127.0.0.1:${server.address().port}`, limits: seen };
-    },
   };
 }
 

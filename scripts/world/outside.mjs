@@ -13,6 +13,7 @@ const fittingOf = (shape) => (shape === 'azure' ? twoSlots : fittings.find((each
 const slackApp = { botToken: 'xoxb-outside', appToken: 'xapp-outside', signingSecret: 'outside-signing-secret' };
 
 let aws;
+let bucketOfAws = null;
 let slack;
 let calming = () => {};
 const providers = new Map();
@@ -82,9 +83,11 @@ function troubleAtOthers(chance) {
 
 const does = {
   async start({ groups, trouble, limits }) {
-    const bucket = limits?.secretsManager && openBucket(limits.secretsManager);
-    aws = await startLocalSecretsManager(bucket ? { port: 0 } : {});
-    if (bucket) aws = await bucket.before(aws);
+    aws = await startLocalSecretsManager();
+    if (limits?.secretsManager) {
+      bucketOfAws = openBucket(limits.secretsManager);
+      aws.control.limit(bucketOfAws.take);
+    }
     slack = await startLocalSlack({
       workspace: seedWorkspace,
       app: appFromManifest(fileURLToPath(new URL('../../manifest.yml', import.meta.url)), slackApp),
@@ -159,7 +162,7 @@ const does = {
 
 function limitsSeen() {
   const all = [...providers.values()].flatMap(({ its }) => (its ? [its.seen()] : []));
-  return { secretsManager: aws.limits?.() ?? null, providers: all };
+  return { secretsManager: bucketOfAws?.seen() ?? null, providers: all };
 }
 
 process.on('message', async ({ id, what, args }) => {

@@ -9,6 +9,11 @@ export type Control = {
   inject(...faults: Fault[]): void;
   clearFaults(): void;
   faultsLeft(): Fault[];
+  /**
+   * Asks before each operation whether it is let through; one that is not gets ThrottlingException and uses up no fault.
+   * Stays until another limit is given, and `clearFaults` leaves it.
+   */
+  limit(letsThrough: (operation: string) => boolean): void;
   /** The newest events of this run, oldest first. */
   events(): TrailEvent[];
   /** Moves the clock on. */

@@ -34,6 +34,8 @@ export type Faults = {
   inject(...faults: Fault[]): void;
   clear(): void;
   left(): Fault[];
+  /** From now on asked before each operation: what it does not let through is throttled. */
+  limit(letsThrough: (operation: string) => boolean): void;
   strike(operation: string, secretId: string | undefined): Strike;
 };
 
@@ -61,12 +63,16 @@ export function readFault(value: unknown): Fault {
 
 export function openFaults(initial: readonly Fault[] = []): Faults {
   let faults: Fault[] = initial.map((fault) => ({ ...fault }));
+  let letsThrough = (_operation: string) => true;
   return {
     inject: (...more) => faults.push(...more.map((fault) => ({ ...fault }))),
     clear: () => (faults = []),
     left: () => faults.map((fault) => ({ ...fault })),
+    limit: (by) => (letsThrough = by),
     strike(operation, secretId) {
       const result: Strike = { delayMs: 0, error: null, loseResponse: false, stale: false, emptyPage: false };
+      if (!letsThrough(operation)) return { ...result, error: throttled() };
+      if (faults.length === 0) return result;
       const fits = (fault: Fault) =>
         (fault.operation === undefined || fault.operation === operation) &&
         (fault.secretId === undefined || fault.secretId === secretId) &&

@@ -102,6 +102,7 @@ export async function startLocalSecretsManager(options: LocalSecretsManagerOptio
       inject: (...more) => faults.inject(...more),
       clearFaults: () => faults.clear(),
       faultsLeft: () => faults.left(),
+      limit: (letsThrough) => faults.limit(letsThrough),
       events: () => world.trail.all(),
       advance(ms) {
         offsetMs += ms;

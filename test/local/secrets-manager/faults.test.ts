@@ -81,6 +81,27 @@ describe('injected faults', () => {
     expect(order).toEqual(['quick', 'slow']);
   });
 
+  test('a limit is asked before every operation: what it refuses is throttled, does nothing and uses up no fault', async () => {
+    const { bot, as, control } = await bench();
+    const once = as({ maxAttempts: 1 });
+    await bot.createSecret({ Name: 's', SecretString: '1' });
+    const before = await stages(bot, 's');
+    const asked: string[] = [];
+    control.limit((operation) => asked.push(operation) > 1);
+    control.clearFaults();
+    control.inject({ kind: 'error', name: 'DecryptionFailure', operation: 'PutSecretValue' });
+    const put = () => once.putSecretValue({ SecretId: 's', SecretString: '2' });
+    await expect(put()).rejects.toMatchObject({
+      ...{ name: 'ThrottlingException', message: 'Rate exceeded' },
+      $metadata: { httpStatusCode: 400 },
+    });
+    expect(await stages(once, 's')).toEqual(before);
+    await expect(put()).rejects.toMatchObject({ name: 'DecryptionFailure' });
+    await put();
+    expect(Object.keys(await stages(once, 's'))).toHaveLength(2);
+    expect(asked).toEqual(['PutSecretValue', 'DescribeSecret', ...Array(2).fill('PutSecretValue'), 'DescribeSecret']);
+  });
+
   test('those given at the start strike too, and can be cleared', async () => {
     const { as, control } = await bench({ faults: [{ kind: 'throttle', times: 100 }] });
     const once = as({ maxAttempts: 1 });
