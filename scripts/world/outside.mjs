@@ -8,7 +8,7 @@ import { openBucket } from './bucket.mjs';
 import { chanceFrom } from './chance.mjs';
 import { testSupport } from './support.mjs';
 
-const { fittings, newAwsPair, startFake, twoSlots } = await testSupport();
+const { chance: unique, fittings, newAwsPair, startFake, twoSlots } = await testSupport();
 const fittingOf = (shape) => (shape === 'azure' ? twoSlots : fittings.find((each) => each.name === shape));
 const slackApp = { botToken: 'xoxb-outside', appToken: 'xapp-outside', signingSecret: 'outside-signing-secret' };
 
@@ -43,7 +43,6 @@ function fill(world, { shape, keys, others }) {
   for (let i = 1; i <= others; i++) world.make(`other ${i}`, unique(), { id: `other_${i}`, lag: 0 });
   return made;
 }
-const unique = () => Array.from(crypto.getRandomValues(new Uint8Array(18)), (byte) => byte.toString(16)).join('');
 
 /** What the outside world does now and then: an answer is lost, it is overloaded, it is asked too often, it lags. */
 function troubleAt(world, shape, kind, chance) {

@@ -46,6 +46,11 @@ const thrownBy = <E = Error>(run: Promise<unknown>) =>
     (error: unknown) => error as E,
   );
 
+it('the values of a fake are told apart by their last four characters', () => {
+  const ends = Array.from({ length: 5_000 }, () => chance().slice(-4));
+  expect(new Set(ends).size).toBe(ends.length);
+});
+
 describe.each(fittings)('$name', (fitting) => {
   let fake: Fake;
   let issuer: Issuer;

@@ -114,7 +114,15 @@ export interface Fake {
   close(): Promise<void>;
 }
 
-export const chance = (bytes = 16) => randomBytes(bytes).toString('hex');
+let handedOut = 0;
+/**
+ * Something that nobody can guess. Keys are known by their last four characters, which chance alone would repeat: here
+ * they count, and come again after 65,536.
+ */
+export function chance(bytes = 16): string {
+  const end = (handedOut++ % 0x1_0000).toString(16).padStart(4, '0');
+  return `${randomBytes(bytes - 2).toString('hex')}${end}`;
+}
 
 /** A provider in this process, over real HTTP. */
 export async function startFake(dialect: Dialect): Promise<Fake> {
