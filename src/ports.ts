@@ -413,7 +413,10 @@ export interface Secrets {
 export interface Fingerprints {
   /** The secret that holds the key: nobody's to be granted. */
   keptIn: string;
-  /** Null while the key cannot be had; then nothing is recognised, and nothing else is the worse for it. */
+  /**
+   * What stands before the dot names the key that it was taken under. Null while the key cannot be had; then nothing is
+   * recognised, and nothing else is the worse for it.
+   */
   of(value: Secret): Promise<string | null>;
 }
 
@@ -464,11 +467,15 @@ export interface Issuer {
   find(key: ApiKey, labels: string[]): Promise<IssuedKey[]>;
   /** What the provider calls the key with this value; null where it does not say. */
   identify(key: ApiKey, value: Secret): Promise<string | null>;
-  /** Whether the value works. `old` is what it replaces, where that can still be read. `unclear` is neither yes nor no (throttled, outage, no permission) and is tried again. */
+  /**
+   * Whether the value works. `old` reads what it replaces, for those who compare: null where there is nothing to compare
+   * with, and it answers null where the store has it no more. `unclear` is neither yes nor no (throttled, outage, no
+   * permission) and is tried again.
+   */
   test(
     key: ApiKey,
     value: Secret,
-    old: Secret | null,
+    old: (() => Promise<Secret | null>) | null,
   ): Promise<{ verdict: 'works' | 'refused' | 'unclear'; evidence: string }>;
   /** Ends a key at the provider. Idempotent: one that is gone already is no trouble. */
   revoke(key: ApiKey, ending: Ending): Promise<void>;

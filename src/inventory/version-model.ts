@@ -35,6 +35,10 @@ export function handedOutBefore(versions: Version[], fingerprint: string | null,
   );
 }
 
+/** Whether a fingerprint can be held against another one: only where both were taken under the same key can equal values be told. */
+export const comparable = (fingerprint: string, other: string): boolean =>
+  fingerprint.split('.')[0] === other.split('.')[0];
+
 /** Whether one of these is the version that a key hands out now. */
 export const isCurrentOf = (key: Pick<ApiKey, 'id' | 'currentVersion'>, versions: Version[]): boolean =>
   versions.some((each) => each.keyId === key.id && each.version === key.currentVersion);

@@ -17,7 +17,11 @@ export interface Run {
   secretId: string;
   issuer: Issuer;
   now: Instant;
+  /** Versions that this job has read: a version never has another value, so each is read once. */
+  values: Map<string, Read>;
 }
+
+export type Read = NonNullable<Awaited<ReturnType<Ports['secrets']['read']>>>;
 
 /** Steps that pass by themselves are shown together: Slack allows an app about one edit a second. */
 const showProgressWithinMs = 2_000;

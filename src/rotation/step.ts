@@ -46,7 +46,7 @@ export async function takeStep(
   const { rotation, key } = seen;
   if (rotation.status !== 'running' || rotation.fence !== fence) return;
   const issuer = ports.issuers.of(key.issuer);
-  const run = { ...seen, ports, secretId: key.secretId ?? '', issuer: issuer! };
+  const run = { ...seen, ports, secretId: key.secretId ?? '', issuer: issuer!, values: new Map() };
   if (!issuer || !key.secretId) {
     const why = issuer
       ? 'The inventory no longer says which secret holds this key.'

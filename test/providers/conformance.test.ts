@@ -78,7 +78,8 @@ describe.each(fittings)('$name', (fitting) => {
     // Where keys have no names, whatever nobody has used or stored since counts as left behind.
     const found = fitting.labelled === false ? [other.id, id] : [id];
     expect((await issuer.find(key, [name])).map((each) => each.providerKeyId)).toEqual(found);
-    expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
+    const unread = () => Promise.reject(new Error('the old value was read for nothing'));
+    expect(await issuer.test(key, value, unread)).toMatchObject({ verdict: 'works' });
     expect((await issuer.list(key)).map((each) => each.providerKeyId).sort()).toEqual([other.id, id].sort());
     expect(await issuer.identify(key, value)).toBe(fitting.identifies ? id : null);
     expect(await issuer.identify(key, new Secret(`nobody-knows-${chance()}`))).toBeNull();

@@ -22,7 +22,7 @@ export function awsManaged(name: string, settings: ProviderSettings<'aws-managed
     ...nobodyKnows,
     confirmDead: async () => ({ verdict: 'unclear', evidence: 'only the rotation function knows what became of it' }),
     async test(_key, value, old) {
-      if (old && old.reveal() === value.reveal()) {
+      if ((await old?.())?.reveal() === value.reveal()) {
         return { verdict: 'refused', evidence: 'the rotation function has left the value as it was' };
       }
       return { verdict: 'works', evidence: 'tested by the rotation function, and another value than before' };

@@ -19,7 +19,8 @@ export const person: Issuer = {
   create: async () => ({ refused: 'A person makes the values of this key.' }),
   confirmDead: async () => ({ verdict: 'unclear', evidence: 'its service cannot be asked' }),
   async test(_key, value, old) {
-    const wrong = whyImplausible(value, old ? [old] : []);
+    const before = await old?.();
+    const wrong = whyImplausible(value, before ? [before] : []);
     if (wrong) return { verdict: 'refused', evidence: wrong };
     return {
       verdict: 'works',

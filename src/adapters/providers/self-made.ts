@@ -41,7 +41,7 @@ export function selfMade(secrets: Pick<Secrets, 'random' | 'read'>): Issuer {
       }
       if (!/^[\x21-\x7e]+$/.test(text)) return refused('has a character that cannot be typed');
       if (!recipe.punctuation && !/^[A-Za-z0-9]+$/.test(text)) return refused('has punctuation');
-      if (old && old.reveal() === text) return refused('is the same as the old one');
+      if ((await old?.())?.reveal() === text) return refused('is the same as the old one');
       return {
         verdict: 'works',
         evidence: `read back: ${recipe.length} characters of the right kind, not the old value`,

@@ -124,7 +124,7 @@ async function whatIsWrong(
   );
   const elsewhere = implausible ?? (await whyNotFresh(ports, key, value));
   if (elsewhere) return elsewhere;
-  const { verdict, evidence } = await issuer.test(key, value, known[0]?.value ?? null);
+  const { verdict, evidence } = await issuer.test(key, value, async () => known[0]?.value ?? null);
   if (verdict === 'refused') return `The value does not work: ${evidence}. Nothing was stored.`;
   if (verdict === 'unclear') return `Nothing was stored: ${evidence}. Hand it in again in a minute.`;
   return null;

@@ -6,14 +6,17 @@ import { withOldNamed } from './end.ts';
 import { stillSwitched } from './look.ts';
 import { idsToDisable, idsToEnable, mayScream, switchedOff, toDisable } from './scream-model.ts';
 
-/** Whether the old value is first stopped for a while, so that whoever still uses it is heard; the rotation has been written then. */
-export async function disablesFirst(seen: Run): Promise<boolean> {
+/**
+ * Has the old value first stopped for a while, so that whoever still uses it is heard: null, and the rotation has been
+ * written then. Otherwise the run that goes on to end it, with what was learned.
+ */
+export async function unlessDisabledFirst(seen: Run): Promise<Run | null> {
   const { issuer, ports } = seen;
-  if (!issuer.can.disable || !issuer.enable || !mayScream(seen.rotation, ports.policy)) return false;
+  if (!issuer.can.disable || !issuer.enable || !mayScream(seen.rotation, ports.policy)) return seen;
   const run = await withOldNamed(seen);
-  if (idsToDisable(run.rotation).length === 0) return false;
+  if (idsToDisable(run.rotation).length === 0) return run;
   await journal(run, (each, now) => toDisable(each, now), { action: 'rotation.disable' });
-  return true;
+  return null;
 }
 
 /** Stops the old keys at their provider, one a job. Each can be started again. */

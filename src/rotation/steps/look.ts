@@ -1,7 +1,7 @@
 import type { Secret } from '../../kernel.ts';
 import type { SecretDescription } from '../../ports.ts';
 import { issuedOf, named } from '../issued-model.ts';
-import { journal, noteDown, type Run, settle, short } from '../journal.ts';
+import { journal, noteDown, type Read, type Run, settle, short } from '../journal.ts';
 import { conditionIn, switchOver } from '../labels-model.ts';
 import { stopped } from '../moves-model.ts';
 
@@ -12,9 +12,16 @@ export async function secretNow({ ports, secretId }: Run): Promise<SecretDescrip
   return found;
 }
 
+/** A version with its value, while the store has it. One that is not there is looked for again. */
+export async function readAt({ ports, secretId, values }: Run, version: string): Promise<Read | null> {
+  const found = values.get(version) ?? (await ports.secrets.read(secretId, { versionId: version }));
+  if (found) values.set(version, found);
+  return found;
+}
+
 /** The value of a version, while the store has it. */
-export async function valueAt({ ports, secretId }: Run, version: string): Promise<Secret | null> {
-  return (await ports.secrets.read(secretId, { versionId: version }))?.value ?? null;
+export async function valueAt(run: Run, version: string): Promise<Secret | null> {
+  return (await readAt(run, version))?.value ?? null;
 }
 
 /**

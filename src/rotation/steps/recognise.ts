@@ -1,22 +1,21 @@
-import { handedOutBefore, notNew, seenVersion, type Version } from '../../inventory/version-model.ts';
+import { comparable, handedOutBefore, notNew, seenVersion, type Version } from '../../inventory/version-model.ts';
 import type { Instant } from '../../kernel.ts';
-import type { Issuer, Ports } from '../../ports.ts';
+import type { Issuer } from '../../ports.ts';
 import { sameAtProvider } from '../issued-model.ts';
-import { journal, type Outcome, type Run } from '../journal.ts';
+import { journal, type Outcome, type Read, type Run } from '../journal.ts';
 import type { Rotation } from '../model.ts';
 import { closed, rejected, stopped } from '../moves-model.ts';
-
-export type Read = NonNullable<Awaited<ReturnType<Ports['secrets']['read']>>>;
+import { readAt } from './look.ts';
 
 /**
  * Compares the new value with all that the key has had, by their fingerprints. Answers how to keep what was seen of it
  * and of the old one; null when it is none that is new, and the rotation has gone back for another or stopped.
  */
-export async function recognised(run: Run, staged: Read, old: Read | null): Promise<Outcome['also'] | null> {
+export async function recognised(run: Run, staged: Read): Promise<Outcome['also'] | null> {
   const { ports, key, issuer } = run;
   const fresh = await seen(run, staged, false);
-  const former = old ? [await seen(run, old, true)] : [];
   const known = await ports.store.read((view) => view.versions.ofKey(key.id));
+  const former = await replaced(run, known, fresh);
   const also: Outcome['also'] = async (tx) => {
     for (const each of [...former, fresh]) await tx.versions.save(each);
   };
@@ -25,6 +24,17 @@ export async function recognised(run: Run, staged: Read, old: Read | null): Prom
   const facts = { version: fresh.version, same: before.version };
   await journal(run, (each, now) => noProgress(each, before, issuer, now), { facts, also });
   return null;
+}
+
+/** What the new value replaces. It is read only where the inventory cannot tell it from the new one without. */
+async function replaced(run: Run, known: Version[], { fingerprint }: Version): Promise<Version[]> {
+  const { oldVersion } = run.rotation;
+  if (!oldVersion) return [];
+  const old = known.find((each) => each.version === oldVersion);
+  if (old?.fingerprint && (fingerprint === null || comparable(old.fingerprint, fingerprint)))
+    return [{ ...old, currentAt: old.currentAt ?? run.now }];
+  const read = await readAt(run, oldVersion);
+  return read ? [await seen(run, read, true)] : [];
 }
 
 async function seen({ ports, key, now }: Run, read: Read, isCurrent: boolean): Promise<Version> {

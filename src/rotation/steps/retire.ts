@@ -6,15 +6,16 @@ import { begin, journal, type Run, settle, short } from '../journal.ts';
 import { labelsToDiscard, labelsToRetire } from '../labels-model.ts';
 import { aliveAgain, mayReviveAgain, partDone, passed, stopped } from '../moves-model.ts';
 import { awaitTurn } from '../timing/pace.ts';
-import { disablesFirst } from './disable.ts';
+import { unlessDisabledFirst } from './disable.ts';
 import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
 import { leftInWords, leftOver, noteLeft } from './left-over.ts';
 import { stillSwitched } from './look.ts';
 
 /** Step 6 of SOP 5.3: takes the labels off the old version, one at a time. From here there is no way back. */
 export async function retireOld(seen: Run): Promise<void> {
-  if (await disablesFirst(seen)) return;
-  const run = await begin(seen);
+  const ending = await unlessDisabledFirst(seen);
+  if (!ending) return;
+  const run = await begin(ending);
   const { ports, rotation } = run;
   const found = await stillSwitched(run);
   if (!found) return;

@@ -2,23 +2,22 @@ import type { Secret } from '../../kernel.ts';
 import { begin, journal, type Run, settle, short } from '../journal.ts';
 import { switchOver } from '../labels-model.ts';
 import { passed, rejected } from '../moves-model.ts';
-import { secretNow, stopMoved, valueAt } from './look.ts';
+import { readAt, secretNow, stopMoved, valueAt } from './look.ts';
 import { recognised } from './recognise.ts';
 
 /** Step 2 of SOP 5.3: the new value as the store gives it back, tried before anybody depends on it. */
 export async function testValue(seen: Run): Promise<void> {
   const run = await begin(seen);
-  const { ports, rotation, secretId } = run;
+  const { ports, rotation } = run;
   const version = rotation.tried.at(-1)!;
-  const staged = await ports.secrets.read(secretId, { versionId: version });
+  const staged = await readAt(run, version);
   if (!staged) {
     await settle(run, 'the new version cannot be read yet');
     return journal(run, (each, now) => rejected(each, `version ${short(version)} cannot be read back`, now));
   }
-  const old = rotation.oldVersion ? await ports.secrets.read(secretId, { versionId: rotation.oldVersion }) : null;
-  const also = await recognised(run, staged, old);
+  const also = await recognised(run, staged);
   if (!also) return;
-  const evidence = await working(run, staged.value, old?.value ?? null);
+  const evidence = await working(run, staged.value);
   if (evidence === null) return;
   await journal(run, (each, now) => passed({ ...each, newLastFour: staged.lastFour }, evidence, ports.policy, now), {
     facts: { version },
@@ -38,8 +37,7 @@ export async function verifyValue(seen: Run): Promise<void> {
     if (over.is === 'done') throw new Error('Secrets Manager still hands out an older value than it says');
     return stopMoved(run, found, over);
   }
-  const old = rotation.oldVersion ? await valueAt(run, rotation.oldVersion) : null;
-  const evidence = await working(run, current.value, old);
+  const evidence = await working(run, current.value);
   if (evidence === null) return;
   await journal(run, (each, now) =>
     passed(each, `AWSCURRENT gives version ${short(current.versionId)}; ${evidence}`, ports.policy, now),
@@ -47,9 +45,10 @@ export async function verifyValue(seen: Run): Promise<void> {
 }
 
 /** What shows that the new value works; null when it does not, and the rotation has gone back for another. */
-async function working(run: Run, value: Secret, old: Secret | null): Promise<string | null> {
+async function working(run: Run, value: Secret): Promise<string | null> {
   const { key, issuer } = run;
-  const { verdict, evidence } = await issuer.test(key, value, old);
+  const { oldVersion } = run.rotation;
+  const { verdict, evidence } = await issuer.test(key, value, oldVersion ? () => valueAt(run, oldVersion) : null);
   if (verdict === 'works') return evidence;
   if (verdict === 'unclear') throw new Error(`${issuer.name} could not say whether the new value works: ${evidence}`);
   await settle(run, `the new value may not have reached all of ${issuer.name} yet`, issuer.can.propagationSeconds);
