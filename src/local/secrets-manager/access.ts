@@ -24,7 +24,7 @@ export const everything: PolicyDocument = { Statement: [{ Effect: 'Allow', Actio
 export type Decision = 'allowed' | 'explicit-deny' | 'implicit-deny';
 
 /** Condition keys in lower case, each with its values. A key that the caller did not pass is absent. */
-export type Context = ReadonlyMap<string, readonly string[]>;
+export type Context = Pick<ReadonlyMap<string, readonly string[]>, 'get'>;
 
 export type Question = {
   principal: Principal;
@@ -113,6 +113,7 @@ function sameRole(role: string, caller: string): boolean {
 
 /** `*` and `?` in a pattern match any characters, one character. */
 function like(text: string, pattern: string): boolean {
+  if (pattern === '*') return true;
   const source = pattern
     .replace(/[.+^${}()|[\]\\]/g, '\\$&')
     .replaceAll('*', '[^]*')

@@ -140,8 +140,18 @@ function identityOf(principal: Principal, accessKeyId: string, now: number): Rec
   };
 }
 
+const ids = new Map<string, string>();
+
 /** The unique id of a principal: AIDA… for a user, AROA… for a role. Always the same for one ARN. */
 export function idOf(arn: string): string {
+  const known = ids.get(arn);
+  if (known) return known;
+  const id = computedId(arn);
+  ids.set(arn, id);
+  return id;
+}
+
+function computedId(arn: string): string {
   let number = 0n;
   for (const character of arn) number = (number * 131n + BigInt(character.codePointAt(0)!)) % 32n ** 17n;
   const letters = number.toString(32).toUpperCase().padStart(17, '0');

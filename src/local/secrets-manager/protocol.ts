@@ -56,15 +56,21 @@ export const contentType = 'application/x-amz-json-1.1';
 /** Above the largest legal request: 65,536 characters, each escaped to six bytes, and the rest. */
 const maxBodyBytes = 1024 * 1024;
 
-export async function bodyOf(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBodyBytes) throw new ApiError('RequestEntityTooLargeException', 'The request is too large.', 413);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
+/** By its events, which cost a fraction of `for await`: this reads every call. */
+export function bodyOf(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      chunks.push(chunk);
+      if (size <= maxBodyBytes) return;
+      reject(new ApiError('RequestEntityTooLargeException', 'The request is too large.', 413));
+      request.destroy();
+    });
+    request.on('end', () => resolve(Buffer.concat(chunks).toString('utf8')));
+    request.on('error', reject);
+  });
 }
 
 /** A JSON object, or SerializationException. The text itself is never quoted: it may hold a secret value. */

@@ -1,4 +1,4 @@
-import { decide, lastingArn, type Principal } from './access.ts';
+import { type Context, decide, lastingArn, type Principal } from './access.ts';
 import { idOf, type Trail } from './events.ts';
 import type { Strike } from './faults.ts';
 import { storedPolicy } from './policy.ts';
@@ -66,7 +66,7 @@ export function authorise(
     action: `secretsmanager:${action}`,
     resource,
     accountId: world.accountId,
-    context: contextOf(call, secret),
+    context: onceAsked(() => contextOf(call, secret)),
     resourcePolicy: secret?.policy === undefined ? undefined : storedPolicy(secret.policy),
   });
   if (decision === 'allowed') return;
@@ -85,6 +85,17 @@ const askable = [
   ...['SecretId', 'VersionId', 'VersionStage', 'Name', 'Description', 'KmsKeyId', 'RecoveryWindowInDays'],
   ...['ForceDeleteWithoutRecovery', 'RotationLambdaARN', 'RotateImmediately', 'BlockPublicPolicy', 'Type'],
 ];
+
+/** Few policies have conditions: what they could ask about is put together when one does. */
+function onceAsked(make: () => Context): Context {
+  let made: Context | undefined;
+  return {
+    get(key) {
+      made ??= make();
+      return made.get(key);
+    },
+  };
+}
 
 function contextOf(call: Call, secret: StoredSecret | null): Map<string, readonly string[]> {
   const { principal, input, now } = call;

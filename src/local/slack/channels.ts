@@ -2,7 +2,7 @@ import type { KnownBlock } from '@slack/types';
 import { problemsOfBlocks } from './limits.ts';
 import { SlackError } from './slack-error.ts';
 import { complaints, withIds } from './views.ts';
-import { dmBetween, type LocalChannel, type LocalMessage, type LocalUser, messagesOf } from './workspace.ts';
+import { dmBetween, type LocalChannel, type LocalMessage, type LocalUser, messageAt } from './workspace.ts';
 import type { World } from './world.ts';
 
 /** A user that a method was asked about. */
@@ -46,10 +46,8 @@ export function mayPostTo(world: World, channel: LocalChannel): void {
 
 /** A message that the app can see; ephemeral ones are found by nobody but their reader. */
 export function messageFor(world: World, channel: LocalChannel, ts: unknown): LocalMessage {
-  const found = messagesOf(world.workspace, channel.id).find(
-    (each) => each.ts === String(ts) && !each.deleted && !each.onlyFor,
-  );
-  if (!found) throw new SlackError('message_not_found');
+  const found = messageAt(world.workspace, channel.id, String(ts));
+  if (!found || found.deleted || found.onlyFor) throw new SlackError('message_not_found');
   return found;
 }
 

@@ -4,15 +4,21 @@ const mostBytes = 4_000_000;
 
 export class TooLarge extends Error {}
 
-export async function bodyText(request: IncomingMessage): Promise<string> {
-  const pieces: Buffer[] = [];
-  let bytes = 0;
-  for await (const piece of request as AsyncIterable<Buffer>) {
-    bytes += piece.length;
-    if (bytes > mostBytes) throw new TooLarge();
-    pieces.push(piece);
-  }
-  return Buffer.concat(pieces).toString('utf8');
+/** By its events, which cost a fraction of `for await`: this reads every call. */
+export function bodyText(request: IncomingMessage): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const pieces: Buffer[] = [];
+    let bytes = 0;
+    request.on('data', (piece: Buffer) => {
+      bytes += piece.length;
+      pieces.push(piece);
+      if (bytes <= mostBytes) return;
+      reject(new TooLarge());
+      request.destroy();
+    });
+    request.on('end', () => resolve(Buffer.concat(pieces).toString('utf8')));
+    request.on('error', reject);
+  });
 }
 
 export function sendJson(response: ServerResponse, body: unknown, status = 200): void {

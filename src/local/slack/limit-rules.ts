@@ -68,16 +68,13 @@ export const shaped =
   };
 
 /** A text object. */
-export const text =
-  (max: number, ...types: ('plain_text' | 'mrkdwn')[]): Rule =>
-  (value, at) => {
-    shaped({
-      required: { type: oneOf(...(types.length > 0 ? types : ['plain_text', 'mrkdwn'])), text: words(max, 1) },
-      optional: { emoji: flag, verbatim: flag },
-      also: (whole, here) => {
-        const { type, emoji, verbatim } = whole as Record<string, unknown>;
-        if (type === 'mrkdwn' && emoji !== undefined) here.say('invalid additional property: emoji');
-        if (type === 'plain_text' && verbatim !== undefined) here.say('invalid additional property: verbatim');
-      },
-    })(value, at);
-  };
+export const text = (max: number, ...types: ('plain_text' | 'mrkdwn')[]): Rule =>
+  shaped({
+    required: { type: oneOf(...(types.length > 0 ? types : ['plain_text', 'mrkdwn'])), text: words(max, 1) },
+    optional: { emoji: flag, verbatim: flag },
+    also: (whole, here) => {
+      const { type, emoji, verbatim } = whole as Record<string, unknown>;
+      if (type === 'mrkdwn' && emoji !== undefined) here.say('invalid additional property: emoji');
+      if (type === 'plain_text' && verbatim !== undefined) here.say('invalid additional property: verbatim');
+    },
+  });

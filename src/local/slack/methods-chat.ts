@@ -2,7 +2,7 @@ import { acceptedBlocks, channelForApp, mayPostTo, messageFor, targetOfPost, use
 import { type Args, isTrue, type Method, wordOf } from './methods.ts';
 import { messageObject } from './payloads.ts';
 import { SlackError } from './slack-error.ts';
-import { addMessage, type LocalChannel, type LocalMessage, messagesOf } from './workspace.ts';
+import { addMessage, type LocalChannel, type LocalMessage, messageAt, repliesTo } from './workspace.ts';
 import type { World } from './world.ts';
 
 const longestPost = 40_000;
@@ -32,10 +32,8 @@ function metadataIn(args: Args): { metadata?: unknown } {
 /** A reply to a reply goes to the thread's root, as in Slack. */
 function threadIn(world: World, channel: LocalChannel, args: Args): { threadTs?: string } {
   if (!args.thread_ts) return {};
-  const root = messagesOf(world.workspace, channel.id).find(
-    (each) => each.ts === wordOf(args.thread_ts) && !each.onlyFor,
-  );
-  if (!root) throw new SlackError('thread_not_found');
+  const root = messageAt(world.workspace, channel.id, wordOf(args.thread_ts));
+  if (!root || root.onlyFor) throw new SlackError('thread_not_found');
   return { threadTs: root.threadTs ?? root.ts };
 }
 
@@ -91,7 +89,7 @@ const tombstone = {
 
 function remove(world: World, args: Args): Record<string, unknown> {
   const { channel, message } = own(world, args, 'cant_delete_message');
-  const isRoot = messagesOf(world.workspace, channel.id).some((each) => each.threadTs === message.ts && !each.deleted);
+  const isRoot = repliesTo(world.workspace, message).length > 0;
   // A thread outlives its first message: Slack leaves a mark in its place.
   if (isRoot) Object.assign(message, tombstone);
   else message.deleted = true;

@@ -10,7 +10,7 @@ import type {
   ViewSubmitAction,
 } from '@slack/bolt';
 import type { StateValues } from './contract.ts';
-import type { LocalChannel, LocalMessage, LocalUser, LocalView } from './workspace.ts';
+import { type LocalChannel, type LocalMessage, type LocalUser, type LocalView, repliesTo } from './workspace.ts';
 import type { World } from './world.ts';
 
 /** What Slack sends, checked against the types that Bolt reads it with. */
@@ -41,9 +41,7 @@ const channelOf = (channel: LocalChannel) => ({ id: channel.id, name: channelNam
 
 /** A message as the Web API and interaction payloads show it. */
 export function messageObject(world: World, message: LocalMessage) {
-  const replies = (world.workspace.messages.get(message.channel) ?? []).filter(
-    (each) => each.threadTs === message.ts && !each.deleted,
-  );
+  const replies = repliesTo(world.workspace, message);
   return {
     type: 'message' as const,
     user: message.user,

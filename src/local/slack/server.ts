@@ -163,7 +163,7 @@ async function answer(
   if (await identity.answered(url, request, response)) return;
   switch (area) {
     case 'api':
-      return answerWebApi(world, rest.join('/'), request, response);
+      return answerWebApi(world, rest.join('/'), url.searchParams, request, response);
     case 'response':
       return answerResponseUrl(world, rest[1] ?? '', request, response);
     case 'page-api':

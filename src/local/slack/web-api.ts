@@ -77,6 +77,7 @@ function authorize(world: World, method: Method, token: string | undefined, args
 export async function answerWebApi(
   world: World,
   name: string,
+  query: URLSearchParams,
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
@@ -86,8 +87,7 @@ export async function answerWebApi(
   let needed: string[] = [];
   const fault = takeFault(world, name);
   try {
-    const url = new URL(request.url ?? '/', world.url);
-    const { token: inBody, ...args } = argsOf(request.headers['content-type'] ?? '', body, url.searchParams);
+    const { token: inBody, ...args } = argsOf(request.headers['content-type'] ?? '', body, query);
     call.args = args;
     remember(world.calls, call);
     const method = Object.hasOwn(methods, name) ? methods[name] : undefined;

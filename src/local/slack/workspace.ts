@@ -188,6 +188,17 @@ export function messagesOf(workspace: Workspace, channel: string): LocalMessage[
   return list;
 }
 
+/** No two messages share a time. The newest are looked at first: they are what is edited and answered. */
+export function messageAt(workspace: Workspace, channel: string, ts: string): LocalMessage | undefined {
+  return messagesOf(workspace, channel).findLast((each) => each.ts === ts);
+}
+
+/** They stand behind what they answer. Oldest first. */
+export function repliesTo(workspace: Workspace, message: LocalMessage): LocalMessage[] {
+  const list = messagesOf(workspace, message.channel);
+  return list.slice(list.lastIndexOf(message) + 1).filter((each) => each.threadTs === message.ts && !each.deleted);
+}
+
 /** What this person may see in a channel: not what was shown to others alone. */
 export function visibleTo(workspace: Workspace, channel: string, user: string): LocalMessage[] {
   return messagesOf(workspace, channel).filter((each) => !each.deleted && (!each.onlyFor || each.onlyFor === user));

@@ -121,7 +121,7 @@ const mostRemembered = 5_000;
 /** Logs are for tests; a long-running workspace forgets the oldest. */
 export function remember<T>(list: T[], item: T): T {
   list.push(item);
-  if (list.length > mostRemembered) list.splice(0, list.length - mostRemembered);
+  if (list.length > mostRemembered) list.shift();
   return item;
 }
 
