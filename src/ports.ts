@@ -66,6 +66,8 @@ export interface Store {
   change<T>(change: Change, fn: (tx: Tx) => Promise<T>): Promise<T>;
   /** A consistent read-only view. What is read here is never saved. */
   read<T>(fn: (view: View) => Promise<T>): Promise<T>;
+  /** One question to the same view, with the time: it needs no transaction to be consistent, and costs less. */
+  look<T>(fn: (view: Omit<View, 'now'>) => Promise<T>): Promise<{ found: T; now: Instant }>;
   /** Records that somebody was refused outside of a change. A refusal that is on record already is not recorded twice. */
   refused(change: Change, refusal: Refusal): Promise<void>;
 }
@@ -159,6 +161,11 @@ export interface GrantReads extends Rows<Grant> {
   keysWithLive(after: string | null, limit: number): Promise<Id<'key'>[]>;
 }
 export interface RotationReads extends Rows<Rotation> {
+  /**
+   * With its key. Inside `store.change` both are locked, the key first, as everywhere.
+   * @throws Refusal `not_found`
+   */
+  withKey(id: string): Promise<{ rotation: Rotation; key: ApiKey }>;
   runningOf(keyId: string): Promise<Rotation | null>;
   /** Newest first. */
   ofKey(keyId: string, limit: number): Promise<Rotation[]>;
@@ -349,8 +356,11 @@ export interface CardReads {
 export interface Cards {
   /** The fact has to be seen there. Showing it twice to the same audience is the same card; `anew` posts it once more, in place of the old copy. */
   show(kind: string, subject: string, audience: Audience, options?: { anew?: boolean }): Promise<void>;
-  /** The fact changed: every copy of every card of this subject is rendered again and edited in place; `withinMs` for what changes all the time. */
-  touch(subject: string, options?: { withinMs?: number }): Promise<void>;
+  /**
+   * The fact changed: every copy of every card of this subject is rendered again and edited in place. With `withinMs` it
+   * only shows how far something has come: then, or later when Slack would not let so many be edited, unless it is urgent.
+   */
+  touch(subject: string, options?: { withinMs?: number; urgent?: boolean }): Promise<void>;
 }
 
 // ————— The world —————

@@ -33,8 +33,7 @@ export const stepActor: Actor = { kind: 'job', id: 'rotation.step' };
 
 /** The rotation under the lock, unless it has moved on since: then whoever asks is late and must not write. */
 export async function locked(tx: Tx, seen: Rotation): Promise<{ key: ApiKey; rotation: Rotation }> {
-  // Key before rotation, as everywhere in this area, so that nobody waits for each other.
-  const [key, rotation] = await Promise.all([tx.keys.get(seen.keyId), tx.rotations.get(seen.id)]);
+  const { key, rotation } = await tx.rotations.withKey(seen.id);
   if (rotation.status !== 'running' || rotation.fence !== seen.fence) {
     throw new Refusal('conflict', 'This rotation has moved on, so the worker that came late wrote nothing.');
   }
@@ -49,7 +48,8 @@ export async function begin(run: Run, version?: string): Promise<Run> {
   const rotation = await ports.store.change(change, async (tx) => {
     const next = begun((await locked(tx, seen)).rotation, tx.now, version, madeByHand(run.issuer.can));
     await tx.rotations.save(next);
-    if (saysWhatWorks.has(next.step)) await tx.cards.touch(next.id, { withinMs: showProgressWithinMs });
+    if (saysWhatWorks.has(next.step))
+      await tx.cards.touch(next.id, { withinMs: showProgressWithinMs, urgent: next.emergency });
     tx.note({ step: next.step, attempt: next.attempt, ...(version ? { version } : {}) });
     return next;
   });
@@ -128,7 +128,7 @@ export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rot
     await tx.cards.show('rotation.drill', rotation.id, { channel: ports.policy.channels.security });
   }
   const goesOnByItself = rotation.status === 'running' && !rotation.waits && !rotation.continuesAt;
-  const soon = goesOnByItself ? { withinMs: showProgressWithinMs } : {};
+  const soon = goesOnByItself ? { withinMs: showProgressWithinMs, urgent: rotation.emergency } : {};
   await tx.cards.touch(rotation.id, soon);
   await tx.cards.touch(key.id, soon);
   if (rotation.status !== 'running') await tx.cards.touch(key.ownerId);
@@ -148,7 +148,7 @@ export async function lookAtOnce(tx: Tx, rotation: Rotation): Promise<void> {
 
 /** Throws when this run is late, before something outside is made that nobody would look for any more. */
 export async function stillOurs({ ports, rotation: seen }: Run): Promise<void> {
-  const rotation = await ports.store.read((view) => view.rotations.get(seen.id));
+  const { found: rotation } = await ports.store.look((view) => view.rotations.get(seen.id));
   if (rotation.status === 'running' && rotation.fence === seen.fence) return;
   throw new Refusal('conflict', 'This rotation has moved on, so the worker that came late did nothing.');
 }

@@ -39,21 +39,18 @@ export async function takeStep(
   ports: RotationPorts,
   { rotationId, fence }: { rotationId: Id<'rotation'>; fence: number },
 ): Promise<void> {
-  const seen = await ports.store.read(async (view) => {
-    const rotation = await view.rotations.get(rotationId);
-    return { rotation, key: await view.keys.get(rotation.keyId), now: view.now };
-  });
-  const { rotation, key } = seen;
+  const { found, now } = await ports.store.look((view) => view.rotations.withKey(rotationId));
+  const { rotation, key } = found;
   if (rotation.status !== 'running' || rotation.fence !== fence) return;
   const issuer = ports.issuers.of(key.issuer);
-  const run = { ...seen, ports, secretId: key.secretId ?? '', issuer: issuer!, values: new Map() };
+  const run = { rotation, key, now, ports, secretId: key.secretId ?? '', issuer: issuer!, values: new Map() };
   if (!issuer || !key.secretId) {
     const why = issuer
       ? 'The inventory no longer says which secret holds this key.'
       : `Keysteward no longer knows how ${key.issuer} makes values.`;
     return journal(run, (each, now) => stopped(each, why, each.condition, now));
   }
-  const opening = waitsFor(rotation, key, ports.policy, seen.now);
+  const opening = waitsFor(rotation, key, ports.policy, now);
   if (opening) return holdBack(run, opening);
   const managed = issuer.can.rotatesItself ? managedSteps[rotation.step] : undefined;
   // A rotation that AWS runs is looked at again and again, and asked for once.

@@ -1,6 +1,7 @@
 import { type JobName, jobs } from '../../jobs.ts';
 import { after, type Instant, newId } from '../../kernel.ts';
 import type { Card, Cards, Tx } from '../../ports.ts';
+import type { ProgressPace } from './progress.ts';
 import type { Statement } from './rows.ts';
 
 interface Job {
@@ -40,7 +41,7 @@ const writing = `
   on conflict (name, once_key) where status = 'waiting' and once_key is not null
     do update set run_at = least(work.run_at, excluded.run_at)`;
 
-export function followUps(now: Instant): FollowUps {
+export function followUps(now: Instant, progress: ProgressPace): FollowUps {
   const wanted = new Map<string, Job>();
   const touched = new Map<string, Instant>();
 
@@ -58,8 +59,9 @@ export function followUps(now: Instant): FollowUps {
   return {
     add,
     refresh: (cardId) => add('slack.card', { cardId }, { once: cardId }),
-    async touch(subject, { withinMs = 0 } = {}) {
-      const at = after(now, withinMs);
+    async touch(subject, { withinMs, urgent = false } = {}) {
+      const isProgress = withinMs !== undefined && !urgent;
+      const at = isProgress ? progress(subject, now, withinMs) : after(now, withinMs ?? 0);
       const before = touched.get(subject);
       touched.set(subject, before && before < at ? before : at);
     },

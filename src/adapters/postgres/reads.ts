@@ -17,7 +17,7 @@ import type {
 } from '../../ports.ts';
 import type { HandIn } from '../../rotation/by-hand/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
-import { rowsOf, type Session, type TableRows, unnamed } from './rows.ts';
+import { notFound, rowsOf, type Session, type TableRows, unnamed } from './rows.ts';
 import { consumers, grants, handIns, incidents, keys, people, requests, rotations } from './schema.ts';
 
 function keyConditions(filter: KeyFilter): SQL[] {
@@ -222,6 +222,20 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
   const rows = rowsOf<Rotation>(session, rotations, 'rotation');
   return {
     ...rows,
+    async withKey(id) {
+      const finding = session.keep(`${session.locking ? 'lock' : 'find'} rotation with key`, () => {
+        const query = session.db
+          .select({ rotation: rotations, key: keys })
+          .from(keys)
+          .innerJoin(rotations, eq(rotations.keyId, keys.id))
+          .where(eq(rotations.id, sql.placeholder('id')))
+          .$dynamic();
+        return (session.locking ? query.for('update') : query).prepare(unnamed);
+      });
+      const [found] = await finding.execute({ id });
+      if (!found) throw notFound('rotation');
+      return found as unknown as { rotation: Rotation; key: ApiKey };
+    },
     runningOf: async (keyId) =>
       (await rows.where(and(eq(rotations.status, 'running'), eq(rotations.keyId, keyId as ApiKey['id']))))[0] ?? null,
     runningAt: (issuer) =>

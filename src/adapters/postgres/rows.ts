@@ -12,6 +12,16 @@ export interface Session {
   locking: boolean;
   /** What was made once for this connection, such as a prepared statement. */
   keep: <V>(name: string, make: () => V) => V;
+  /** Writes whose answers nobody has waited for yet; whoever commits does. Absent where each is waited for. */
+  sent?: Promise<unknown>[];
+}
+
+/** A write that has been handed to the connection; what is asked of it next comes behind. */
+export async function sending({ sent }: Session, write: Promise<unknown>): Promise<void> {
+  if (!sent) return void (await write);
+  // Heard at the end, where all that was sent is waited for.
+  write.catch(() => {});
+  sent.push(write);
 }
 
 /** A statement that is ready to be sent: nothing can go wrong any more before Postgres has it. */
@@ -26,6 +36,8 @@ export interface TableRows<N> extends WritableRows<N> {
 
 /** Statements get their names where they are sent. */
 export const unnamed = '';
+
+export const notFound = (what: string) => new Refusal('not_found', `This ${what} does not exist, or not any more.`);
 
 type TableWithId = PgTable & { id: PgColumn };
 
@@ -49,7 +61,7 @@ export function rowsOf<N extends { id: string }>(session: Session, table: TableW
     find,
     async get(id) {
       const row = await find(id);
-      if (!row) throw new Refusal('not_found', `This ${what} does not exist, or not any more.`);
+      if (!row) throw notFound(what);
       return row;
     },
     async save(row) {
@@ -69,7 +81,7 @@ export function rowsOf<N extends { id: string }>(session: Session, table: TableW
           })
           .prepare(unnamed),
       );
-      await saving.execute(
+      const write = saving.execute(
         Object.fromEntries(
           said.map(([each, column]) => {
             const value = row[each as keyof N];
@@ -77,6 +89,7 @@ export function rowsOf<N extends { id: string }>(session: Session, table: TableW
           }),
         ),
       );
+      await sending(session, write);
     },
     async where(condition, order, limit) {
       let query = session.db.select().from(table).where(condition).$dynamic();

@@ -13,6 +13,7 @@ import { again, deadWork } from './dead-work.ts';
 import { digestRows } from './digests.ts';
 import { findingRows } from './findings.ts';
 import { type FollowUps, followUps } from './follow-ups.ts';
+import { progressPace } from './progress.ts';
 import {
   consumerRows,
   grantRows,
@@ -23,7 +24,7 @@ import {
   requestRows,
   rotationRows,
 } from './reads.ts';
-import type { Session, Statement } from './rows.ts';
+import { type Session, type Statement, sending } from './rows.ts';
 import { cards } from './schema.ts';
 import { inTransaction } from './transaction.ts';
 import { versionRows } from './versions.ts';
@@ -66,9 +67,8 @@ function withoutValues(error: unknown): unknown {
   return said;
 }
 
-function viewOf(session: Session, now: Instant): View {
+function viewOf(session: Session): Omit<View, 'now'> {
   return {
-    now,
     keys: keyRows(session),
     versions: versionRows(session),
     consumers: consumerRows(session),
@@ -108,8 +108,9 @@ function txOf(
   lockedKeys: Set<Id<'key'>>,
   follow: FollowUps,
 ): Tx {
-  const view = viewOf(session, now);
+  const view = { ...viewOf(session), now };
   const keys = keyRows(session);
+  const rotations = rotationRows(session);
   return {
     ...view,
     newId,
@@ -131,7 +132,14 @@ function txOf(
     people: personRows(session),
     requests: requestRows(session),
     grants: grantRows(session),
-    rotations: rotationRows(session),
+    rotations: {
+      ...rotations,
+      async withKey(id) {
+        const found = await rotations.withKey(id);
+        lockedKeys.add(found.key.id);
+        return found;
+      },
+    },
     handIns: handInRows(session),
     campaigns: campaignRows(session),
     cases: writableCases(session),
@@ -148,14 +156,13 @@ function txOf(
           'channel' in audience
             ? { channel: audience.channel, personId: null }
             : { channel: null, personId: audience.person };
-        await session.db
-          .insert(cards)
-          .values({ id: newId('card'), kind, subject, ...to, createdAt: now })
-          .onConflictDoNothing();
+        const making = session.db.insert(cards).values({ id: newId('card'), kind, subject, ...to, createdAt: now });
+        await sending(session, making.onConflictDoNothing().execute());
         const same = (await cardsOf(session, kind, subject)).find(
           (card) => card.channel === to.channel && card.personId === to.personId,
         );
-        if (same && options.anew) await session.db.update(cards).set({ anew: true }).where(eq(cards.id, same.id));
+        if (same && options.anew)
+          await sending(session, session.db.update(cards).set({ anew: true }).where(eq(cards.id, same.id)).execute());
         if (same) await follow.refresh(same.id);
       },
       touch: follow.touch,
@@ -262,20 +269,26 @@ function nameOf(text: string): string | undefined {
   return given;
 }
 
-/** A connection that has Postgres remember what it is asked often. */
-const named = (client: pg.PoolClient) =>
-  ({
-    query: (config: pg.QueryConfig, values: unknown[]) =>
-      client.query({ ...config, name: config.name || nameOf(config.text) } as pg.QueryConfig, values),
-  }) as pg.PoolClient;
+/** A connection that has Postgres remember what it is asked often, and counts what it is asked. */
+function counted(client: pg.PoolClient): { client: pg.PoolClient; asked: () => number } {
+  let asked = 0;
+  const query = (config: pg.QueryConfig, values: unknown[]) => {
+    asked++;
+    return client.query({ ...config, name: config.name || nameOf(config.text) } as pg.QueryConfig, values);
+  };
+  return { client: { query } as pg.PoolClient, asked: () => asked };
+}
+
+const clockNow = { name: 'clock', text: "select date_trunc('milliseconds', now()) as now" };
 
 /** The store over a pool of its own. */
 export function postgresStore(url: string, options: PoolOptions = {}): PostgresStore {
   const pool = openPool(url, { pipeline: true, ...options });
+  const progress = progressPace();
 
   /** What was made for a connection lives as long as the connection. */
-  const connections = new WeakMap<pg.PoolClient, Omit<Session, 'locking'>>();
-  function sessionOn(client: pg.PoolClient, locking: boolean): Session {
+  const connections = new WeakMap<pg.PoolClient, Omit<Session, 'locking'> & { asked: () => number }>();
+  function sessionOn(client: pg.PoolClient, locking: boolean) {
     let known = connections.get(client);
     if (!known) {
       const kept = new Map<string, unknown>();
@@ -283,13 +296,17 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         if (!kept.has(name)) kept.set(name, make());
         return kept.get(name) as V;
       };
-      known = { db: drizzle(named(client)), keep };
+      const named = counted(client);
+      known = { db: drizzle(named.client), keep, asked: named.asked };
       connections.set(client, known);
     }
     return { ...known, locking };
   }
 
-  /** `last` is sent together with the commit; where one of these fails, Postgres makes of the commit a rollback. */
+  /**
+   * What is written goes out at once and its answer is waited for at the end, with those of `last` and of the commit: where
+   * one of them failed, Postgres has made a rollback of it. The first that failed says why.
+   */
   async function transaction<T>(
     begin: string,
     locking: boolean,
@@ -301,10 +318,19 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         unknown,
         pg.QueryResult<{ now: Date }>,
       ];
-      const { result, last } = await fn(sessionOn(client, locking), begun[1].rows[0]!.now);
-      const sending = last.map((each) => client.query({ ...each, name: nameOf(each.text) }));
-      const said = await Promise.allSettled([...sending, client.query('commit')]);
-      for (const each of said) if (each.status === 'rejected') throw each.reason;
+      const sent: Promise<unknown>[] = [];
+      const heard = async (more: Promise<unknown>[]) => {
+        for (const each of await Promise.allSettled([...sent, ...more]))
+          if (each.status === 'rejected') throw each.reason;
+      };
+      const { result, last } = await fn({ ...sessionOn(client, locking), sent }, begun[1].rows[0]!.now).catch(
+        async (error: unknown) => {
+          // What was asked behind a write that failed only says that something has.
+          await heard([]);
+          throw error;
+        },
+      );
+      await heard([...last.map((each) => client.query({ ...each, name: nameOf(each.text) })), client.query('commit')]);
       return result;
     }).catch((error: unknown) => {
       throw withoutValues(error);
@@ -328,9 +354,26 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
     refused,
     read: (fn) =>
       transaction('begin isolation level repeatable read read only', false, async (session, now) => ({
-        result: await fn({ ...session.keep('view', () => viewOf(session, now)), now }),
+        result: await fn({ ...session.keep('view', () => viewOf(session)), now }),
         last: [],
       })),
+    async look(fn) {
+      const client = await pool.connect();
+      try {
+        const session = sessionOn(client, false);
+        const before = session.asked();
+        const [clock, found] = await Promise.all([
+          client.query<{ now: Date }>(clockNow),
+          fn(session.keep('view', () => viewOf(session))),
+        ]);
+        if (session.asked() > before + 1) throw new Error('a look is one question; several need `read` to agree');
+        return { found, now: clock.rows[0]!.now };
+      } catch (error) {
+        throw withoutValues(error);
+      } finally {
+        client.release();
+      }
+    },
     async change(change, fn) {
       for (let attempt = 1; ; attempt++) {
         const facts: Record<string, unknown> = {};
@@ -338,7 +381,7 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         try {
           return await transaction('begin', true, async (session, now) => {
             const events: AuditEvent[] = [];
-            const follow = followUps(now);
+            const follow = followUps(now, progress);
             const result = await fn(txOf(session, now, change, events, facts, lockedKeys, follow));
             const whole = { ...change, ...keyOf(change, facts, lockedKeys) };
             const audited = [eventOf(whole, now, 'done', null, facts), ...events];

@@ -28,8 +28,8 @@ export async function tellConsumers(seen: Run): Promise<void> {
   );
 }
 
-export function consumersOf({ ports, key }: Pick<Run, 'ports' | 'key'>): Promise<Consumer[]> {
-  return ports.store.read((view) => view.consumers.ofKey(key.id));
+export async function consumersOf({ ports, key }: Pick<Run, 'ports' | 'key'>): Promise<Consumer[]> {
+  return (await ports.store.look((view) => view.consumers.ofKey(key.id))).found;
 }
 
 function howTold(consumers: Consumer[]): string {
