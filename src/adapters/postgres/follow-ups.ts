@@ -24,12 +24,14 @@ export interface FollowUps {
 /**
  * The job that waits already is locked, not merely left: a worker must not take it before this change can be seen, or it
  * would do its work on the old state and nobody would come again. In one order, so that nobody waits for each other.
+ * `offset 0`: the cards of each subject are looked up, never all cards looked through.
  */
 const writing = `
   with wanted as (select * from jsonb_to_recordset($1::jsonb)
         as job (id text, name text, payload jsonb, lane text, "onceKey" text, "runAt" timestamptz)),
-    touched as (select card.id, min(at) as at from card
-        join jsonb_to_recordset($2::jsonb) as touch (subject text, at timestamptz) on touch.subject = card.subject
+    touched as (select card.id, min(at) as at
+        from jsonb_to_recordset($2::jsonb) as touch (subject text, at timestamptz)
+        cross join lateral (select id from card where card.subject = touch.subject offset 0) card
         where not exists (select 1 from wanted where name = 'slack.card' and "onceKey" = card.id)
         group by card.id)
   insert into work (id, name, payload, lane, once_key, run_at, created_at)

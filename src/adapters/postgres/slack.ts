@@ -59,16 +59,18 @@ type Asked = { cardId: string; holdMs: number; holder: string };
 type Released = Parameters<CardLedger['release']>;
 
 export function cardLedger(pool: pg.Pool): CardLedger {
+  // As with work, each row is looked for by its own id.
+
   /** Those of many that may be held now; whose answer was lost may hold it already. */
   async function held(asked: Asked[], wait: boolean): Promise<(HeldCard | null)[]> {
     const { rows } = await pool.query<HeldCard>({
       name: `card_hold_${wait}`,
       text: `update card set held_until = clock_timestamp() + its.ms * interval '1 ms', held_by = its.holder, copied = copied or posting_since is not null
-         from (select card.id, asked.holder, asked.ms from card
-             join unnest($1::text[], $2::text[], $3::bigint[]) as asked (id, holder, ms) on asked.id = card.id
-             where held_until is null or held_until < clock_timestamp() or held_by = asked.holder
-             order by card.id for update of card ${wait ? '' : 'skip locked'}) its
-         where card.id = its.id
+         from unnest($1::text[], $2::text[], $3::bigint[]) as its (id, holder, ms) cross join lateral (
+             select id from card free where free.id = its.id
+               and (free.held_until is null or free.held_until < clock_timestamp() or free.held_by = its.holder)
+             for update ${wait ? '' : 'skip locked'}) free
+         where card.id = free.id
          returning card.id, held_by as holder, kind, subject, channel, person_id as "personId", posted_channel as "postedChannel", ts, encode(shown, 'hex') as shown, anew, copied, astray,
            (select jsonb_build_object('channel', other.channel, 'astray', other.astray) from card other
             where card.person_id is not null and other.kind = card.kind and other.subject = card.subject and other.astray is not null
@@ -86,11 +88,9 @@ export function cardLedger(pool: pg.Pool): CardLedger {
            posting_since = case when its.ts is null then posting_since end, astray = case when its.ts is null then astray end,
            posted_channel = coalesce(its.channel, posted_channel), ts = coalesce(its.ts, card.ts),
            shown = coalesce(decode(its.shown, 'hex'), card.shown), anew = card.anew and not coalesce(its.anew, false)
-         from (select card.id, its.* from card
-             join jsonb_to_recordset($1) as its (card text, holder text, channel text, ts text, shown text, anew boolean)
-               on its.card = card.id and its.holder = card.held_by
-             order by card.id for update of card ${wait ? '' : 'skip locked'}) its
-         where card.id = its.id
+         from jsonb_to_recordset($1) as its (card text, holder text, channel text, ts text, shown text, anew boolean) cross join lateral (
+             select id from card mine where mine.id = its.card and mine.held_by = its.holder for update ${wait ? '' : 'skip locked'}) mine
+         where card.id = mine.id
          returning its.holder`,
       values: [JSON.stringify(cards.map(([{ id, holder }, posted]) => ({ ...posted, card: id, holder })))],
     });

@@ -34,16 +34,21 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
       return result;
     });
 
+  // Each row is looked for by its own id, whatever Postgres believes of how many there are: it must never look through an
+  // index of what waits or runs, because those are full of what no longer does. Hence the laterals, and the `coalesce`.
+
   /** Those of many that may be taken now. With `wait`, a row that somebody else holds is waited for. */
   async function claimed(asked: { workId: string; leaseMs: number }[], wait: boolean): Promise<(Work | null)[]> {
     const { rows } = await pool.query<Work>({
       name: `work_claim_${wait}`,
-      text: `update work set status = 'running', lease = lease + 1, crashes = crashes + case when status = 'running' then 1 else 0 end,
-           leased_until = clock_timestamp() + ($2::bigint[])[array_position($1::text[], id)] * interval '1 ms'
-         where id in (select id from work where id = any($1::text[]) and crashes < ${maxCrashes}
-             and (status = 'waiting' and run_at <= clock_timestamp() + interval '1 s' or status = 'running' and leased_until < clock_timestamp())
-             order by id for update ${wait ? '' : 'skip locked'})
-         returning id, name, payload, lane, lease, failures, crashes`,
+      text: `update work set status = 'running', lease = work.lease + 1, crashes = work.crashes + case when work.status = 'running' then 1 else 0 end,
+           leased_until = clock_timestamp() + its.ms * interval '1 ms'
+         from unnest($1::text[], $2::bigint[]) as its (id, ms) cross join lateral (
+             select id from work mine where mine.id = its.id and mine.crashes < ${maxCrashes}
+               and (mine.status = 'waiting' and mine.run_at <= clock_timestamp() + interval '1 s' or mine.status = 'running' and mine.leased_until < clock_timestamp())
+             for update ${wait ? '' : 'skip locked'}) mine
+         where work.id = mine.id
+         returning work.id, work.name, work.payload, work.lane, work.lease, work.failures, work.crashes`,
       values: [asked.map((each) => each.workId), asked.map((each) => each.leaseMs)],
     });
     const taken = new Map(rows.map((row) => [row.id as string, row]));
@@ -59,9 +64,11 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
     const { rows } = await pool.query<{ id: string; lease: number }>({
       name: `work_finish_${wait}`,
       text: `update work set status = 'done', ended_at = clock_timestamp()
-         where id in (select work.id from work join unnest($1::text[], $2::int[]) as its (id, lease) on its.id = work.id and its.lease = work.lease
-             where work.status = 'running' order by work.id for update of work ${wait ? '' : 'skip locked'})
-         returning id, lease`,
+         from unnest($1::text[], $2::int[]) as its (id, lease) cross join lateral (
+             select id from work mine where mine.id = its.id and mine.lease = its.lease and coalesce(mine.status, '') = 'running'
+             for update ${wait ? '' : 'skip locked'}) mine
+         where work.id = mine.id
+         returning work.id, work.lease`,
       values: [works.map((each) => each.id), works.map((each) => each.lease)],
     });
     const done = new Set(rows.map((row) => `${row.id} ${row.lease}`));
@@ -82,7 +89,7 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
       // later has another one. What then is there twice is claimed once.
       const { rows } = await pool.query<{ id: string; lane: Lane; queueId: string }>(
         `update work set queued_at = clock_timestamp() where id in (
-           select id from work where status = 'waiting' and queued_at is null and run_at <= clock_timestamp()
+           select id from work where status = 'waiting' and queued_at is null and run_at <= now()
            order by run_at limit $1 for update skip locked)
          returning id, lane,
            concat_ws('-', id, lease, crashes, floor(extract(epoch from queued_at) / ${handOverSeconds})) as "queueId"`,
@@ -161,7 +168,7 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
              last_error = case when crashes + 1 >= ${maxCrashes} then 'every worker that took this crashed' else last_error end,
              ended_at = case when crashes + 1 >= ${maxCrashes} then clock_timestamp() end,
              once_key = null
-           where status = 'running' and leased_until < clock_timestamp()`,
+           where status = 'running' and leased_until < now()`,
         );
         return (lost.rowCount ?? 0) + (orphaned.rowCount ?? 0);
       }),
