@@ -11,7 +11,7 @@ const pointer = z.string().regex(/^(\/([^~/]|~[01])*)*$/, 'expected a JSON point
 const status = z.number().int().min(100).max(599);
 const each = <K extends string>(kind: K, address: string | null, seconds: number) => ({
   kind: z.literal(kind),
-  /** The secret in Secrets Manager that holds the credential; read for every call, never kept. */
+  /** The secret in Secrets Manager that holds the credential; read when it is used, and remembered for ten seconds. */
   credential: z.string().min(1),
   baseUrl: address === null ? baseUrl : baseUrl.default(address),
   /** How often rotations may ask this provider for something, over all keys. What it says by itself (429, Retry-After) counts as well. */

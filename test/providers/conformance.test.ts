@@ -8,7 +8,7 @@ import { soundPair } from '../../src/adapters/providers/github-deploy-key.ts';
 import { issuers } from '../../src/adapters/providers/index.ts';
 import { type Later, newId, Secret } from '../../src/kernel.ts';
 import { policySchema } from '../../src/policy.ts';
-import type { Issuer, Made } from '../../src/ports.ts';
+import type { Issuer, Made, Secrets } from '../../src/ports.ts';
 import { aKey } from '../support/company.ts';
 import { useSecrets } from '../support/secrets.ts';
 import { awsSecretOf, newAwsPair } from './fakes/aws-iam.ts';
@@ -21,7 +21,14 @@ const key = aKey({ id: newId('person') });
 const label = () => `keysteward-${newId('rotation')}-1`;
 
 /** One provider with its fake, and its credential in the store. */
-async function connected(fitting: Fitting, url?: string): Promise<{ fake: Fake; issuer: Issuer; credential: string }> {
+interface Connected {
+  fake: Fake;
+  issuer: Issuer;
+  credential: string;
+  /** How often the store was asked for the credential, and the clock by which that is remembered. */
+  store: { reads: number; nowMs: number; read: Secrets['read'] };
+}
+async function connected(fitting: Fitting, url?: string): Promise<Connected> {
   const fake = await startFake(fitting.dialect());
   const stored = fitting.stored ?? ((admin: string) => admin);
   const credential = `keysteward/${fitting.name}-${randomUUID()}`;
@@ -34,7 +41,15 @@ async function connected(fitting: Fitting, url?: string): Promise<{ fake: Fake; 
   const { providers } = policySchema.parse({
     providers: { [fitting.name]: fitting.settings(url ?? fake.url, credential, fake.port) },
   });
-  return { fake, credential, issuer: issuers(aws.secrets, providers).of(fitting.name)! };
+  const store = { reads: 0, nowMs: 0, read: aws.secrets.read };
+  const secrets: Secrets = {
+    ...aws.secrets,
+    read: (secretId, version) => {
+      if (secretId === credential) store.reads++;
+      return store.read(secretId, version);
+    },
+  };
+  return { fake, credential, store, issuer: issuers(secrets, providers, () => store.nowMs).of(fitting.name)! };
 }
 function really(made: Made) {
   if ('refused' in made) throw new Error(made.refused);
@@ -55,8 +70,9 @@ describe.each(fittings)('$name', (fitting) => {
   let fake: Fake;
   let issuer: Issuer;
   let credential: string;
+  let store: Connected['store'];
   beforeEach(async () => {
-    ({ fake, issuer, credential } = await connected(fitting));
+    ({ fake, issuer, credential, store } = await connected(fitting));
   });
   afterEach(() => fake.close());
 
@@ -217,7 +233,7 @@ describe.each(fittings)('$name', (fitting) => {
     expect(text).toMatch(/does not accept Keysteward's credential/);
   });
 
-  it('takes its credential nowhere else, and has the one that is in the store at the moment of the call', async () => {
+  it('takes its credential nowhere else', async () => {
     const stolen: unknown[] = [];
     const thief = createServer((request, response) => {
       stolen.push(request.headers);
@@ -229,14 +245,79 @@ describe.each(fittings)('$name', (fitting) => {
     expect(await thrownBy(issuer.list(key))).toMatchObject({ message: expect.stringMatching(/could not be reached/) });
     expect(stolen).toEqual([]);
     thief.close();
+  });
 
-    await issuer.list(key);
+  /** The credential is another one from now on, at the provider and in the store. */
+  async function replaced(admin: string, { inStore = true, atProvider = true } = {}): Promise<void> {
+    if (atProvider) fake.world.admin = admin;
+    if (!inStore) return;
     const next = randomUUID();
     const before = (await aws.secrets.read(credential, { stage: 'AWSCURRENT' }))!.versionId;
-    await aws.secrets.stage(credential, next, new Secret((fitting.stored ?? String)('another-credential')));
+    await aws.secrets.stage(credential, next, new Secret((fitting.stored ?? String)(admin)));
     await aws.secrets.move(credential, 'AWSCURRENT', before, next);
+  }
+  /** The credentials that were shown to the provider since. */
+  const shown = () => fake.world.asked.splice(0).map((each) => each.credential);
+
+  it('reads its credential once for calls that come together, and again after ten seconds', async () => {
+    await Promise.all([issuer.list(key), issuer.list(key), issuer.list(key)]);
+    store.nowMs = 9_999;
+    await issuer.list(key);
+    expect(store.reads).toBe(1);
+    shown();
+    const first = fake.world.admin;
+    await replaced('another-credential', { atProvider: false });
+    await issuer.list(key);
+    store.nowMs = 10_000;
     expect(await thrownBy(issuer.list(key))).toMatchObject({ message: expect.stringMatching(/HTTP 40[13]/) });
-    expect(fake.world.asked.at(-1)!.credential).toBe('another-credential');
+    expect({ reads: store.reads, shown: shown() }).toEqual({ reads: 2, shown: [first, 'another-credential'] });
+  });
+
+  it('goes on at once with the new credential when the one that it remembers is turned down, and has done everything once', async () => {
+    await issuer.list(key);
+    const first = fake.world.admin;
+    await replaced('another-credential');
+    shown();
+    if (canCreate) await issuer.create(key, label());
+    else await issuer.list(key);
+    expect(shown().filter((each, at, all) => each !== all[at - 1])).toEqual([first, 'another-credential']);
+    expect(fake.world.live()).toHaveLength(canCreate ? 1 : 0);
+    expect(store.reads).toBe(2);
+    await issuer.list(key);
+    expect({ reads: store.reads, shown: new Set(shown()) }).toEqual({
+      reads: 2,
+      shown: new Set(['another-credential']),
+    });
+  });
+
+  it('is asked twice at most with credentials that are turned down, and once with one that has not changed', async () => {
+    const refused = { message: expect.stringMatching(/HTTP 40[13]/) };
+    await issuer.list(key);
+    const first = fake.world.admin;
+    await replaced('nobody-has-this-one', { inStore: false });
+    shown();
+    for (const reads of [2, 3]) {
+      expect(await thrownBy(issuer.list(key))).toMatchObject(refused);
+      expect({ reads: store.reads, shown: shown() }).toEqual({ reads, shown: [first] });
+    }
+    fake.world.admin = first;
+    await issuer.list(key);
+    fake.world.admin = 'nobody-has-this-one';
+    await replaced('nor-this-one', { atProvider: false });
+    shown();
+    expect(await thrownBy(issuer.list(key))).toMatchObject(refused);
+    expect(shown()).toEqual([first, 'nor-this-one']);
+  });
+
+  it('does not remember that its credential could not be read', async () => {
+    store.read = () => Promise.reject(new Error('the store is away'));
+    const both = await Promise.all([thrownBy(issuer.list(key)), thrownBy(issuer.list(key))]);
+    expect(both).toMatchObject([{ message: 'the store is away' }, { message: 'the store is away' }]);
+    store.read = async () => null;
+    expect(await thrownBy(issuer.list(key))).toMatchObject({ message: expect.stringContaining(credential) });
+    expect(fake.world.asked).toEqual([]);
+    store.read = aws.secrets.read;
+    expect(await issuer.list(key)).toEqual([]);
   });
 
   it('can what it says that it can', async () => {

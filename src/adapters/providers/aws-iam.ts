@@ -1,16 +1,16 @@
 import type * as IamSdk from '@aws-sdk/client-iam';
 import type * as StsSdk from '@aws-sdk/client-sts';
 import type { ApiKey } from '../../inventory/model.ts';
-import { madeAt, minute } from '../../kernel.ts';
+import { madeAt, minute, type Secret } from '../../kernel.ts';
 import type { IssuedKey, Issuer } from '../../ports.ts';
 import type { ProviderSettings } from '../../provider-settings.ts';
 import {
   type Answer,
   answerMs,
   at,
-  credentialOf,
   expected,
   instantAt,
+  isTurnedDown,
   listAt,
   type Means,
   textAt,
@@ -59,15 +59,17 @@ export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, mean
     run: (client: IamSdk.IAMClient, sdk: typeof IamSdk, abortSignal: AbortSignal) => Promise<unknown>,
   ): Promise<Answer> {
     const { iam } = await opened();
-    if (settings.credential === null) {
+    const { credential: secretId } = settings;
+    if (secretId === null) {
       own ??= new iam.IAMClient(options(settings.baseUrl, null));
       const client = own;
       return answered(name, (signal) => run(client, iam, signal));
     }
-    const credential = await credentialOf(means, name, settings.credential);
-    const pair = credentialPair(credential, settings.credential, inCredential);
-    const client = new iam.IAMClient(options(settings.baseUrl, pair));
-    return answered(name, (signal) => run(client, iam, signal)).finally(() => client.destroy());
+    const by = async (credential: Secret) => {
+      const client = new iam.IAMClient(options(settings.baseUrl, credentialPair(credential, secretId, inCredential)));
+      return answered(name, (signal) => run(client, iam, signal)).finally(() => client.destroy());
+    };
+    return means.credentials.using({ provider: name, secretId }, by, isTurnedDown);
   }
 
   const rows = () =>

@@ -1,5 +1,6 @@
 import { AskedTooOften, type Secret } from '../../kernel.ts';
 import type { Ports } from '../../ports.ts';
+import type { Credentials } from './credentials.ts';
 
 /** Well below the time for which a rotation that is turned back waits for stragglers. */
 export const answerMs = 8_000;
@@ -28,7 +29,7 @@ export interface Answer {
 /** What every provider's adapter is made with. */
 export interface Means {
   secrets: Pick<Ports['secrets'], 'read' | 'random'>;
-  send?: typeof fetch;
+  credentials: Credentials;
 }
 
 /** One part of a path. A dot or two would lead to another place, however they are encoded. */
@@ -44,7 +45,7 @@ export const path = (parts: TemplateStringsArray, ...values: (string | number)[]
  * Calls one provider. Redirects are refused, so that a credential goes nowhere else; an answer has to come in time; and
  * what is thrown holds our own words only, because providers quote keys in their errors.
  */
-function asking(provider: string, baseUrl: string, send: typeof fetch = fetch): (call: Call) => Promise<Answer> {
+function asking(provider: string, baseUrl: string): (call: Call) => Promise<Answer> {
   return async ({ method = 'GET', path: where, query = {}, headers = {}, body }) => {
     const url = new URL(where.startsWith('/') ? baseUrl.replace(/\/+$/, '') + where : where);
     for (const [name, value] of Object.entries(query))
@@ -53,7 +54,7 @@ function asking(provider: string, baseUrl: string, send: typeof fetch = fetch): 
     let answer: Response;
     let text: string;
     try {
-      answer = await send(url, {
+      answer = await fetch(url, {
         method,
         redirect: 'error',
         signal: AbortSignal.timeout(answerMs),
@@ -124,6 +125,12 @@ export function waitMs({ status, headers }: Answer): number | null {
 /** Whether a request to create something was refused for good, so that repeating it is of no use. */
 export const isFinal = (status: number) => status >= 400 && status < 500 && status !== 408 && status !== 429;
 
+/**
+ * Whether it may be the credential that was turned down: Datadog and AWS say 403 for one that they do not know. Nothing was
+ * done then.
+ */
+export const isTurnedDown = ({ status }: Pick<Answer, 'status'>) => status === 401 || status === 403;
+
 /** How a value is shown to a provider that wants it as a bearer token. */
 export const bearer = (value: Secret): Record<string, string> => ({ authorization: `Bearer ${value.reveal()}` });
 
@@ -137,19 +144,29 @@ export interface Talk {
   /** The same, where it has to end in one of these ways: 200 where nothing else is said. `doing` is for the error. */
   must(doing: string, call: Call, statuses?: number[]): Promise<Answer>;
 }
-/** How one provider is talked to. `headersOf` is how a value is shown to it; the credential may be shown in another way. */
+/**
+ * How one provider is talked to. `headersOf` is how a value is shown to it; the credential may be shown in another way.
+ * `turnsDownBy` are further statuses by which it may turn a credential down.
+ */
 export function talkingTo(
   name: string,
-  { baseUrl, credential }: { baseUrl: string; credential: string | null },
+  {
+    baseUrl,
+    credential: secretId,
+    turnsDownBy = [],
+  }: { baseUrl: string; credential: string | null; turnsDownBy?: number[] },
   means: Means,
   headersOf: (value: Secret) => Record<string, string> = bearer,
   credentialHeadersOf = headersOf,
 ): Talk {
-  const ask = asking(name, baseUrl, means.send);
+  const ask = asking(name, baseUrl);
   async function admin(call: Call): Promise<Answer> {
-    if (credential === null) throw new Error(`${name} is connected without a credential`);
-    const shown = credentialHeadersOf(await credentialOf(means, name, credential));
-    return ask({ ...call, headers: { ...call.headers, ...shown } });
+    if (secretId === null) throw new Error(`${name} is connected without a credential`);
+    return means.credentials.using(
+      { provider: name, secretId },
+      (credential) => ask({ ...call, headers: { ...call.headers, ...credentialHeadersOf(credential) } }),
+      (answer) => isTurnedDown(answer) || turnsDownBy.includes(answer.status),
+    );
   }
   return {
     ask,
@@ -157,13 +174,6 @@ export function talkingTo(
     admin,
     must: async (doing, call, statuses = [200]) => expected(name, doing, await admin(call), statuses),
   };
-}
-
-/** The credential as the store has it now; read for every call and never kept. */
-export async function credentialOf({ secrets }: Means, provider: string, secretId: string): Promise<Secret> {
-  const found = await secrets.read(secretId, { stage: 'AWSCURRENT' });
-  if (found) return found.value;
-  throw new Error(`The credential of ${provider} is not in Secrets Manager: there is no secret called ${secretId}.`);
 }
 
 /** A field of an answer, by JSON pointer (RFC 6901); undefined when it is not there. */

@@ -5,6 +5,7 @@ import { awsIam } from './aws-iam.ts';
 import { awsManaged } from './aws-managed.ts';
 import type { Means } from './call.ts';
 import { cloudflare } from './cloudflare.ts';
+import { credentials } from './credentials.ts';
 import { datadog } from './datadog.ts';
 import { githubDeployKey } from './github-deploy-key.ts';
 import { githubToken } from './github-token.ts';
@@ -56,9 +57,12 @@ export function issuerFrom(name: string, settings: Settings, means: Means): Issu
   }
 }
 
-/** Everyone who makes values for keys, by the name that a key's `issuer` has: ourselves, and whom policy.yml connects. */
-export function issuers(secrets: Secrets, providers: Policy['providers'] = {}, send?: typeof fetch): Issuers {
-  const means: Means = { secrets, ...(send ? { send } : {}) };
+/**
+ * Everyone who makes values for keys, by the name that a key's `issuer` has: ourselves, and whom policy.yml connects. They
+ * share what is remembered of credentials, for which `now` is the clock.
+ */
+export function issuers(secrets: Secrets, providers: Policy['providers'] = {}, now?: () => number): Issuers {
+  const means: Means = { secrets, credentials: credentials(secrets, now) };
   const connected = Object.entries(providers).map(([name, settings]) => issuerFrom(name, settings, means));
   const all = new Map<string, Issuer>([selfMade(secrets), ...connected].map((issuer) => [issuer.name, issuer]));
   return {

@@ -42,7 +42,8 @@ function talking(name: string, settings: ProviderSettings<'http'> | ProviderSett
     ({ header, prefix }: typeof settings.auth) =>
     (value: Secret) => ({ ...settings.headers, [header]: prefix + value.reveal() });
   const keysShown = shownBy(settings.test.auth ?? settings.auth);
-  const { as, admin, must } = talkingTo(name, settings, means, keysShown, shownBy(settings.auth));
+  const how = { ...settings, turnsDownBy: settings.test.dead };
+  const { as, admin, must } = talkingTo(name, how, means, keysShown, shownBy(settings.auth));
   return {
     admin: (template: TemplateCall, values: Record<string, string> = {}) => admin(callFrom(template, values)),
     must: (doing: string, template: TemplateCall, values: Record<string, string>, statuses: number[]) =>

@@ -40,7 +40,8 @@ export interface Fault {
 
 /** What a provider knows, as its own database has it. */
 export class World {
-  readonly admin = `admin-${randomBytes(12).toString('hex')}`;
+  /** The only credential that it accepts. */
+  admin = `admin-${randomBytes(12).toString('hex')}`;
   keys: FakeKey[] = [];
   faults: Fault[] = [];
   pageSize = 3;
