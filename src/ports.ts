@@ -456,6 +456,8 @@ export interface IssuedKey {
   label: string | null;
   active: boolean;
 }
+/** A value that is read from the store only by whoever needs it; null when the store does not have it. */
+export type LaterValue = () => Promise<Secret | null>;
 /** A value to be ended: what the provider calls it, and the value itself, as far as they are known. */
 export interface Ending {
   providerKeyId: string | null;
@@ -478,17 +480,16 @@ export interface Issuer {
   /** What the provider calls the key with this value; null where it does not say. */
   identify(key: ApiKey, value: Secret): Promise<string | null>;
   /**
-   * Whether the value works. `old` reads what it replaces, for those who compare: null where there is nothing to compare
-   * with, and it answers null where the store has it no more. `unclear` is neither yes nor no (throttled, outage, no
-   * permission) and is tried again.
+   * Whether the value works. `old` reads what it replaces, for those who compare; null where there is nothing to compare
+   * with. `unclear` is neither yes nor no (throttled, outage, no permission) and is tried again.
    */
   test(
     key: ApiKey,
     value: Secret,
-    old: (() => Promise<Secret | null>) | null,
+    old: LaterValue | null,
   ): Promise<{ verdict: 'works' | 'refused' | 'unclear'; evidence: string }>;
-  /** Ends a key at the provider. Idempotent: one that is gone already is no trouble. */
-  revoke(key: ApiKey, ending: Ending): Promise<void>;
+  /** Ends a key at the provider. Idempotent: one that is gone already is no trouble. `value` reads it, for those who have to show it. */
+  revoke(key: ApiKey, ending: Pick<Ending, 'providerKeyId'> & { value: LaterValue | null }): Promise<void>;
   /** Stops a key, or starts it again; only where `can.disable`. */
   enable?(key: ApiKey, providerKeyId: string, on: boolean): Promise<void>;
   /** Whether a value is dead, by the provider's own signal. Being throttled, an outage, a missing permission or a bill unpaid prove nothing. */

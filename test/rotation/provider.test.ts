@@ -118,6 +118,26 @@ describe.each(['openai', 'gitlab', 'azure', 'aws'] as const)('a rotation at a pr
       if (shape === 'azure' && step !== 'generate') expect(here.fake.world.live()).not.toEqual(tried);
     },
   );
+
+  test('goes through although its own credential is replaced, and the former one withdrawn, at every step', async () => {
+    const here = await scene(shape);
+    const id = await here.rotate();
+    const { name, stored = String } = shapes[shape];
+    let replaced = 0;
+    for (let left = 1; left > 0; ) {
+      const { fence } = await stage.rotation(id);
+      left = await stage.work({ ports: here.ports, until: (each) => each.fence !== fence });
+      here.fake.world.admin = `${name}-credential-${++replaced}`;
+      await stage.bot.putSecretValue({ SecretId: here.credential, SecretString: stored(here.fake.world.admin) });
+    }
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new', attempt: 1, failure: null });
+    expect(here.fake.world.live()).toContain(await here.current());
+    expect(worksElsewhere(here, await here.current())).toEqual([]);
+    const shown = here.fake.world.asked.flatMap((each) => (each.kind === 'probe' ? [] : [each.credential]));
+    expect(new Set(shown).size).toBeGreaterThanOrEqual(2);
+    const trail = await stage.trail(id);
+    expect(trail.filter((each) => each.action === 'rotation.create' || each.action.includes('orphan'))).toHaveLength(1);
+  });
 });
 
 describe.each(['openai', 'azure', 'aws'] as const)('a worker at a provider like %s', (shape) => {
@@ -145,28 +165,6 @@ describe.each(['openai', 'azure', 'aws'] as const)('a worker at a provider like 
     }
     expect(points).toBeGreaterThanOrEqual(16);
   }, 240_000);
-});
-
-describe.each(['openai', 'gitlab', 'azure', 'aws'] as const)('a rotation at a provider like %s', (shape) => {
-  test('goes through although its own credential is replaced, and the former one withdrawn, at every step', async () => {
-    const here = await scene(shape);
-    const id = await here.rotate();
-    const { name, stored = String } = shapes[shape];
-    let replaced = 0;
-    for (let left = 1; left > 0; ) {
-      const { fence } = await stage.rotation(id);
-      left = await stage.work({ ports: here.ports, until: (each) => each.fence !== fence });
-      here.fake.world.admin = `${name}-credential-${++replaced}`;
-      await stage.bot.putSecretValue({ SecretId: here.credential, SecretString: stored(here.fake.world.admin) });
-    }
-    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new', attempt: 1, failure: null });
-    expect(here.fake.world.live()).toContain(await here.current());
-    expect(worksElsewhere(here, await here.current())).toEqual([]);
-    const shown = here.fake.world.asked.flatMap((each) => (each.kind === 'probe' ? [] : [each.credential]));
-    expect(new Set(shown).size).toBeGreaterThanOrEqual(2);
-    const trail = await stage.trail(id);
-    expect(trail.filter((each) => each.action === 'rotation.create' || each.action.includes('orphan'))).toHaveLength(1);
-  });
 });
 
 describe('a rotation at a provider', () => {

@@ -94,10 +94,10 @@ export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, mean
     const { body } = expected(name, 'see when a key was used', answer, [200, 404]);
     return instantAt(body, '/AccessKeyLastUsed/LastUsedDate');
   }
-  async function handedOut({ secretId, providerKeyId }: ApiKey): Promise<(string | null)[]> {
+  async function handedOut({ secretId }: ApiKey): Promise<(string | null)[]> {
     const stages = secretId ? ['AWSCURRENT', 'AWSPREVIOUS', 'AWSPENDING'] : [];
     const held = await Promise.all(stages.map((stage) => means.secrets.read(secretId!, { stage })));
-    return [providerKeyId, ...held.map((each) => (each ? (pairIn(each.value, settings.fields)?.id ?? null) : null))];
+    return held.map((each) => (each ? (pairIn(each.value, settings.fields)?.id ?? null) : null));
   }
 
   const issuer = providerOfPairs(
@@ -157,12 +157,14 @@ export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, mean
       const begun = labels.flatMap((label) => begunAt(label) ?? []);
       if (begun.length === 0) return [];
       const since = Math.min(...begun) - clocksApartMs;
-      const known = await handedOut(key);
+      let known: (string | null)[] | undefined;
       const found: IssuedKey[] = [];
       for (const row of await rows()) {
         const each = listed(row);
         const made = instantAt(row, '/CreateDate')?.getTime() ?? 0;
-        if (!each.active || made < since || known.includes(each.providerKeyId)) continue;
+        if (!each.active || made < since || each.providerKeyId === key.providerKeyId) continue;
+        known ??= await handedOut(key);
+        if (known.includes(each.providerKeyId)) continue;
         if ((await lastUsed(each.providerKeyId)) === null) found.push(each);
       }
       return found;

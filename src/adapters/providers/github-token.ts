@@ -23,7 +23,8 @@ export function githubToken(name: string, settings: ProviderSettings<'github-tok
       return revocable.test(text) ? createHash('sha256').update(text).digest('base64') : null;
     },
     probe: (_key, value) => as(value, { path: '/user' }),
-    async revoke(_key, _id, value) {
+    async revoke(_key, _id, read) {
+      const value = await read?.();
       if (!value) throw new Error(`${name} revokes a token only for whoever shows it, and its value is gone`);
       const body = { credentials: [value.reveal()] };
       // Shown with a credential, GitHub would refuse it.

@@ -1,6 +1,6 @@
 import type { ApiKey } from '../../inventory/model.ts';
 import { Secret } from '../../kernel.ts';
-import type { Ending, IssuedKey, Issuer, IssuerAbilities } from '../../ports.ts';
+import type { Ending, IssuedKey, Issuer, IssuerAbilities, LaterValue } from '../../ports.ts';
 import { type Answer, at, expected, inWords, isFinal, listAt, textAt, waitMs } from './call.ts';
 
 export type Verdict = 'works' | 'refused' | 'unclear';
@@ -27,7 +27,7 @@ export interface Dialect {
   /** What that says of the value: by 200 and 401 where nothing else is said. Everything that is not the provider's own word on it is `unclear`. */
   judge?(answer: Answer): Verdict;
   /** Ends a key; one that is gone already is no trouble. */
-  revoke(key: ApiKey, providerKeyId: string, value: Secret | null): Promise<void>;
+  revoke(key: ApiKey, providerKeyId: string, value: LaterValue | null): Promise<void>;
   enable?(key: ApiKey, providerKeyId: string, on: boolean): Promise<void>;
   lastUsed?(key: ApiKey, providerKeyId: string): Promise<Date | null>;
 }

@@ -141,7 +141,8 @@ export function slots(name: string, settings: ProviderSettings<'http-slots'>, me
       if (!made) throw new Error(`${name} made ${idle} new and did not show its value`);
       return { value: new Value(made), providerKeyId: idle, expiresAt: null };
     },
-    async revoke(_key, { providerKeyId, value }) {
+    async revoke(_key, { providerKeyId, value: read }) {
+      const value = await read?.();
       // What else the slot holds by now is somebody's, perhaps everybody's.
       if (!providerKeyId || !value || (await slotOf(value)) !== providerKeyId) return;
       const doing = `make ${providerKeyId} new`;

@@ -61,7 +61,7 @@ async function allGone(run: Run, versions: string[]): Promise<boolean> {
 
 async function end(run: Run, { version, providerKeyId }: Pick<Issued, 'version' | 'providerKeyId'>): Promise<void> {
   const { rotation, key, issuer } = run;
-  const value = version ? await valueAt(run, version) : null;
+  const value = version ? () => valueAt(run, version) : null;
   failpoint(`rotation.${rotation.step}:revoke-before`);
   await issuer.revoke(key, { providerKeyId, value });
   failpoint(`rotation.${rotation.step}:revoke-after`);
