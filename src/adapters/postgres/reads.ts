@@ -17,7 +17,7 @@ import type {
 } from '../../ports.ts';
 import type { HandIn } from '../../rotation/by-hand/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
-import { notFound, rowsOf, type Session, type TableRows, unnamed } from './rows.ts';
+import { ask, notFound, rowsOf, type Session, shape, type TableRows, unnamed } from './rows.ts';
 import { consumers, grants, handIns, incidents, keys, people, requests, rotations } from './schema.ts';
 
 function keyConditions(filter: KeyFilter): SQL[] {
@@ -51,8 +51,14 @@ function cursorIn(at: string | null | undefined) {
 
 export function keyRows(session: Session): TableRows<ApiKey> & KeyReads {
   const rows = rowsOf<ApiKey>(session, keys, 'key');
+  const noted = <K extends ApiKey | null>(key: K): K => {
+    if (key) session.locked?.add(key.id);
+    return key;
+  };
   return {
     ...rows,
+    find: async (id) => noted(await rows.find(id)),
+    get: async (id) => noted(await rows.get(id)),
     async list(filter, limit, at) {
       const conditions = keyConditions(filter);
       const { back, place } = cursorIn(at);
@@ -223,18 +229,18 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
   return {
     ...rows,
     async withKey(id) {
-      const finding = session.keep(`${session.locking ? 'lock' : 'find'} rotation with key`, () => {
-        const query = session.db
-          .select({ rotation: rotations, key: keys })
-          .from(keys)
-          .innerJoin(rotations, eq(rotations.keyId, keys.id))
-          .where(eq(rotations.id, sql.placeholder('id')))
-          .$dynamic();
-        return (session.locking ? query.for('update') : query).prepare(unnamed);
+      const [itsRotation, itsKey] = [shape<Rotation>(rotations), shape<ApiKey>(keys)];
+      const found = await ask<{ rotation: unknown[]; key: unknown[] }>(session, {
+        text: `select ${itsRotation.asked} as rotation, ${itsKey.asked} as key
+               from api_key join rotation on rotation.key_id = api_key.id
+               where rotation.id = $1${session.locking ? ' for update of api_key, rotation' : ''}`,
+        values: [id],
       });
-      const [found] = await finding.execute({ id });
-      if (!found) throw notFound('rotation');
-      return found as unknown as { rotation: Rotation; key: ApiKey };
+      const [both] = found.rows;
+      if (!both) throw notFound('rotation');
+      const key = itsKey.read(both.key);
+      session.locked?.add(key.id);
+      return { rotation: itsRotation.read(both.rotation), key };
     },
     runningOf: async (keyId) =>
       (await rows.where(and(eq(rotations.status, 'running'), eq(rotations.keyId, keyId as ApiKey['id']))))[0] ?? null,

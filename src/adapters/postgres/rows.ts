@@ -1,10 +1,11 @@
-import { eq, getTableColumns, getTableName, type SQL, sql } from 'drizzle-orm';
+import { getTableColumns, getTableName, type SQL, sql } from 'drizzle-orm';
 import type { NodePgDatabase } from 'drizzle-orm/node-postgres';
 import type { PgColumn, PgTable } from 'drizzle-orm/pg-core';
-import { Refusal } from '../../kernel.ts';
+import type pg from 'pg';
+import { type Id, Refusal } from '../../kernel.ts';
 import type { WritableRows } from '../../ports.ts';
 
-export type Db = NodePgDatabase;
+export type Db = NodePgDatabase & { $client: pg.ClientBase };
 /** What the rows of one transaction share. */
 export interface Session {
   db: Db;
@@ -14,6 +15,8 @@ export interface Session {
   keep: <V>(name: string, make: () => V) => V;
   /** Writes whose answers nobody has waited for yet; whoever commits does. Absent where each is waited for. */
   sent?: Promise<unknown>[];
+  /** The keys that this transaction has locked so far. */
+  locked?: Set<Id<'key'>>;
 }
 
 /** A write that has been handed to the connection; what is asked of it next comes behind. */
@@ -41,21 +44,55 @@ export const notFound = (what: string) => new Refusal('not_found', `This ${what}
 
 type TableWithId = PgTable & { id: PgColumn };
 
+/**
+ * How rows of a table are read and written as a whole. They come as one JSON array of their columns, in this order: one
+ * value to take apart where otherwise each column would be one.
+ */
+function shapeOf<N>(table: TableWithId) {
+  const columns = Object.entries(getTableColumns(table));
+  const name = getTableName(table);
+  const quoted = (column: PgColumn) => `"${name}"."${column.name}"`;
+  return {
+    name,
+    asked: `json_build_array(${columns.map(([, column]) => quoted(column)).join(', ')})`,
+    read: (values: unknown[]): N =>
+      Object.fromEntries(
+        columns.map(([property, { dataType }], i) => {
+          const value = values[i];
+          return [property, dataType === 'date' && value !== null ? new Date(value as string) : value];
+        }),
+      ) as N,
+    /** What a row does not say takes the column's default. */
+    saving(row: N): Statement {
+      const said = columns.filter(([property]) => row[property as keyof N] !== undefined);
+      const list = said.map(([, column]) => `"${column.name}"`);
+      const news = columns.flatMap(([, { name: each }]) => (each === 'id' ? [] : [`"${each}" = excluded."${each}"`]));
+      return {
+        text: `insert into "${name}" (${list.join(', ')}) values (${list.map((_, i) => `$${i + 1}`).join(', ')})
+          on conflict (id) do update set ${news.join(', ')}`,
+        values: said.map(([property, column]) => {
+          const value = row[property as keyof N];
+          return value === null ? null : (column.mapToDriverValue(value) as string);
+        }),
+      };
+    },
+  };
+}
+const shapes = new Map<TableWithId, ReturnType<typeof shapeOf>>();
+/** The shape of a table is made once. */
+export function shape<N>(table: TableWithId) {
+  const known = shapes.get(table) ?? shapeOf(table);
+  shapes.set(table, known);
+  return known as ReturnType<typeof shapeOf<N>>;
+}
+
 /** The rows of a table whose property names are those of its model. `what` names the noun in "not found". */
 export function rowsOf<N extends { id: string }>(session: Session, table: TableWithId, what: string): TableRows<N> {
-  const columns = getTableColumns(table);
-  const name = getTableName(table);
+  const { name, asked, read, saving } = shape<N>(table);
+  const finding = `select ${asked} as row from "${name}" where id = $1${session.locking ? ' for update' : ''}`;
   const find = async (id: string): Promise<N | null> => {
-    const finding = session.keep(`${session.locking ? 'lock' : 'find'} ${name}`, () => {
-      const query = session.db
-        .select()
-        .from(table)
-        .where(eq(table.id, sql.placeholder('id')))
-        .$dynamic();
-      return (session.locking ? query.for('update') : query).prepare(unnamed);
-    });
-    const rows = await finding.execute({ id });
-    return (rows[0] as N | undefined) ?? null;
+    const { rows } = await ask<{ row: unknown[] }>(session, { text: finding, values: [id] });
+    return rows[0] ? read(rows[0].row) : null;
   };
   return {
     find,
@@ -64,38 +101,16 @@ export function rowsOf<N extends { id: string }>(session: Session, table: TableW
       if (!row) throw notFound(what);
       return row;
     },
-    async save(row) {
-      // What a row does not say takes the column's default.
-      const said = Object.entries(columns).filter(([each]) => row[each as keyof N] !== undefined);
-      const saving = session.keep(`save_${name} ${said.map(([each]) => each).join()}`, () =>
-        session.db
-          .insert(table)
-          .values(Object.fromEntries(said.map(([each]) => [each, sql`${sql.placeholder(each)}`])) as never)
-          .onConflictDoUpdate({
-            target: table.id,
-            set: Object.fromEntries(
-              Object.entries(columns)
-                .filter(([each]) => each !== 'id')
-                .map(([each, column]) => [each, sql.raw(`excluded."${column.name}"`)]),
-            ) as never,
-          })
-          .prepare(unnamed),
-      );
-      const write = saving.execute(
-        Object.fromEntries(
-          said.map(([each, column]) => {
-            const value = row[each as keyof N];
-            return [each, value === null ? null : column.mapToDriverValue(value)];
-          }),
-        ),
-      );
-      await sending(session, write);
-    },
+    save: (row) => sending(session, ask(session, saving(row))),
     async where(condition, order, limit) {
-      let query = session.db.select().from(table).where(condition).$dynamic();
-      if (order) query = query.orderBy(order);
-      if (limit !== undefined) query = query.limit(limit);
-      return (await query) as N[];
+      const { rows } = await session.db.execute<{ row: unknown[] }>(
+        sql`select ${sql.raw(asked)} as row from ${table}${condition && sql` where ${condition}`}${order && sql` order by ${order}`}${limit !== undefined ? sql` limit ${limit}` : undefined}`,
+      );
+      return rows.map(({ row }) => read(row));
     },
   };
 }
+
+/** A statement of our own, on the connection of this transaction. */
+export const ask = <R extends object>({ db }: Session, { text, values }: Statement): Promise<pg.QueryResult<R>> =>
+  db.$client.query<R & pg.QueryResultRow>({ text, values });

@@ -4,11 +4,11 @@ import pg from 'pg';
 import type { AuditEvent } from '../../audit/model.ts';
 import type { JobName } from '../../jobs.ts';
 import { type Actor, type Id, type Instant, isId, newId, Refusal, type RefusalCode, storable } from '../../kernel.ts';
-import type { Audience, Card, Change, Store, Tx, View } from '../../ports.ts';
+import type { Audience, Card, Change, Store, Tx } from '../../ports.ts';
 import { auditReads, auditStatements } from './audit.ts';
 import { calendarRows, reminderRows } from './calendars.ts';
 import { campaignRows } from './campaigns.ts';
-import { caseRows, writableCases } from './cases.ts';
+import { writableCases } from './cases.ts';
 import { again, deadWork } from './dead-work.ts';
 import { digestRows } from './digests.ts';
 import { findingRows } from './findings.ts';
@@ -67,7 +67,8 @@ function withoutValues(error: unknown): unknown {
   return said;
 }
 
-function viewOf(session: Session): Omit<View, 'now'> {
+/** Everything that can be asked and saved, made once for a connection. */
+function nounsOf(session: Session) {
   return {
     keys: keyRows(session),
     versions: versionRows(session),
@@ -78,7 +79,7 @@ function viewOf(session: Session): Omit<View, 'now'> {
     rotations: rotationRows(session),
     handIns: handInRows(session),
     campaigns: campaignRows(session),
-    cases: caseRows(session),
+    cases: writableCases(session),
     incidents: incidentRows(session),
     digests: digestRows(session),
     calendars: calendarRows(session),
@@ -86,9 +87,10 @@ function viewOf(session: Session): Omit<View, 'now'> {
     findings: findingRows(session),
     audit: auditReads(session),
     work: deadWork(session),
-    cards: { of: (kind, subject) => cardsOf(session, kind, subject) },
+    cards: { of: (kind: string, subject: string) => cardsOf(session, kind, subject) },
   };
 }
+const nouns = (session: Session) => session.keep(session.locking ? 'writing' : 'reading', () => nounsOf(session));
 
 async function cardsOf(session: Session, kind: string, subject: string): Promise<Card[]> {
   const rows = await session.db
@@ -105,52 +107,16 @@ function txOf(
   change: Change,
   events: AuditEvent[],
   facts: Record<string, unknown>,
-  lockedKeys: Set<Id<'key'>>,
   follow: FollowUps,
 ): Tx {
-  const view = { ...viewOf(session), now };
-  const keys = keyRows(session);
-  const rotations = rotationRows(session);
+  const rows = nouns(session);
   return {
-    ...view,
+    ...rows,
+    now,
     newId,
-    keys: {
-      ...keys,
-      async find(id) {
-        const key = await keys.find(id);
-        if (key) lockedKeys.add(key.id);
-        return key;
-      },
-      async get(id) {
-        const key = await keys.get(id);
-        lockedKeys.add(key.id);
-        return key;
-      },
-    },
-    versions: versionRows(session),
-    consumers: consumerRows(session),
-    people: personRows(session),
-    requests: requestRows(session),
-    grants: grantRows(session),
-    rotations: {
-      ...rotations,
-      async withKey(id) {
-        const found = await rotations.withKey(id);
-        lockedKeys.add(found.key.id);
-        return found;
-      },
-    },
-    handIns: handInRows(session),
-    campaigns: campaignRows(session),
-    cases: writableCases(session),
-    incidents: incidentRows(session),
-    digests: digestRows(session),
-    calendars: calendarRows(session),
-    reminders: reminderRows(session),
-    findings: findingRows(session),
     jobs: { add: follow.add, again: (workId) => again(session, workId) },
     cards: {
-      ...view.cards,
+      ...rows.cards,
       async show(kind, subject, audience: Audience, options = {}) {
         const to =
           'channel' in audience
@@ -287,8 +253,8 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
   const progress = progressPace();
 
   /** What was made for a connection lives as long as the connection. */
-  const connections = new WeakMap<pg.PoolClient, Omit<Session, 'locking'> & { asked: () => number }>();
-  function sessionOn(client: pg.PoolClient, locking: boolean) {
+  const connections = new WeakMap<pg.PoolClient, { reading: Session; writing: Session; asked: () => number }>();
+  function sessionsOn(client: pg.PoolClient) {
     let known = connections.get(client);
     if (!known) {
       const kept = new Map<string, unknown>();
@@ -297,10 +263,11 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         return kept.get(name) as V;
       };
       const named = counted(client);
-      known = { db: drizzle(named.client), keep, asked: named.asked };
+      const db = drizzle(named.client);
+      known = { reading: { db, keep, locking: false }, writing: { db, keep, locking: true }, asked: named.asked };
       connections.set(client, known);
     }
-    return { ...known, locking };
+    return known;
   }
 
   /**
@@ -318,18 +285,20 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
         unknown,
         pg.QueryResult<{ now: Date }>,
       ];
+      const { reading, writing } = sessionsOn(client);
+      const session = locking ? writing : reading;
       const sent: Promise<unknown>[] = [];
+      // A connection has one transaction at a time.
+      if (locking) Object.assign(session, { sent, locked: new Set() });
       const heard = async (more: Promise<unknown>[]) => {
         for (const each of await Promise.allSettled([...sent, ...more]))
           if (each.status === 'rejected') throw each.reason;
       };
-      const { result, last } = await fn({ ...sessionOn(client, locking), sent }, begun[1].rows[0]!.now).catch(
-        async (error: unknown) => {
-          // What was asked behind a write that failed only says that something has.
-          await heard([]);
-          throw error;
-        },
-      );
+      const { result, last } = await fn(session, begun[1].rows[0]!.now).catch(async (error: unknown) => {
+        // What was asked behind a write that failed only says that something has.
+        await heard([]);
+        throw error;
+      });
       await heard([...last.map((each) => client.query({ ...each, name: nameOf(each.text) })), client.query('commit')]);
       return result;
     }).catch((error: unknown) => {
@@ -354,19 +323,16 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
     refused,
     read: (fn) =>
       transaction('begin isolation level repeatable read read only', false, async (session, now) => ({
-        result: await fn({ ...session.keep('view', () => viewOf(session)), now }),
+        result: await fn({ ...nouns(session), now }),
         last: [],
       })),
     async look(fn) {
       const client = await pool.connect();
       try {
-        const session = sessionOn(client, false);
-        const before = session.asked();
-        const [clock, found] = await Promise.all([
-          client.query<{ now: Date }>(clockNow),
-          fn(session.keep('view', () => viewOf(session))),
-        ]);
-        if (session.asked() > before + 1) throw new Error('a look is one question; several need `read` to agree');
+        const { reading, asked } = sessionsOn(client);
+        const before = asked();
+        const [clock, found] = await Promise.all([client.query<{ now: Date }>(clockNow), fn(nouns(reading))]);
+        if (asked() > before + 1) throw new Error('a look is one question; several need `read` to agree');
         return { found, now: clock.rows[0]!.now };
       } catch (error) {
         throw withoutValues(error);
@@ -377,13 +343,14 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
     async change(change, fn) {
       for (let attempt = 1; ; attempt++) {
         const facts: Record<string, unknown> = {};
-        const lockedKeys = new Set<Id<'key'>>();
+        let locked = new Set<Id<'key'>>();
         try {
           return await transaction('begin', true, async (session, now) => {
             const events: AuditEvent[] = [];
+            locked = session.locked!;
             const follow = followUps(now, progress);
-            const result = await fn(txOf(session, now, change, events, facts, lockedKeys, follow));
-            const whole = { ...change, ...keyOf(change, facts, lockedKeys) };
+            const result = await fn(txOf(session, now, change, events, facts, follow));
+            const whole = { ...change, ...keyOf(change, facts, locked) };
             const audited = [eventOf(whole, now, 'done', null, facts), ...events];
             return { result, last: [...follow.statements(), ...auditStatements(audited)] };
           });
@@ -393,7 +360,7 @@ export function postgresStore(url: string, options: PoolOptions = {}): PostgresS
           const sentence = code === '23505' && constraint ? constraintSentences[constraint] : undefined;
           const refusal = error instanceof Refusal ? error : sentence ? new Refusal(...sentence) : null;
           if (!refusal) throw error;
-          await refused({ ...change, ...keyOf(change, facts, lockedKeys) }, refusal);
+          await refused({ ...change, ...keyOf(change, facts, locked) }, refusal);
           throw refusal;
         }
       }
