@@ -224,7 +224,7 @@ export type Field =
       live?: boolean;
     })
   | (FieldBase & { kind: 'search'; initial?: ReturnType<typeof option>; placeholder?: string; live?: boolean })
-  | (FieldBase & { kind: 'checkboxes'; options: ReturnType<typeof option>[]; initial?: string[] })
+  | (FieldBase & { kind: 'checkboxes'; options: ReturnType<typeof option>[]; initial?: string[]; live?: boolean })
   | (FieldBase & { kind: 'radio'; options: ReturnType<typeof option>[]; initial?: string; live?: boolean })
   | (FieldBase & { kind: 'person'; initial?: string })
   | (FieldBase & { kind: 'date'; initial?: string })

@@ -7,6 +7,9 @@ const days = z.number().int().positive();
 const minutes = z.number().int().positive();
 const cron = z.string().min(9);
 
+/** Half a sentence of the company's. */
+const guidance = z.string().trim().min(1).max(200).nullable();
+
 // ————— When the schedule may touch what people work with —————
 
 const timeZone = z.string().refine((zone) => {
@@ -267,6 +270,24 @@ export const policySchema = z.strictObject({
       noticeHours: z.array(z.number().positive()).default([24, 1]),
       /** How often the resource policies are compared with the grants. */
       driftCheck: cron.default('*/15 * * * *'),
+    })
+    .prefault({}),
+  /** What keys may do at their services (SOP 4). */
+  permissions: z
+    .strictObject({
+      /** A key whose permissions nobody has reviewed for so long is listed, and counted in its owner's digest. */
+      reviewDays: days.default(180),
+      /** SOP 4.3: how keys of each environment should be, as the end of "Production: …"; null for nothing to say. */
+      guidance: z
+        .strictObject({
+          production: guidance.default('full limits, carefully monitored'),
+          staging: guidance.default('medium limits, safe to reset'),
+          development: guidance.default('lower rate limits, test data only'),
+          test: guidance.default('low limits, test data only'),
+          sandbox: guidance.default('low limits, nothing that is real within reach'),
+          demo: guidance.default('low limits, made-up data only'),
+        })
+        .prefault({}),
     })
     .prefault({}),
   reviews: z

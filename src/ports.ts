@@ -13,6 +13,7 @@ import type { Case, HrMessage } from './offboarding/model.ts';
 import type { Person } from './people/model.ts';
 import type { Policy } from './policy.ts';
 import type { Finding } from './reviews/model.ts';
+import type { PermissionReview } from './reviews/permissions-model.ts';
 import type { HandIn } from './rotation/by-hand/hand-in-model.ts';
 import type { Campaign } from './rotation/campaigns/model.ts';
 import type { Rotation } from './rotation/model.ts';
@@ -98,6 +99,10 @@ export interface KeyFilter {
   status?: ApiKey['status'];
   /** Only those whose rotation is paused now. */
   paused?: boolean;
+  /** Only those whose permissions have to be reviewed again: last before this instant, never, or before something changed. */
+  reviewedBefore?: Instant;
+  /** Only those that may do more than they need, by their last review. */
+  overPermissioned?: boolean;
   /** All of these words are in the key's name, service or tags. */
   words?: string;
 }
@@ -245,6 +250,10 @@ export interface FindingReads extends Rows<Finding> {
   /** Open ones of active keys, of all or of this owner's: the highest risk first, then the oldest. `at` as for keys. */
   open(ownerId: Id<'person'> | null, limit: number, at?: string | null): Promise<FindingPage>;
 }
+/** By the id of its key: the last review of what it may do. */
+export interface PermissionReviewReads extends Rows<PermissionReview> {
+  many(keyIds: string[]): Promise<PermissionReview[]>;
+}
 export interface ReminderReads extends Rows<Reminder> {
   /** Active keys that are due from now to this instant, and whose owner has not had the last of the reminders, by id. */
   candidates(before: Instant, leastDays: number, after: Id<'key'> | null, limit: number): Promise<Id<'key'>[]>;
@@ -288,6 +297,7 @@ export interface View {
   calendars: CalendarReads;
   reminders: ReminderReads;
   findings: FindingReads;
+  permissionReviews: PermissionReviewReads;
   audit: AuditReads;
   work: WorkReads;
   cards: CardReads;
@@ -316,6 +326,7 @@ export interface Tx extends View {
   calendars: Writable<CalendarReads, CalendarFeed>;
   reminders: Writable<ReminderReads, Reminder>;
   findings: Writable<FindingReads, Finding>;
+  permissionReviews: Writable<PermissionReviewReads, PermissionReview>;
   jobs: {
     /** Work that follows from this change; it exists when, and only when, the change does. With `once`, a second waiting job of that name and key is not added. */
     add<N extends JobName>(

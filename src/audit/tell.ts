@@ -144,6 +144,7 @@ const words = {
   'reviews.repair': 'Repair a finding',
   'reviews.confirm-deleted': 'Say that what was left at a service is deleted',
   'reviews.remind': 'Remind of what is left at a service',
+  'reviews.review-permissions': 'Review what a key may do',
   'reviews.adopt': 'Take over into the inventory what the store says',
   'offboarding.hear': 'Take in a message of the HR system',
   'offboarding.open': 'Open an offboarding case',

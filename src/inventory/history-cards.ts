@@ -32,6 +32,7 @@ const did: Record<string, string> = {
   'rotation.confirm': 'finished a rotation',
   'rotation.retry': 'took a rotation up again',
   'rotation.roll-back': 'rolled a rotation back',
+  'reviews.review-permissions': 'reviewed what it may do',
   'reviews.adopt': 'took over what the store says',
   'incidents.declare': 'reported it as leaked',
 };

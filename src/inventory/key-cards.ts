@@ -6,7 +6,8 @@ import { byId, type Instant } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
-import { type Finding, whatToDo, whyNotConfirmGone, whyNotRepair } from '../reviews/model.ts';
+import { type Finding, whyNotConfirmGone, whyNotRepair } from '../reviews/model.ts';
+import { type PermissionReview, restrictionsInWords, whatToDoFor, whyReview } from '../reviews/permissions-model.ts';
 import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
 import { nextStartOf } from '../rotation/timing/windows-model.ts';
 import { dueLine, heldBack, waitLine } from './cards.ts';
@@ -25,6 +26,8 @@ interface Story {
   consumers: Consumer[] | null;
   /** What is wrong with it, for those who may know. */
   findings: Finding[];
+  /** What somebody said of what it may do, for those who may know. */
+  review: PermissionReview | null;
   people: Map<string, Person>;
   now: Instant;
 }
@@ -38,16 +41,18 @@ async function storyOf(view: View, key: ApiKey, viewer: Person): Promise<Story> 
   const history = staff ? await lastEvents(view, key.id, 10) : [];
   const consumers = staff ? await view.consumers.ofKey(key.id) : null;
   const findings = staff ? await view.findings.openOfKey(key.id) : [];
+  const review = staff ? await view.permissionReviews.find(key.id) : null;
   const movers = (consumers ?? []).flatMap((each) => (each.personId ? [each.personId] : []));
   const who = [
     key.ownerId,
     ...movers,
+    ...(review ? [review.reviewedBy] : []),
     ...grants.slice(0, 8).map((each) => each.personId),
     ...history.flatMap(peopleIn),
   ];
   const people = byId(await view.people.many([...new Set(who)]));
   const owner = people.get(key.ownerId) ?? null;
-  return { key, owner, grants, rotation, history, consumers, findings, people, now: view.now };
+  return { key, owner, grants, rotation, history, consumers, findings, review, people, now: view.now };
 }
 
 const makers: Record<string, string> = { person: 'made by a person', 'self-made': 'made by Keysteward' };
@@ -64,7 +69,8 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
     ...block.facts([
       ['Purpose', typed(key.purpose, 300)],
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
-      ['May do', typed(key.scope, 500) || md`not noted`],
+      ['May do', mayDo(story, viewer, policy)],
+      ['Needs', needsOf(story)],
       ['Stored in', storedIn(key)],
       ['Ends with', key.lastFour ? code(`…${key.lastFour}`) : md`not known`],
       ['Risk', md`${typed(risk)}: ${typed(reasons.join('; '), 400)}`],
@@ -83,6 +89,24 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
     ...actionsOf(story, viewer, policy),
     block.small(outlook(story, policy), code(key.id)),
   ]);
+}
+
+/** What it may do; whoever answers for it hears that nobody has said whether it needs that. */
+function mayDo({ key, review, now }: Story, viewer: Person, policy: Policy): Mrkdwn {
+  const scope = typed(key.scope, 500) || md`not noted`;
+  const asked = key.status === 'active' && !whyNot(viewer, 'reviews.review-permissions', key);
+  const why = asked ? whyReview(key, review, policy, now) : null;
+  return why ? md`${scope}\n_${typed(why[0]!.toUpperCase() + why.slice(1))}_` : scope;
+}
+
+function needsOf({ review, people }: Story): Mrkdwn {
+  if (!review) return md``;
+  const { needs, excessSince, reviewedAt, reviewedBy } = review;
+  const wide = excessSince ? md`; :warning: over-permissioned since ${when(excessSince, 'date')}` : md``;
+  const held = restrictionsInWords(review);
+  const by = people.get(reviewedBy);
+  const who = by ? md` by ${mention(by.slackId)}` : md``;
+  return md`${typed(needs, 500)}${wide}${held ? md`\nRestricted: ${typed(held, 800)}` : md``}\n_Reviewed ${when(reviewedAt, 'date')}${who}_`;
 }
 
 function lifetime({ createdOn, expiresAt }: ApiKey): Mrkdwn {
@@ -133,7 +157,7 @@ function findingBlocks({ findings, key, rotation, now }: Story, viewer: Person):
     yes: 'It is deleted',
   };
   return findings.map((finding) => {
-    const text = md`:mag: ${typed(finding.sentence, 400)} _${typed(whatToDo(finding), 250)}_`;
+    const text = md`:mag: ${typed(finding.sentence, 600)} _${typed(whatToDoFor(finding, key), 300)}_`;
     if (mayRepair && !whyNotConfirmGone(finding)) {
       return block.row(text, button('reviews.confirm-deleted', 'I have deleted it', finding.id, { confirm: deleted }));
     }
@@ -193,6 +217,7 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
         ? [button('rotation.pause', 'Pause…', key.id)]
         : []),
     ...(may('inventory.change') ? [button('inventory.change', 'Edit…', key.id)] : []),
+    ...(may('reviews.review-permissions') ? [button('reviews.review-permissions', 'Review permissions…', key.id)] : []),
     ...(may('inventory.keep-consumers') ? [button('inventory.consumers', 'Consumers…', key.id)] : []),
     ...(may('inventory.hand-over') ? [button('inventory.hand-over', 'Hand over…', key.id)] : []),
     ...(may('inventory.set-risk') ? [button('inventory.set-risk', 'Set risk…', key.id)] : []),

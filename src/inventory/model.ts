@@ -451,7 +451,11 @@ export function whyNotSoften(before: ApiKey, after: ApiKey, changer: Person, rea
 /** The facts as somebody saw them, as a short text: two people who edit at once do not overwrite each other. */
 export function editionOf(key: ApiKey): string {
   const aside = { plannedAt: null, snooze: null, pause: null, overdue: null, blocked: null, nextRotationAt: null };
-  const text = JSON.stringify({ ...key, ...aside });
+  return inShort(JSON.stringify({ ...key, ...aside }));
+}
+
+/** A text in few characters, which differ where it differs. */
+export function inShort(text: string): string {
   let hash = 0x811c9dc5;
   for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
   return (hash >>> 0).toString(36);

@@ -1,5 +1,6 @@
 import { type Id, Refusal, refuseIf } from '../kernel.ts';
-import type { Ports } from '../ports.ts';
+import type { Ports, Tx } from '../ports.ts';
+import { gone, kindsOf } from '../reviews/model.ts';
 import { whyNotTouch } from './may-model.ts';
 import type { ApiKey } from './model.ts';
 
@@ -34,9 +35,19 @@ export function retireKey(
       blocked: null,
     };
     await tx.keys.save(next);
+    await closeWhatItMayDo(tx, keyId);
     await tx.cards.touch(key.id);
     await tx.cards.touch(key.ownerId);
     tx.note({ reason: reason.trim() });
     return next;
   });
+}
+
+/** What a key that is not in use may do matters no more. */
+async function closeWhatItMayDo(tx: Tx, keyId: Id<'key'>): Promise<void> {
+  const kinds = kindsOf('permissions');
+  for (const finding of (await tx.findings.openOfKey(keyId)).filter((each) => kinds.includes(each.kind))) {
+    await tx.findings.save(gone(finding, tx.now));
+    tx.record('reviews.close', finding.id, { kind: finding.kind }, keyId);
+  }
 }

@@ -100,6 +100,8 @@ export const permissions = {
   'reviews.list-all': { may: administrators },
   'reviews.repair': { may: answering },
   'reviews.check': { may: answering },
+  /** What a key may do, and what of it is too much. */
+  'reviews.review-permissions': { may: answering },
   'offboarding.open': { may: administrators },
   'offboarding.close': { may: administrators },
   'incidents.declare': { may: everybody },

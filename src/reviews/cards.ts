@@ -1,4 +1,4 @@
-import type { KnownBlock } from '@slack/types';
+import type { Button, KnownBlock } from '@slack/types';
 import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
@@ -6,16 +6,16 @@ import { byId, type Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Audience, View } from '../ports.ts';
 import type { FindingList } from './list.ts';
-import { type Finding, isBeingRepaired, remedyOf, whatToDo, whyNotConfirmGone, whyNotRepair } from './model.ts';
+import { type Finding, isBeingRepaired, remedyOf, whyNotConfirmGone, whyNotRepair } from './model.ts';
+import { narrowing, whatToDoFor } from './permissions-model.ts';
 
 interface Story {
   isRotating: boolean;
   people: Map<string, Person>;
   now: Instant;
 }
-/** Where findings of several keys stand one below the other: whose each is, and what of the list its button brings back. */
+/** Where findings of several keys stand one below the other: what of the list their buttons bring back. */
 interface Place {
-  key: ApiKey;
   page: string | null;
 }
 const who = ({ people }: Story, id: string): Mrkdwn => {
@@ -23,12 +23,12 @@ const who = ({ people }: Story, id: string): Mrkdwn => {
   return person ? mention(person.slackId) : md`somebody`;
 };
 
-function findingBlock(finding: Finding, story: Story, place: Place | null = null): KnownBlock {
+function findingBlock(finding: Finding, key: ApiKey, story: Story, place: Place | null = null): KnownBlock {
   const { repair, sentence, keyId } = finding;
   const lines = [
-    ...(place ? [headOf(place.key, finding, story)] : []),
-    md`:mag: ${typed(sentence, 400)}`,
-    md`_${typed(whatToDo(finding), 250)}_`,
+    ...(place ? [headOf(key, finding, story)] : []),
+    md`:mag: ${typed(sentence, 600)}`,
+    md`_${typed(whatToDoFor(finding, key), 300)}_`,
   ];
   if (repair) {
     if (repair.outcome === null && isBeingRepaired(finding, story.now)) {
@@ -47,11 +47,12 @@ function findingBlock(finding: Finding, story: Story, place: Place | null = null
   if (remedyOf(finding) === 'rotate' && !story.isRotating) {
     return block.row(text, button('rotation.start', 'Rotate', keyId, { describe: 'Rotate this key' }));
   }
+  if (remedyOf(finding) === 'narrow') return block.row(text, narrowButton(key, finding, story.isRotating));
   const value = place?.page ? `${finding.id}\n${place.page}` : finding.id;
   if (!whyNotConfirmGone(finding)) return block.row(text, deletedButton(finding, value));
   if (whyNotRepair(finding, story.isRotating, story.now)) {
     if (!place) return block.text(text);
-    return block.row(text, button('inventory.show', 'Show', keyId, { describe: `Show ${place.key.name}` }));
+    return block.row(text, button('inventory.show', 'Show', keyId, { describe: `Show ${key.name}` }));
   }
   const adopts = remedyOf(finding) === 'adopt';
   const confirm = {
@@ -63,6 +64,21 @@ function findingBlock(finding: Finding, story: Story, place: Place | null = null
   };
   return block.row(text, button('reviews.repair', 'Repair', value, { describe: sentence, confirm }));
 }
+
+/** What leads to a narrower key; while it is rotated, and afterwards, to the review that closes the finding. */
+export function narrowButton(key: ApiKey, finding: Finding, isRotating = false): Button {
+  const { by } = narrowing(key, finding);
+  if (by === 'rotation' && !isRotating) {
+    return button('rotation.start', 'Rotate', key.id, { describe: `Rotate ${key.name} to a narrower key` });
+  }
+  if (by === 'steps') return button('runbooks.show', 'Steps', key.id, { describe: `Steps for ${key.name}` });
+  return reviewButton(key);
+}
+
+export const reviewButton = (key: ApiKey): Button =>
+  button('reviews.review-permissions', 'Review permissions…', key.id, {
+    describe: `Review the permissions of ${key.name}`,
+  });
 
 function deletedButton({ sentence }: Finding, value: string) {
   return button('reviews.confirm-deleted', 'I have deleted it', value, {
@@ -83,7 +99,7 @@ function listedBlocks(list: FindingList, page: string | null): KnownBlock[] {
   return list.rows.flatMap((finding) => {
     const key = list.keys.get(finding.keyId);
     const story = { isRotating: list.rotating.has(finding.keyId), people: list.people, now: list.now };
-    return key ? [findingBlock(finding, story, { key, page })] : [];
+    return key ? [findingBlock(finding, key, story, { page })] : [];
   });
 }
 
@@ -159,26 +175,34 @@ async function findingsMessage(view: View, keyId: string, audience: Audience): P
   // Repairing takes a value over; who did not mean it to be there wants another.
   const rotates = !isRotating && open.some((each) => each.kind === 'other-current');
   const left = open.every((each) => remedyOf(each) === 'word');
-  const head = left
-    ? md`:broom: *Something is left of a rotation of ${typed(key.name, 200)}*, and only a person can delete it.`
-    : md`:warning: *${typed(key.name, 200)} is not as the inventory says.*`;
-  return message(left ? `Something is left of ${key.name}` : `${key.name} is not as the inventory says`, [
+  const wide = open.some((each) => remedyOf(each) === 'narrow');
+  const onlyWide = open.every((each) => remedyOf(each) === 'narrow');
+  const head = onlyWide
+    ? md`:warning: *${typed(key.name, 200)} may do more than it needs.*`
+    : left
+      ? md`:broom: *Something is left of a rotation of ${typed(key.name, 200)}*, and only a person can delete it.`
+      : md`:warning: *${typed(key.name, 200)} is not as the inventory says.*`;
+  const title = onlyWide ? 'may do more than it needs' : 'is not as the inventory says';
+  return message(left ? `Something is left of ${key.name}` : `${key.name} ${title}`, [
     block.text(head),
     ...block.facts([
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
       ['Found', when(new Date(Math.min(...open.map((each) => each.foundAt.getTime()))))],
       ['Last seen so', when(last)],
     ]),
-    ...open.map((each) => findingBlock(each, story)),
+    ...open.map((each) => findingBlock(each, key, story)),
     block.buttons(
-      button('reviews.check', 'Look again', key.id, { describe: `Look again at ${key.name}` }),
+      ...(onlyWide ? [] : [button('reviews.check', 'Look again', key.id, { describe: `Look again at ${key.name}` })]),
+      ...(wide ? [reviewButton(key)] : []),
       ...(rotates ? [button('rotation.start', 'Rotate', key.id, { describe: `Rotate ${key.name}` })] : []),
       show,
     ),
     block.small(
-      left
-        ? md`You see this because ${whyTold(key, audience)}. If nobody does anything, it may go on working there, and you are told of it every week.`
-        : md`You see this because ${whyTold(key, audience)}. If nobody does anything, it stays like this; it is looked at again every day, and what is in order again goes by itself.`,
+      onlyWide
+        ? md`You see this because ${whyTold(key, audience)}. If nobody does anything, it stays like this until a review says that nothing is too much.`
+        : left
+          ? md`You see this because ${whyTold(key, audience)}. If nobody does anything, it may go on working there, and you are told of it every week.`
+          : md`You see this because ${whyTold(key, audience)}. If nobody does anything, it stays like this; it is looked at again every day, and what is in order again goes by itself.`,
     ),
   ]);
 }

@@ -1,8 +1,11 @@
 import { type ApiKey, isUnmade } from '../inventory/model.ts';
 import { type Id, type Instant, minute, Refusal } from '../kernel.ts';
 
-/** What can be done about a finding: by us at a press, by a rotation, by a person alone, or by a person who says so then. */
-export type Remedy = 'adopt' | 'unlabel' | 'rotate' | 'person' | 'word';
+/**
+ * What can be done about a finding: by us at a press, by a rotation, by a person alone, by a person who says so then, or by
+ * a narrower key and another review.
+ */
+export type Remedy = 'adopt' | 'unlabel' | 'rotate' | 'person' | 'word' | 'narrow';
 
 /** Every kind of finding: which review finds it, and what can be done. */
 export const findingKinds = {
@@ -47,6 +50,11 @@ export const findingKinds = {
     remedy: 'word',
     whatToDo: 'Delete it there by hand, and say so here. The key that is in use stays.',
   },
+  'over-permissioned': {
+    review: 'permissions',
+    remedy: 'narrow',
+    whatToDo: 'Rotate it to a narrower one, or narrow it at its service; then review it again.',
+  },
 } as const satisfies Record<string, { review: string; remedy: Remedy; whatToDo: string }>;
 export type FindingKind = keyof typeof findingKinds;
 export type Review = (typeof findingKinds)[FindingKind]['review'];
@@ -59,6 +67,8 @@ export interface FindingFacts {
   labels?: { stage: string; version: string }[];
   providerKeyId?: string;
   left?: Left[];
+  /** What a person said that it needs to do. */
+  needs?: string;
 }
 
 /** A value that was made by a person for a rotation that has not come to use it, and that lives on at its service. */
@@ -89,7 +99,7 @@ export interface Finding {
   foundAt: Instant;
   /** When it was last seen to be still so. */
   seenAt: Instant;
-  /** When it was gone; it closes by itself. */
+  /** When it was gone. */
   closedAt: Instant | null;
   repair: Repair | null;
 }
@@ -121,6 +131,7 @@ export function seenAgain(finding: Finding, { sentence, facts }: Exclude<Verdict
 const sorted = (facts: FindingFacts) => [
   facts.version ?? '',
   facts.providerKeyId ?? '',
+  facts.needs ?? '',
   ...(facts.left ?? []).map(({ version }) => version).sort(),
   ...(facts.labels ?? []).map(({ stage, version }) => `${stage} ${version}`).sort(),
 ];

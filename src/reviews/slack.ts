@@ -7,12 +7,14 @@ import { findingsAtHome, findingsListMessage, reviewCards } from './cards.ts';
 import { askForCheck } from './check-drift.ts';
 import { confirmGone } from './left.ts';
 import { listFindings, whoseFindings } from './list.ts';
+import { permissionsInSlack } from './permissions-slack.ts';
 import { askForRepair } from './repair.ts';
 
 /** The card of what is wrong with a key, the list of everything that is, and their buttons. */
 export function reviewsInSlack(slack: SlackDoor, ports: Ports): void {
   const { store } = ports;
   reviewCards(slack);
+  permissionsInSlack(slack, ports);
 
   slack.action('reviews.repair', {}, async ({ person, value }) => {
     const [id, ...page] = value.split('\n');

@@ -15,6 +15,7 @@ import { type Case, opened as openedCase } from '../../src/offboarding/model.ts'
 import { type Action, type Person, permissions, tiers, whyNot } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { type Finding, found } from '../../src/reviews/model.ts';
+import { seenBy } from '../../src/reviews/permissions-model.ts';
 import { type Campaign, drafted } from '../../src/rotation/campaigns/model.ts';
 import { listed } from '../../src/rotation/deployment/model.ts';
 import type { Rotation } from '../../src/rotation/model.ts';
@@ -149,6 +150,7 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'reviews.repair': { by: 'reviews.repair', about: 'key', value: ({ finding }) => finding.id },
     'reviews.confirm-deleted': { by: 'reviews.repair', about: 'key', value: ({ finding }) => finding.id },
     'reviews.check': ofKey('reviews.check'),
+    'reviews.review-permissions': ofKey('reviews.review-permissions'),
     'reviews.list': nothing('reviews.list'),
     'reviews.turn': nothing('reviews.list', '\n'),
     'offboarding.confirm': ofCase('offboarding.open'),
@@ -235,6 +237,17 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
       about: 'key',
       context: ({ consumer }) => ({ consumerId: consumer.id }),
       fields: () => ({ consumerName: text('The daily job'), consumerKind: chosen('reads-store') }),
+    },
+    'reviews.review-permissions': {
+      by: 'reviews.review-permissions',
+      about: 'key',
+      context: ({ key }) => ({ keyId: key.id, seen: seenBy(key, null) }),
+      fields: () => ({
+        scope: text('Reads and writes invoices'),
+        needs: text('Reads invoices'),
+        hasExcess: { type: 'radio_buttons', selected_option: { value: 'yes' } },
+        excess: text('It may write'),
+      }),
     },
     'incidents.declare': {
       by: 'incidents.declare',
@@ -344,7 +357,10 @@ const byRelation: Record<string, (stage: Stage) => string> = {
   'rotation.withdraw-campaign': ({ campaign }) => campaign.id,
 };
 /** Draw a form again with what was typed into it; they read nothing that the person cannot search for, and write nothing. */
-const drawing = ['keyId', 'rotatedKey', 'storage', 'issuer', 'leakedKey', 'leakHow', 'leakReach', 'consumerKind'];
+const drawing = [
+  ...['keyId', 'rotatedKey', 'storage', 'issuer', 'leakedKey', 'leakHow', 'leakReach', 'consumerKind'],
+  ...['hasExcess', 'restrictedBy'],
+];
 
 const test = usePorts();
 let slack: StubSlack;
@@ -463,6 +479,7 @@ async function factsAround(stage: Stage): Promise<string> {
     'incident',
     'offboarding_case',
     'finding',
+    'permission_review',
   ];
   const parts = tables.map(
     (table) =>

@@ -21,6 +21,7 @@ import { opened as openedCase } from '../../src/offboarding/model.ts';
 import { type Person, tiers } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { type FindingKind, findingKinds, found } from '../../src/reviews/model.ts';
+import { restrictionKinds } from '../../src/reviews/permissions-model.ts';
 import { drafted } from '../../src/rotation/campaigns/model.ts';
 import { listed } from '../../src/rotation/deployment/model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
@@ -169,6 +170,11 @@ beforeAll(async () => {
           newLastFour: '`*_~',
         };
         await tx.rotations.save(rotation);
+        await tx.permissionReviews.save({
+          ...{ id: key.id, scope: key.scope, needs: long, excess: long, excessSince: tx.now },
+          restrictions: restrictionKinds.map((kind) => ({ kind, note: long })),
+          ...{ reviewedBy: admin.id, reviewedAt: tx.now },
+        });
         for (const kind of Object.keys(findingKinds) as FindingKind[]) {
           const finding = found(newId('finding'), key.id, kind, { sentence: long, facts: { version: long } }, tx.now);
           const repair = {
@@ -414,11 +420,12 @@ describe.each(Object.keys(nasty))('with %s in every text that somebody typed', (
     const { admin, ids } = world();
     const wrong: unknown[] = [];
     const fields = Object.fromEntries(
-      ['service', 'purpose', 'scope', 'tags', 'secretId', 'reason', 'what', 'which', 'use', 'ticket'].map((field) => [
-        field,
-        storable(nasty[name]!(3001)),
-      ]),
+      [
+        ...['service', 'purpose', 'scope', 'tags', 'secretId', 'reason', 'what', 'which', 'use', 'ticket', 'needs'],
+        ...['excess', ...restrictionKinds.map((kind) => `${kind}Note`)],
+      ].map((field) => [field, storable(nasty[name]!(3001))]),
     );
+    const chosen = { leakedKey: ids.key, hasExcess: 'yes', restrictedBy: restrictionKinds };
     for (const action of desk.registry.actions.keys()) {
       // These do something; what they show follows by card.
       if (
@@ -430,7 +437,7 @@ describe.each(Object.keys(nasty))('with %s in every text that somebody typed', (
         continue;
       for (const value of [...Object.values(ids), `${ids.case} review`, 'make', 'elsewhere']) {
         const answer = await desk
-          .press(admin, action, value, { fields: { ...fields, leakedKey: ids.key } })
+          .press(admin, action, value, { fields: { ...fields, ...chosen }, context: { keyId: ids.key, seen: 'x' } })
           .catch((error: unknown): Answer => {
             if (error instanceof Refusal) return { say: sayRefusal(error) };
             throw new Error(`${action}: ${String(error)}`);

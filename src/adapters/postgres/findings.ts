@@ -1,8 +1,9 @@
-import { and, eq, getTableColumns, isNull, type SQL, sql } from 'drizzle-orm';
-import type { FindingReads } from '../../ports.ts';
+import { and, eq, getTableColumns, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import type { FindingReads, PermissionReviewReads } from '../../ports.ts';
 import type { Finding } from '../../reviews/model.ts';
+import type { PermissionReview } from '../../reviews/permissions-model.ts';
 import { rowsOf, type Session, type TableRows } from './rows.ts';
-import { findings, keys } from './schema.ts';
+import { findings, keys, permissionReviews } from './schema.ts';
 
 const rank = sql`case ${keys.risk} when 'high' then 0 when 'medium' then 1 else 2 end`;
 /** The place of a finding in the list, also when it has been closed since. */
@@ -56,5 +57,14 @@ export function findingRows(session: Session): TableRows<Finding> & FindingReads
         next: last && (back || more) ? `>${last.id}` : null,
       };
     },
+  };
+}
+
+export function permissionReviewRows(session: Session): TableRows<PermissionReview> & PermissionReviewReads {
+  const rows = rowsOf<PermissionReview>(session, permissionReviews, 'review');
+  return {
+    ...rows,
+    many: async (ids) =>
+      ids.length > 0 ? rows.where(inArray(permissionReviews.id, ids as PermissionReview['id'][])) : [],
   };
 }

@@ -3,6 +3,7 @@ import type { AccessRequest, Grant } from '../../access/model.ts';
 import type { Incident } from '../../incidents/model.ts';
 import type { Consumer } from '../../inventory/consumer-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
+import type { Instant } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type {
   ConsumerReads,
@@ -29,9 +30,18 @@ function keyConditions(filter: KeyFilter): SQL[] {
     ...(filter.ownerId ? [eq(keys.ownerId, filter.ownerId)] : []),
     ...(filter.dueBefore ? [lt(keys.nextRotationAt, filter.dueBefore)] : []),
     ...(filter.paused ? [sql`pause ->> 'endedAt' is null and (pause ->> 'until')::timestamptz > now()`] : []),
+    ...(filter.reviewedBefore ? [sql`not exists (${reviewThatCounts(filter.reviewedBefore)})`] : []),
+    ...(filter.overPermissioned
+      ? [sql`exists (select 1 from permission_review r where r.id = ${keys.id} and r.excess is not null)`]
+      : []),
     ...wordsIn(filter.words ?? ''),
   ];
 }
+
+/** As `whyReview` in reviews/permissions-model.ts. */
+const reviewThatCounts = (since: Instant) =>
+  sql`select 1 from permission_review r where r.id = ${keys.id} and r.reviewed_at > ${since.toISOString()}::timestamptz
+      and r.scope = ${keys.scope} and not coalesce(r.excess is not null and ${keys.lastRotatedAt} > r.reviewed_at, false)`;
 
 const escapeLike = (word: string) => word.replace(/[\\%_]/g, '\\$&');
 const wordsIn = (text: string): SQL[] =>

@@ -10,6 +10,7 @@ import type { Version } from '../../inventory/version-model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
 import type { Finding } from '../../reviews/model.ts';
+import type { PermissionReview } from '../../reviews/permissions-model.ts';
 import type { HandIn } from '../../rotation/by-hand/hand-in-model.ts';
 import type { Campaign } from '../../rotation/campaigns/model.ts';
 import type { Rotation } from '../../rotation/model.ts';
@@ -356,4 +357,15 @@ export const findings = pgTable('finding', {
   seenAt: instant('seen_at').notNull(),
   closedAt: instant('closed_at'),
   repair: jsonb('repair').$type<Finding['repair']>(),
+});
+
+export const permissionReviews = pgTable('permission_review', {
+  id: id<PermissionReview['id']>('id').primaryKey(),
+  scope: text('scope').notNull(),
+  needs: text('needs').notNull(),
+  excess: text('excess'),
+  excessSince: instant('excess_since'),
+  restrictions: jsonb('restrictions').$type<PermissionReview['restrictions']>().notNull(),
+  reviewedBy: id<PermissionReview['reviewedBy']>('reviewed_by').notNull(),
+  reviewedAt: instant('reviewed_at').notNull(),
 });

@@ -11,7 +11,7 @@ import { campaignRows } from './campaigns.ts';
 import { writableCases } from './cases.ts';
 import { again, deadWork } from './dead-work.ts';
 import { digestRows } from './digests.ts';
-import { findingRows } from './findings.ts';
+import { findingRows, permissionReviewRows } from './findings.ts';
 import { type FollowUps, followUps } from './follow-ups.ts';
 import { progressPace } from './progress.ts';
 import {
@@ -85,6 +85,7 @@ function nounsOf(session: Session) {
     calendars: calendarRows(session),
     reminders: reminderRows(session),
     findings: findingRows(session),
+    permissionReviews: permissionReviewRows(session),
     audit: auditReads(session),
     work: deadWork(session),
     cards: { of: (kind: string, subject: string) => cardsOf(session, kind, subject) },
