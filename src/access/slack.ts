@@ -20,6 +20,7 @@ import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
+import { guidanceFor } from '../reviews/permissions-model.ts';
 import { accessCards, endNow, statusOf, withdraw } from './cards.ts';
 import { decideRequest, withdrawRequest } from './decide.ts';
 import { endGrant } from './end.ts';
@@ -71,6 +72,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
     const asks = chosen
       ? await store.read((view) => whoWillBeAsked(view, chosen, person))
       : md`Who is asked depends on the key: its owner, and administrators for production.`;
+    const guidance = chosen ? guidanceFor(chosen.environment, policy) : null;
     const previous = extend ? await store.read((view) => view.requests.get(extend.requestId)) : null;
     return form(
       'access.request',
@@ -118,6 +120,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
           placeholder: 'PLAT-123',
           ...(previous?.ticket ? { initial: previous.ticket } : {}),
         }),
+        ...(guidance ? [block.small(md`${typed(guidance, 300)}`)] : []),
         block.small(md`:busts_in_silhouette: ${asks}`),
       ],
       extend ? { extendsGrant: extend.id } : {},

@@ -6,6 +6,7 @@ import { after, byId, day } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
+import { reviewsCountFrom } from '../reviews/permissions-model.ts';
 import { waitsNow } from '../rotation/by-hand/model.ts';
 import { holdsInWords, nextStartOf } from '../rotation/timing/windows-model.ts';
 import { type Counts, howLate, type Standing, sorted } from './model.ts';
@@ -30,6 +31,7 @@ async function ownerCard(view: View, person: Person, policy: Policy): Promise<Me
   const counts = await view.digests.countsOf(person.id, filter.dueBefore);
   const inAll = await view.keys.count({ ownerId: person.id });
   if (inAll === 0) return calm('Your keys', md`You answer for no key, so nothing is due from you.`);
+  const wide = await permissionLines(view, person, inAll, policy);
   if (counts.overdue + counts.due + counts.snoozed === 0) {
     const [soonest] = (await view.keys.list({ ownerId: person.id }, 1)).rows;
     const next = soonest?.nextRotationAt
@@ -38,6 +40,7 @@ async function ownerCard(view: View, person: Person, policy: Policy): Promise<Me
     return calm(
       'Nothing is due of your keys',
       md`:white_check_mark: Nothing is due of your ${inAll} ${inAll === 1 ? md`key` : md`keys`} in the next ${aheadDays} days.${next}`,
+      wide,
     );
   }
   const lines: KnownBlock[] = [];
@@ -49,13 +52,36 @@ async function ownerCard(view: View, person: Person, policy: Policy): Promise<Me
     ...lines,
     ...(more > 0 ? [block.text(md`and ${more} more: \`/keys list mine due\``)] : []),
     ...(snoozed.length > 0 ? snoozeBlocks(snoozed.slice(0, 8), counts.snoozed, new Map()) : []),
+    ...wide,
     block.small(
       md`You get this because you own these keys. What Keysteward can rotate it rotates when it is due; everything else stays overdue, here and in the security channel's summary, until you rotate it.`,
     ),
   ]);
 }
 
-const calm = (title: string, text: Mrkdwn): Message => message(title, [block.text(text)]);
+const calm = (title: string, text: Mrkdwn, more: KnownBlock[] = []): Message =>
+  message(title, [block.text(text), ...more]);
+
+/** One line for all keys, where there is something to say (SOP 4.1): no key is asked about by itself. */
+async function permissionLines(
+  view: View,
+  { id: ownerId }: Person,
+  inAll: number,
+  policy: Policy,
+): Promise<KnownBlock[]> {
+  const unreviewed = await view.keys.count({ ownerId, reviewedBefore: reviewsCountFrom(policy, view.now) });
+  const wide = await view.keys.count({ ownerId, overPermissioned: true });
+  const of = md`${inAll} ${inAll === 1 ? md`key` : md`keys`}`;
+  const lines = [
+    ...(wide > 0 ? [md`${wide} of your ${of} may do more than needed: \`/keys list mine over-permissioned\`.`] : []),
+    ...(unreviewed > 0
+      ? [
+          md`Of ${unreviewed} nobody has said within ${policy.permissions.reviewDays} days whether everything they may do is needed: \`/keys list mine unreviewed\`.`,
+        ]
+      : []),
+  ];
+  return lines.length > 0 ? [block.text(join([md`*Permissions.*`, ...lines], ' '))] : [];
+}
 
 /** What, how late, what it means, who depends on it, and what can be done about it. */
 async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<KnownBlock[]> {

@@ -5,6 +5,7 @@ import type { Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { KeyPage, View } from '../ports.ts';
+import type { PermissionReview } from '../reviews/permissions-model.ts';
 import { holdInWords, holdsInWords, nextStartOf } from '../rotation/timing/windows-model.ts';
 import { type ApiKey, assessed, daysOverdue, isUnmade, pausedNow, rotatesHere, snoozedNow } from './model.ts';
 
@@ -44,23 +45,38 @@ export function waitLine(key: ApiKey, policy: Policy, now: Instant): Mrkdwn {
 }
 
 /** One key in a list: whose, how risky, due when, and the way to its card. */
-export function keyRow(key: ApiKey, owner: Person | 'yours' | undefined, now: Instant): KnownBlock {
+export function keyRow(
+  key: ApiKey,
+  owner: Person | 'yours' | undefined,
+  now: Instant,
+  review: PermissionReview | null = null,
+): KnownBlock {
   const who = owner === 'yours' ? md`` : md`${owner ? mention(owner.slackId) : md`nobody`} · `;
   return block.row(
-    md`*${typed(key.name, 200)}*\n${who}${typed(key.risk)} risk · ${dueLine(key, now)}${heldBack(key, now)}`,
+    md`*${typed(key.name, 200)}*\n${who}${typed(key.risk)} risk · ${dueLine(key, now)}${heldBack(key, now)}${tooWide(review)}`,
     button('inventory.show', 'Show', key.id, { describe: `Show ${key.name}` }),
   );
 }
 
+/** Only where there is something to say. */
+const tooWide = (review: PermissionReview | null): Mrkdwn =>
+  review?.excessSince
+    ? md`\n:warning: Needs: ${typed(review.needs, 150)}; over-permissioned since ${when(review.excessSince, 'date')}`
+    : md``;
+
 /** A page of the inventory. `text` is the filter as it was typed; the buttons carry it to the neighbours. */
-export function listMessage(page: KeyPage & { now: Instant }, owners: Map<string, Person>, text: string): Message {
+export function listMessage(
+  page: KeyPage & { reviews: Map<string, PermissionReview>; now: Instant },
+  owners: Map<string, Person>,
+  text: string,
+): Message {
   const turn = (label: string, way: string, at: string | null) =>
     at ? [button(`inventory.turn:${way}`, label, `${at}\n${text}`)] : [];
   const buttons = [...turn('Previous', 'back', page.previous), ...turn('Next', 'on', page.next)];
   const filter = text ? md`Keys for "${typed(text, 200)}", soonest due first` : md`All keys, soonest due first`;
   return message('Keys', [
     block.text(md`*${filter}*`),
-    ...page.rows.map((key) => keyRow(key, owners.get(key.ownerId), page.now)),
+    ...page.rows.map((key) => keyRow(key, owners.get(key.ownerId), page.now, page.reviews.get(key.id))),
     ...(buttons.length > 0 ? [block.buttons(...buttons)] : []),
     ...(page.previous || page.next ? [] : [block.small(md`${page.rows.length} in all.`)]),
   ]);

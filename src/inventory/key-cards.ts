@@ -70,7 +70,6 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
       ['Purpose', typed(key.purpose, 300)],
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
       ['May do', mayDo(story, viewer, policy)],
-      ['Needs', needsOf(story)],
       ['Stored in', storedIn(key)],
       ['Ends with', key.lastFour ? code(`…${key.lastFour}`) : md`not known`],
       ['Risk', md`${typed(risk)}: ${typed(reasons.join('; '), 400)}`],
@@ -79,6 +78,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
       ['Next rotation', md`${dueLine(key, now)}${heldBack(key, now)}${waits ? md` · :hourglass: ${waits}` : md``}`],
       ['Made', lifetime(key)],
     ]),
+    ...permissionBlocks(story),
     ...(key.tags.length > 0 ? [block.small(md`Tags: ${typed(key.tags.join(', '), 300)}`)] : []),
     ...rotationBlocks(story, viewer),
     ...findingBlocks(story, viewer),
@@ -99,14 +99,19 @@ function mayDo({ key, review, now }: Story, viewer: Person, policy: Policy): Mrk
   return why ? md`${scope}\n_${typed(why[0]!.toUpperCase() + why.slice(1))}_` : scope;
 }
 
-function needsOf({ review, people }: Story): Mrkdwn {
-  if (!review) return md``;
+/** What it needs, by who last looked. */
+function permissionBlocks({ review, people }: Story): KnownBlock[] {
+  if (!review) return [];
   const { needs, excessSince, reviewedAt, reviewedBy } = review;
   const wide = excessSince ? md`; :warning: over-permissioned since ${when(excessSince, 'date')}` : md``;
   const held = restrictionsInWords(review);
   const by = people.get(reviewedBy);
   const who = by ? md` by ${mention(by.slackId)}` : md``;
-  return md`${typed(needs, 500)}${wide}${held ? md`\nRestricted: ${typed(held, 800)}` : md``}\n_Reviewed ${when(reviewedAt, 'date')}${who}_`;
+  return [
+    block.text(
+      md`*Needs*\n${typed(needs, 250)}${wide}${held ? md`\nRestricted: ${typed(held, 250)}` : md``}\n_Reviewed ${when(reviewedAt, 'date')}${who}_`,
+    ),
+  ];
 }
 
 function lifetime({ createdOn, expiresAt }: ApiKey): Mrkdwn {

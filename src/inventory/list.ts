@@ -1,6 +1,7 @@
-import { day, type Id, type Instant, Refusal } from '../kernel.ts';
+import { byId, day, type Id, type Instant, Refusal } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 import type { KeyFilter, KeyPage, Ports } from '../ports.ts';
+import { type PermissionReview, reviewsCountFrom } from '../reviews/permissions-model.ts';
 import { environmentOf, environments, inFull, risks } from './model.ts';
 
 /** What somebody wants to see of the inventory. */
@@ -13,6 +14,9 @@ export interface ListAsk {
   /** Due within so many days; 0 for what is overdue. */
   dueDays?: number;
   status?: KeyFilter['status'];
+  /** What nobody has reviewed for the policy's time. */
+  unreviewed?: boolean;
+  overPermissioned?: boolean;
   words: string[];
 }
 
@@ -58,6 +62,12 @@ const words: Record<string, (ask: ListAsk, policy: Policy) => void> = {
   retired: (ask) => {
     ask.status = 'retired';
   },
+  unreviewed: (ask) => {
+    ask.unreviewed = true;
+  },
+  'over-permissioned': (ask) => {
+    ask.overPermissioned = true;
+  },
 };
 
 /** `environment:prod due:14d owner:me stripe`, read. `"two words"` after a colon are one value; so is `owner: @x`. @throws Refusal for what it cannot read */
@@ -82,12 +92,12 @@ export function listAsk(text: string, policy: Policy): ListAsk {
 
 /** One page of the inventory. `ownerId` is whom the ask's owner means. */
 export function listKeys(
-  { store }: Pick<Ports, 'store'>,
+  { store, policy }: Pick<Ports, 'store' | 'policy'>,
   ask: ListAsk,
   ownerId: Id<'person'> | null,
   at: string | null,
   pageSize = 10,
-): Promise<KeyPage & { now: Instant }> {
+): Promise<KeyPage & { reviews: Map<string, PermissionReview>; now: Instant }> {
   return store.read(async (view) => {
     const filter: KeyFilter = {
       ...(ask.service ? { service: ask.service } : {}),
@@ -96,8 +106,12 @@ export function listKeys(
       ...(ask.status ? { status: ask.status } : {}),
       ...(ownerId ? { ownerId } : {}),
       ...(ask.dueDays === undefined ? {} : { dueBefore: new Date(view.now.getTime() + ask.dueDays * day) }),
+      ...(ask.unreviewed ? { reviewedBefore: reviewsCountFrom(policy, view.now) } : {}),
+      ...(ask.overPermissioned ? { overPermissioned: true } : {}),
       ...(ask.words.length > 0 ? { words: ask.words.join(' ') } : {}),
     };
-    return { ...(await view.keys.list(filter, pageSize, at)), now: view.now };
+    const page = await view.keys.list(filter, pageSize, at);
+    const reviews = byId(await view.permissionReviews.many(page.rows.map((key) => key.id)));
+    return { ...page, reviews, now: view.now };
   });
 }

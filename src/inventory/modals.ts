@@ -4,6 +4,8 @@ import { block, form, input, md, option, typed } from '../blocks.ts';
 import { idField } from '../doors.ts';
 import type { Id, Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
+import type { Policy } from '../policy.ts';
+import { guidanceFor } from '../reviews/permissions-model.ts';
 import {
   type ApiKey,
   environments,
@@ -98,7 +100,10 @@ export function keyModal(
   draft: Draft,
   issuers: string[],
   editing: { keyId: Id<'key'>; edition: string } | null,
+  policy: Policy,
 ): SlackView {
+  const environment = environments.find((each) => each === draft.environment);
+  const guidance = environment ? guidanceFor(environment, policy) : null;
   const text = (
     name: keyof Draft,
     label: string,
@@ -115,7 +120,9 @@ export function keyModal(
         kind: 'select',
         name: 'environment',
         label: 'Environment',
+        live: true,
         options: environments.map((each) => option(each, each)),
+        ...(guidance ? { hint: guidance } : {}),
         ...initial(draft.environment),
       }),
       text('purpose', 'Purpose', {

@@ -62,18 +62,18 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
       action: 'inventory.add',
       opens: adding,
     },
-    async ({ person, text }) => ({ open: keyModal(draftFor(person, text), issuers(), null) }),
+    async ({ person, text }) => ({ open: keyModal(draftFor(person, text), issuers(), null, policy) }),
   );
   slack.action('inventory.add', { opens: adding }, async ({ person }) => {
     await allowed(person, 'inventory.add');
-    return { open: keyModal(draftFor(person, ''), issuers(), null) };
+    return { open: keyModal(draftFor(person, ''), issuers(), null, policy) };
   });
-  // Where the value is and who makes it decide what else is asked.
-  for (const field of ['storage', 'issuer'] as const) {
+  // What is expected of a key follows from its environment; what else is asked, from where the value is and who makes it.
+  for (const field of ['environment', 'storage', 'issuer'] as const) {
     slack.action(field, {}, async ({ fields, value, context }) => {
       const { keyId, edition } = context;
       const editing = isId('key', keyId) && edition ? { keyId, edition } : null;
-      return { update: keyModal({ ...draftFrom(fields), [field]: value }, issuers(), editing) };
+      return { update: keyModal({ ...draftFrom(fields), [field]: value }, issuers(), editing, policy) };
     });
   }
   slack.submit('inventory.add', EntryForm, async ({ form, person }): Promise<Answer> => {
@@ -92,7 +92,10 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
       block.text(
         md`Risk: *${typed(risk)}* (${typed(reasons.join('; '), 400)}). ${key.nextRotationAt ? md`Next rotation: ${when(key.nextRotationAt, 'date')}.` : md``}`,
       ),
-      block.buttons(button('inventory.show', 'Show', key.id)),
+      block.buttons(
+        button('inventory.show', 'Show', key.id),
+        button('reviews.review-permissions', 'Review permissions…', key.id),
+      ),
     ];
   }
 
@@ -116,7 +119,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     message('No keys', [
       block.text(
         text
-          ? md`No key matches "${typed(text, 200)}". Filters: \`service:\`, \`environment:\`, \`risk:\`, \`owner: @x\` or \`mine\`, \`due:14d\`, \`overdue\`.`
+          ? md`No key matches "${typed(text, 200)}". Filters: \`service:\`, \`environment:\`, \`risk:\`, \`owner: @x\` or \`mine\`, \`due:14d\`, \`overdue\`, \`unreviewed\`, \`over-permissioned\`.`
           : md`The inventory is empty. \`/keys add\` enters the first key.`,
       ),
     ]);
@@ -205,7 +208,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
 
   slack.action('inventory.change', { opens: 'Edit a key' }, async ({ person, value }) => {
     const key = await keyFor(person, 'inventory.change', value);
-    return { open: keyModal(draftOf(key), issuers(), { keyId: key.id, edition: editionOf(key) }) };
+    return { open: keyModal(draftOf(key), issuers(), { keyId: key.id, edition: editionOf(key) }, policy) };
   });
   slack.submit('inventory.change', EntryForm, async ({ form, person }) => {
     if (!form.keyId || !form.edition) throw notThere('key');
@@ -250,9 +253,10 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
   slack.home(async (view, person) => {
     const { rows, next } = await view.keys.list({ ownerId: person.id }, 5);
     if (rows.length === 0) return [];
+    const reviews = byId(await view.permissionReviews.many(rows.map((key) => key.id)));
     return [
       block.header('Your keys'),
-      ...rows.map((key) => keyRow(key, 'yours', view.now)),
+      ...rows.map((key) => keyRow(key, 'yours', view.now, reviews.get(key.id))),
       block.buttons(
         ...(next ? [button('inventory.mine', 'All your keys', 'home')] : []),
         button('inventory.add', 'Add a key', 'home'),

@@ -111,6 +111,7 @@ async function storyOf(view: View, rotationId: string): Promise<Story> {
     owner: await view.people.find(key.ownerId),
     taker: rotation.taken ? await view.people.find(rotation.taken.by) : null,
     doer: rotation.waits?.done ? await view.people.find(rotation.waits.done.by) : null,
+    review: await view.permissionReviews.find(key.id),
     left: (await view.findings.openOfKey(key.id)).find((each) => isLeftOf(each, rotation.id)) ?? null,
     newer: await newerThan(view, rotation),
     people: byId(await view.people.many([...new Set(involved)])),

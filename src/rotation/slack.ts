@@ -1,12 +1,13 @@
 import type { View as SlackView } from '@slack/types';
 import { z } from 'zod';
-import { block, button, form, input, join, md, mention, option, page, typed, when } from '../blocks.ts';
+import { block, button, form, input, join, type Mrkdwn, md, mention, option, page, typed, when } from '../blocks.ts';
 import { type Answer, done, idField, type SlackDoor } from '../doors.ts';
 import { whyNotTouch } from '../inventory/may-model.ts';
-import { asChoice, inFull } from '../inventory/model.ts';
+import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { idOf, Refusal } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
+import { narrowing, type PermissionReview, rightsFor } from '../reviews/permissions-model.ts';
 import { handInBlocks } from './by-hand/cards.ts';
 import { confirmDeleted } from './by-hand/confirm-deleted.ts';
 import { madeByHand } from './by-hand/model.ts';
@@ -50,6 +51,15 @@ const StartForm = z.object({
   emergency: emergencyField,
 });
 
+/** A rotation is when a key can become narrower. */
+function tooMuchIn(key: ApiKey, review: PermissionReview & { excess: string }): Mrkdwn {
+  const next =
+    key.issuer === 'person'
+      ? md`The new one should only: ${typed(rightsFor(key, review).rights, 600)}`
+      : md`_${typed(narrowing(key, { seenAt: review.reviewedAt }).sentence, 300)}_`;
+  return md`:warning: It may do more than it needs: ${typed(review.excess, 300)}\n${next}`;
+}
+
 /** `/keys rotate`, the Rotate button wherever it is shown, and the card of each rotation. */
 export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
@@ -59,10 +69,11 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
 
   /** What would happen, before anything does; or why it cannot. */
   async function startModal(person: Person, words: string): Promise<SlackView> {
-    const { keys, chosen, owner, hidden } = await store.read(async (view) => {
+    const { keys, chosen, owner, review, hidden } = await store.read(async (view) => {
       const meant = await keysMeant(view, person, 'rotation.start', words);
       const chosen = meant.keys.length === 1 ? meant.keys[0]! : null;
-      return { ...meant, chosen, owner: chosen && (await view.people.find(chosen.ownerId)) };
+      const review = chosen && (await view.permissionReviews.find(chosen.id));
+      return { ...meant, chosen, review, owner: chosen && (await view.people.find(chosen.ownerId)) };
     });
     await refuseHidden(store, person, 'rotation.start', hidden);
     if (words && keys.length === 0) throw noneMatches('key that you answer for', words);
@@ -80,6 +91,7 @@ export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
         ['Value ends with', chosen.lastFour ? md`…${typed(chosen.lastFour)}` : md`not known`],
         ['Last rotated', chosen.lastRotatedAt ? when(chosen.lastRotatedAt, 'date') : md`never`],
       ]),
+      ...(review?.excess ? [block.text(tooMuchIn(chosen, { ...review, excess: review.excess }))] : []),
       ...checkBlocks(checks),
     ];
     if (forGood) {

@@ -6,6 +6,7 @@ import { type ApiKey, storages } from '../inventory/model.ts';
 import { idOf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
+import { guidanceFor, type PermissionReview, rightsFor } from '../reviews/permissions-model.ts';
 import { endedByHand, madeByHand } from '../rotation/by-hand/model.ts';
 import { anyService, companyRunbook, ending, handingIn, type Piece, pageFor, type Section, storing } from './model.ts';
 
@@ -16,18 +17,26 @@ export function runbooksInSlack(slack: SlackDoor, ports: Ports): void {
   const { store } = ports;
 
   slack.action('runbooks.show', { opens: title }, async ({ person, value }) => {
-    const { key, owner } = await store.read(async (view) => {
+    const { key, owner, review } = await store.read(async (view) => {
       const key = await view.keys.get(idOf('key', value));
-      return { key, owner: await view.people.find(key.ownerId) };
+      const review = await view.permissionReviews.find(key.id);
+      return { key, owner: await view.people.find(key.ownerId), review };
     });
     const wanted = { action: 'runbooks.show', subject: key.id, keyId: key.id } as const;
     await refuseAtClick(store, person, wanted, whyNotTouch(person, wanted.action, key));
-    return { open: stepsFor(ports, key, owner) };
+    return { open: stepsFor(ports, key, owner, review) };
   });
 }
 
 /** What to do, in order, with what is known of this key. */
-function stepsFor({ runbooks, issuers, policy }: Ports, key: ApiKey, owner: Person | null): SlackView {
+function stepsFor(
+  { runbooks, issuers, policy }: Ports,
+  key: ApiKey,
+  owner: Person | null,
+  review: PermissionReview | null,
+): SlackView {
+  const { rights, less } = rightsFor(key, review);
+  const guidance = guidanceFor(key.environment, policy);
   const names = runbooks.names();
   const own = companyRunbook(key.service, policy, names);
   const runbook = runbooks.of(pageFor(key.service, names)) ?? runbooks.of(anyService);
@@ -41,10 +50,12 @@ function stepsFor({ runbooks, issuers, policy }: Ports, key: ApiKey, owner: Pers
     block.text(md`*${typed(key.name, 200)}*`),
     ...block.facts([
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
-      ['May do', typed(key.scope, 300)],
+      ['May do', typed(less ? key.scope : rights, 900)],
+      ['The new one should only', less ? typed(rights, 900) : md``],
       ['Stored in', key.secretId ? code(key.secretId) : typed(storages[key.storage])],
       ['The old one ends with', key.lastFour ? code(`…${key.lastFour}`) : md`not known`],
     ]),
+    ...(guidance ? [block.small(md`${typed(guidance, 300)}`)] : []),
     ...(own ? [block.text(md`:closed_book: *${link(own, `Your company's own steps for ${key.service}`)}*`)] : []),
     ...(runbook ? [block.text(inWords(runbook.intro))] : []),
     ...[...(make ? [isHandedIn ? handedIn(make) : make] : []), ...store, ...then].map(sectionBlock),

@@ -359,7 +359,7 @@ const byRelation: Record<string, (stage: Stage) => string> = {
 /** Draw a form again with what was typed into it; they read nothing that the person cannot search for, and write nothing. */
 const drawing = [
   ...['keyId', 'rotatedKey', 'storage', 'issuer', 'leakedKey', 'leakHow', 'leakReach', 'consumerKind'],
-  ...['hasExcess', 'restrictedBy'],
+  ...['environment', 'hasExcess', 'restrictedBy'],
 ];
 
 const test = usePorts();

@@ -133,8 +133,11 @@ describe('what people read', () => {
 
   it('states the rules for keys with the numbers of the policy', () => {
     const text = contentOf('docs/rules.md').replaceAll('\n', ' ');
-    const { rotation, access, risk } = defaultPolicy;
+    const { rotation, access, risk, permissions } = defaultPolicy;
     for (const part of [
+      ...(['Development', 'Staging', 'Production'] as const).map(
+        (name) => `| ${name} | ${permissions.guidance[name.toLowerCase() as 'production']} |`,
+      ),
       `need ${access.approvals.other} approval, production needs ${access.approvals.production}`,
       `after ${access.maxDays.production} days at most for production and for contractors, after ${access.maxDays.other} days`,
       `older than ${risk.neverRotatedDays} days and were never rotated | ${rotation.everyDays.high} days`,

@@ -2,9 +2,9 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { slackClients } from '../../src/adapters/slack/clients.ts';
 import { slackDoor } from '../../src/adapters/slack/door.ts';
 import { handler } from '../../src/adapters/slack/handle.ts';
+import { openSlack } from '../../src/app.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { retireKey } from '../../src/inventory/retire.ts';
-import { inventoryInSlack } from '../../src/inventory/slack.ts';
 import { day, type Refusal } from '../../src/kernel.ts';
 import type { Person } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
@@ -31,13 +31,7 @@ import { deskOf, saying } from '../support/desk.ts';
 import { startStubSlack } from '../support/stub-slack.ts';
 
 const stage = useStage(quick);
-const desk = deskOf(
-  () => stage.ports,
-  (door, ports) => {
-    reviewsInSlack(door, ports);
-    inventoryInSlack(door, ports);
-  },
-);
+const desk = deskOf(() => stage.ports, openSlack);
 const [dana, other, kim] = [aPerson(), aPerson(), aPerson({ tier: 'contractor' })];
 beforeAll(() => given(stage.database.store, { people: [dana, other, kim] }));
 
@@ -436,6 +430,83 @@ describe('the form', () => {
     const wide = await send(dana, key, { hasExcess: 'yes', excess: 'It may write' }, seenBy(now, review));
     expect(saying(wide)).toContain('Rotate it to a narrower one');
     expect(actionsIn(wide)).toEqual(['rotation.start', 'inventory.show']);
+  });
+});
+
+describe('guidance for an environment (SOP 4.3)', () => {
+  const words = { development: 'lower rate limits, test data only.', staging: 'medium limits, safe to reset.' };
+
+  test('is shown as soon as the environment of a new key is known, and follows it', async () => {
+    const opened = await desk.type(dana, 'add stripe dev');
+    expect(saying(opened)).toContain(`Development: ${words.development}`);
+    expect(saying(await desk.type(dana, 'add stripe'))).not.toMatch(/full limits|medium limits|lower rate/);
+    const fields = { service: 'Stripe', environment: 'staging', scope: 'Charges' };
+    const changed = saying(await desk.press(dana, 'environment', 'staging', { fields }));
+    expect(changed).toContain(`Staging: ${words.staging}`);
+    expect(changed).toContain('Charges');
+    expect(changed).not.toContain(words.development);
+  });
+
+  test('is shown where a key is asked for, and on the steps for a person', async () => {
+    const key = await aStored({ environment: 'development', issuer: 'person', recipe: null });
+    expect(saying(await desk.type(other, `request ${key.id}`))).toContain(`Development: ${words.development}`);
+    expect(saying(await desk.press(dana, 'runbooks.show', key.id))).toContain(`Development: ${words.development}`);
+  });
+});
+
+describe('a key that a person makes', () => {
+  test('is to be made with only what it needs, by the form, the card, the page and the steps of its rotation', async () => {
+    const { key } = await stage.key({ issuer: 'person', recipe: null, environment: 'production' });
+    const held: Reviewing['restrictions'] = [{ kind: 'addresses', note: '203.0.113.0/24' }];
+    const cardOf = async () => {
+      const rotation = (await stage.database.store.read((view) => view.rotations.ofKey(key.id, 1)))[0]!;
+      return saying(await desk.card('rotation:person', rotation.id, { person: stage.owner.id }));
+    };
+    await desk.send(stage.owner, 'rotation.start', { keyId: key.id, reason: 'it is time' });
+    await stage.work();
+    expect(await cardOf()).toContain('make a new key with the same rights: Embeddings only.');
+    expect(await cardOf()).toContain('Production: full limits, carefully monitored.');
+    await look(stage.owner, key, { ...tooWide, restrictions: held });
+    const wanted = 'Reads invoices; only from certain addresses (203.0.113.0/24)';
+    expect(await cardOf()).toContain(`*fewer rights than the old one*, only what it needs: ${wanted}.`);
+    expect(saying(await desk.press(stage.owner, 'runbooks.show', key.id))).toContain(wanted);
+    const other = (await stage.key({ issuer: 'person', recipe: null })).key;
+    await look(stage.owner, other, { ...tooWide, restrictions: held });
+    const form = saying(await desk.press(stage.owner, 'rotation.start', other.id));
+    expect(form).toContain('It may do more than it needs: It may write');
+    expect(form).toContain(`The new one should only: ${wanted}`);
+  });
+});
+
+describe('keys whose permissions matter', () => {
+  test('are found by two words of the list, shown with what they need, and counted in one line of the digest', async () => {
+    const owner = aPerson();
+    await given(stage.database.store, { people: [owner] });
+    const [calm, wide, never] = ['Calm', 'Wide', 'Never'].map((purpose) =>
+      aKey(owner, { purpose, service: 'Listed' }),
+    ) as [ApiKey, ApiKey, ApiKey];
+    await given(stage.database.store, { keys: [calm, wide, never] });
+    const digest = async () => saying(await desk.card('digest.owner', owner.id, { person: owner.id }));
+    expect(await digest()).toContain('Of 3 nobody has said within 180 days');
+    await look(owner, calm, { ...fine, scope: calm.scope });
+    await look(owner, wide, tooWide);
+    const said = await digest();
+    expect(said).toContain('1 of your 3 keys may do more than needed');
+    expect(said).toContain('Of 1 nobody has said within 180 days');
+    expect(said.match(/Permissions/g)).toHaveLength(1);
+    const unreviewed = saying(await desk.type(owner, 'list mine unreviewed'));
+    expect(unreviewed).toContain('- Never');
+    expect(unreviewed).not.toContain('- Calm');
+    const tooMuch = saying(await desk.type(owner, 'list over-permissioned mine'));
+    expect(tooMuch).toContain('- Wide');
+    expect(tooMuch).toContain('Needs: Reads invoices; over-permissioned since');
+    expect(tooMuch).not.toContain('- Calm');
+    const home = saying(await desk.home(owner));
+    expect(home.match(/over-permissioned since/g)).toHaveLength(1);
+    await look(owner, never, { ...fine, scope: never.scope });
+    await look(owner, wide, fine);
+    expect(await digest()).not.toContain('Permissions');
+    expect(saying(await desk.home(owner))).not.toContain('over-permissioned');
   });
 });
 

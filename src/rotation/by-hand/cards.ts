@@ -18,6 +18,7 @@ import type { Instant } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Policy } from '../../policy.ts';
 import type { Audience } from '../../ports.ts';
+import { guidanceFor, type PermissionReview, rightsFor } from '../../reviews/permissions-model.ts';
 import type { Rotation, Task, Waits } from '../model.ts';
 import { linkMinutes } from './hand-in-model.ts';
 import { escalatesAt, placeOf, waitsNow } from './model.ts';
@@ -29,6 +30,8 @@ export interface PersonStory {
   taker: Person | null;
   /** Who did the last step that waited. */
   doer: Person | null;
+  /** What somebody said of what the key needs. */
+  review: PermissionReview | null;
   now: Instant;
 }
 
@@ -51,7 +54,7 @@ export function personMessage(story: PersonStory, audience: Audience, policy: Po
       ['By', byWhen(waits, story.now)],
       ['Why you', whyYou(story, waits, audience)],
     ]),
-    block.text(join(stepsOf(story, waits.task), '\n')),
+    block.text(join(stepsOf(story, waits.task, policy), '\n')),
     block.buttons(...buttonsFor(story, waits, audience)),
     block.small(outlook(story, waits, policy), code(rotation.id)),
   ]);
@@ -87,7 +90,7 @@ function whyYou({ rotation, owner }: PersonStory, waits: Waits, audience: Audien
   return waits.escalatedAt ? md`You are an administrator, and its owner has not done it` : md`You are an administrator`;
 }
 
-function stepsOf({ rotation, key }: PersonStory, task: Task): Mrkdwn[] {
+function stepsOf({ rotation, key, review }: PersonStory, task: Task, policy: Policy): Mrkdwn[] {
   const place = placeOf(key);
   const there = place ? link(place.url, place.where) : md`${typed(key.service, 60)}`;
   const keep = rotation.newLastFour ? md` Keep the one that ends with …${typed(rotation.newLastFour)}.` : md``;
@@ -101,8 +104,12 @@ function stepsOf({ rotation, key }: PersonStory, task: Task): Mrkdwn[] {
     ];
   }
   const again = rotation.attempt > 1 ? md` The one that was handed in before did not work; make another.` : md``;
+  const { rights, less } = rightsFor(key, review);
+  const which = less ? md`with *fewer rights than the old one*, only what it needs` : md`with the same rights`;
+  const guidance = guidanceFor(key.environment, policy);
+  const expected = guidance ? md` ${typed(guidance, 300)}` : md``;
   return [
-    md`1. Open ${there} and make a new key with the same rights: ${typed(key.scope, 200)}.${again}`,
+    md`1. Open ${there} and make a new key ${which}: ${typed(rights, 600)}.${expected}${again}`,
     md`2. Leave the old key alone: it is in use until the new one is handed out.`,
     md`3. Press *Hand in the new key* and paste it on the page that opens, never here. Nobody but you gets that page.`,
   ];

@@ -3,6 +3,7 @@ import { handedOutBefore, isCurrentOf, notNew } from '../../inventory/version-mo
 import { after, failpoint, type Id, Refusal, refuseIf, type Secret, sha256 } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Issuer, Ports } from '../../ports.ts';
+import type { PermissionReview } from '../../reviews/permissions-model.ts';
 import { follow, tokenOf } from '../journal.ts';
 import type { Rotation } from '../model.ts';
 import { closedLink, type HandIn, tried, whyNotSession, wrong } from './hand-in-model.ts';
@@ -21,18 +22,25 @@ export interface HandInForm {
   person: Person;
 }
 
+export interface ShownForm extends HandInForm {
+  /** What somebody said of what the key needs. */
+  review: PermissionReview | null;
+}
+
 /** What the page shows to who has signed in in this browser; after it was used, that it was. Changes nothing. @throws Refusal */
 export async function formOf(
   ports: Pick<Ports, 'store'>,
   id: Id<'handIn'>,
   session: string,
-): Promise<HandInForm | 'used'> {
+): Promise<ShownForm | 'used'> {
   const sessionHash = await sha256(session);
   const about = await aboutLink(ports, id);
   return ports.store.read(async (view) => {
     const link = await view.handIns.get(id);
     refuseIf(whyNotSession(link, sessionHash));
-    return link.status === 'used' ? 'used' : whoMayHandIn(view, about);
+    if (link.status === 'used') return 'used';
+    const form = await whoMayHandIn(view, about);
+    return { ...form, review: await view.permissionReviews.find(form.key.id) };
   });
 }
 

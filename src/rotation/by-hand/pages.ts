@@ -3,7 +3,8 @@ import { type Html, html, htmlPage } from '../../html.ts';
 import type { Instant } from '../../kernel.ts';
 import { zoneOf } from '../../people/hours-model.ts';
 import type { Ports } from '../../ports.ts';
-import type { HandInForm } from './hand-in.ts';
+import { guidanceFor, rightsFor } from '../../reviews/permissions-model.ts';
+import type { ShownForm } from './hand-in.ts';
 import { mostTries } from './hand-in-model.ts';
 import { placeOf } from './model.ts';
 
@@ -25,11 +26,13 @@ const clockOf = (at: Instant, zone: string) => `${DateTime.fromJSDate(at, { zone
 
 /** Where the value is typed: once, and never shown again. */
 export function formPage(
-  { link, key, person, rotation }: HandInForm,
+  { link, key, person, rotation, review }: ShownForm,
   csrf: string,
   { issuers, policy }: Pick<Ports, 'issuers' | 'policy'>,
 ): Html {
   const tested = issuers.of(key.issuer)?.can.test ?? false;
+  const { rights, less } = rightsFor(key, review);
+  const guidance = guidanceFor(key.environment, policy);
   const place = placeOf(key);
   const there = place
     ? html`<a href="${place.url}" rel="noopener noreferrer" target="_blank">${place.where}</a>`
@@ -44,7 +47,7 @@ ${rotation.oldLastFour ? [html`<dt>Old key</dt><dd>ends with …${rotation.oldLa
 <dt>Until</dt><dd>${clockOf(link.endsAt, zoneOf(person.timeZone, policy))}${link.tries > 0 ? `; ${mostTries - link.tries} more tries` : ''}</dd>
 </dl>
 <ol>
-<li>Make a new key at ${[there]} with these rights: ${key.scope}</li>
+<li>Make a new key at ${[there]} with ${less ? 'fewer rights than the old one, only' : 'these rights'}: ${rights}${guidance ? `. ${guidance}` : ''}</li>
 <li>Copy it and paste it here. ${tested ? `It is tried at ${key.service} before it is used.` : `Nobody can try it at ${key.service} before it is used, so look twice.`}</li>
 </ol>
 <form method="post" action="/hand-in/${link.id}" autocomplete="off">
