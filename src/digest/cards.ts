@@ -71,16 +71,14 @@ async function permissionLines(
 ): Promise<KnownBlock[]> {
   const unreviewed = await view.keys.count({ ownerId, reviewedBefore: reviewsCountFrom(policy, view.now) });
   const wide = await view.keys.count({ ownerId, overPermissioned: true });
-  const of = md`${inAll} ${inAll === 1 ? md`key` : md`keys`}`;
+  const { reviewDays } = policy.permissions;
   const lines = [
-    ...(wide > 0 ? [md`${wide} of your ${of} may do more than needed: \`/keys list mine over-permissioned\`.`] : []),
+    ...(wide > 0 ? [md`${wide} may do more than needed: \`/keys list mine over-permissioned\`.`] : []),
     ...(unreviewed > 0
-      ? [
-          md`Of ${unreviewed} nobody has said within ${policy.permissions.reviewDays} days whether everything they may do is needed: \`/keys list mine unreviewed\`.`,
-        ]
+      ? [md`${unreviewed} of ${inAll} not reviewed within ${reviewDays} days: \`/keys list mine unreviewed\`.`]
       : []),
   ];
-  return lines.length > 0 ? [block.text(join([md`*Permissions.*`, ...lines], ' '))] : [];
+  return lines.length > 0 ? [block.text(join([md`*What your keys may do*`, ...lines], ' · '))] : [];
 }
 
 /** What, how late, what it means, who depends on it, and what can be done about it. */

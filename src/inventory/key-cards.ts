@@ -162,7 +162,7 @@ function findingBlocks({ findings, key, rotation, now }: Story, viewer: Person):
     yes: 'It is deleted',
   };
   return findings.map((finding) => {
-    const text = md`:mag: ${typed(finding.sentence, 600)} _${typed(whatToDoFor(finding, key), 300)}_`;
+    const text = md`:mag: ${typed(finding.sentence, 600)} _${typed(whatToDoFor(finding, key, rotation?.status === 'running'), 300)}_`;
     if (mayRepair && !whyNotConfirmGone(finding)) {
       return block.row(text, button('reviews.confirm-deleted', 'I have deleted it', finding.id, { confirm: deleted }));
     }

@@ -28,7 +28,7 @@ function findingBlock(finding: Finding, key: ApiKey, story: Story, place: Place 
   const lines = [
     ...(place ? [headOf(key, finding, story)] : []),
     md`:mag: ${typed(sentence, 600)}`,
-    md`_${typed(whatToDoFor(finding, key), 300)}_`,
+    md`_${typed(whatToDoFor(finding, key, story.isRotating), 300)}_`,
   ];
   if (repair) {
     if (repair.outcome === null && isBeingRepaired(finding, story.now)) {
@@ -67,8 +67,8 @@ function findingBlock(finding: Finding, key: ApiKey, story: Story, place: Place 
 
 /** What leads to a narrower key; while it is rotated, and afterwards, to the review that closes the finding. */
 export function narrowButton(key: ApiKey, finding: Finding, isRotating = false): Button {
-  const { by } = narrowing(key, finding);
-  if (by === 'rotation' && !isRotating) {
+  const { by } = narrowing(key, finding, isRotating);
+  if (by === 'rotation') {
     return button('rotation.start', 'Rotate', key.id, { describe: `Rotate ${key.name} to a narrower key` });
   }
   if (by === 'steps') return button('runbooks.show', 'Steps', key.id, { describe: `Steps for ${key.name}` });
@@ -124,7 +124,9 @@ export function findingsListMessage(list: FindingList, own: boolean, page: { who
       ...turn('on', 'Next', list.next),
       ...turn('again', 'Refresh', page.at),
     ),
-    block.small(md`What is in order again leaves this list by itself.`),
+    block.small(
+      md`What is in order again leaves this list by itself${list.rows.some((each) => remedyOf(each) === 'narrow') ? md`; what may do too much, by its next review` : md``}.`,
+    ),
   ]);
 }
 

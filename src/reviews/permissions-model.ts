@@ -129,9 +129,16 @@ const ended = (text: string): string => (/[.!?…]$/.test(text) ? text : `${text
 export function narrowing(
   key: Pick<ApiKey, 'storage' | 'secretId' | 'issuer' | 'service' | 'lastRotatedAt'>,
   { seenAt }: Pick<Finding, 'seenAt'>,
+  isRotating = false,
 ): { sentence: string; by: 'review' | 'rotation' | 'steps' } {
   if (key.lastRotatedAt && key.lastRotatedAt > seenAt) {
     return { by: 'review', sentence: 'It was rotated since: look what the new one may do, and review it again.' };
+  }
+  if (isRotating) {
+    return {
+      by: 'review',
+      sentence: 'It is being rotated: when the new one is there, look what that may do and review it again.',
+    };
   }
   if (!rotatesHere(key)) {
     return {
@@ -155,8 +162,8 @@ export function narrowing(
 }
 
 /** What to do about a finding of this key. */
-export const whatToDoFor = (finding: Finding, key: Parameters<typeof narrowing>[0]): string =>
-  finding.kind === 'over-permissioned' ? narrowing(key, finding).sentence : whatToDo(finding);
+export const whatToDoFor = (finding: Finding, key: Parameters<typeof narrowing>[0], isRotating: boolean): string =>
+  finding.kind === 'over-permissioned' ? narrowing(key, finding, isRotating).sentence : whatToDo(finding);
 
 /** What a new value of a key should be allowed to do, for whoever makes it. */
 export function rightsFor(

@@ -55,7 +55,7 @@ const StartForm = z.object({
 function tooMuchIn(key: ApiKey, review: PermissionReview & { excess: string }): Mrkdwn {
   const next =
     key.issuer === 'person'
-      ? md`The new one should only: ${typed(rightsFor(key, review).rights, 600)}`
+      ? md`The new one needs only: ${typed(rightsFor(key, review).rights, 600)}`
       : md`_${typed(narrowing(key, { seenAt: review.reviewedAt }).sentence, 300)}_`;
   return md`:warning: It may do more than it needs: ${typed(review.excess, 300)}\n${next}`;
 }

@@ -51,7 +51,7 @@ function stepsFor(
     ...block.facts([
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
       ['May do', typed(less ? key.scope : rights, 900)],
-      ['The new one should only', less ? typed(rights, 900) : md``],
+      ['The new one needs only', less ? typed(rights, 900) : md``],
       ['Stored in', key.secretId ? code(key.secretId) : typed(storages[key.storage])],
       ['The old one ends with', key.lastFour ? code(`…${key.lastFour}`) : md`not known`],
     ]),

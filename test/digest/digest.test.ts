@@ -227,6 +227,11 @@ describe("an owner's digest", () => {
 
   it('is one calm line when nothing is due, and goes away with its reader', async () => {
     const { person, key } = await owner({}, { purpose: 'Quiet', nextRotationAt: ahead(60) });
+    const said = { ...{ id: key.id, scope: key.scope, needs: 'Embeddings' }, excess: null, excessSince: null };
+    await database.store.change(
+      { actor: { kind: 'operator', id: 'test' }, action: 'test.given', subject: key.id },
+      (tx) => tx.permissionReviews.save({ ...said, restrictions: [], reviewedBy: person.id, reviewedAt: tx.now }),
+    );
     const card = await digestOf(person);
     expect(card!.blocks).toHaveLength(1);
     expect(saying(card)).toContain('Nothing is due of your 1 key in the next 30 days.');

@@ -221,6 +221,35 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     await shot(olivia, '28-snoozed');
   });
 
+  it('what a key may do is reviewed by a form that follows its answers, and found until a narrower one is there', async () => {
+    const dana = await here.as('U0DANA', 'C0GENERAL');
+    await send(dana, '/keys show anthropic');
+    const card = message(dana, 'Code review bot');
+    await press(card.getByRole('button', { name: /Review permissions/ }), dana);
+    await modal(dana).getByText('Development: lower rate limits, test data only.').waitFor();
+    await modal(dana).getByLabel('What does it need to do?').fill('Comments on pull requests');
+    await submit(dana);
+    await modal(dana).getByTestId('field-error').first().waitFor();
+    await modal(dana)
+      .getByRole('radio', { name: /Yes, some/ })
+      .check();
+    await modal(dana).getByLabel('What is too much?').fill('All models, though one is used');
+    await modal(dana)
+      .getByRole('checkbox', { name: /certain addresses/ })
+      .check();
+    await modal(dana).getByLabel('From which addresses?').fill('203.0.113.0/24');
+    expect(await modal(dana).getByLabel('What does it need to do?').inputValue()).toBe('Comments on pull requests');
+    expect(await modal(dana).getByLabel('What is too much?').inputValue()).toBe('All models, though one is used');
+    await shot(dana, '28-review-permissions');
+    await submit(dana);
+    await modal(dana).getByText('Rotate it to a narrower one').waitFor();
+    await shot(dana, '28-too-much');
+    await done(dana, 'may do more than it needs');
+    await send(dana, '/keys list mine over-permissioned');
+    await message(dana, 'over-permissioned since').waitFor();
+    await shot(dana, '28-over-permissioned');
+  });
+
   it('the audit log is shown to an administrator and refused to a developer', async () => {
     const page = await here.as('U0DANA', 'C0GENERAL');
     await send(page, '/keys audit');

@@ -119,6 +119,10 @@ describe('the rules of a review', () => {
       sentence: expect.stringContaining('providers.gitlab') as unknown,
     });
     expect(by({ issuer: 'self-made' }).by).toBe('review');
+    expect(narrowing({ ...key, issuer: 'person' }, { seenAt }, true)).toMatchObject({
+      by: 'review',
+      sentence: expect.stringContaining('being rotated') as unknown,
+    });
     expect(by({ storage: 'password-manager', secretId: null, issuer: 'person' }).by).toBe('steps');
     const later = new Date(now.getTime() + 1);
     expect(by({ issuer: 'person', lastRotatedAt: later })).toEqual({
@@ -474,7 +478,7 @@ describe('a key that a person makes', () => {
     await look(stage.owner, other, { ...tooWide, restrictions: held });
     const form = saying(await desk.press(stage.owner, 'rotation.start', other.id));
     expect(form).toContain('It may do more than it needs: It may write');
-    expect(form).toContain(`The new one should only: ${wanted}`);
+    expect(form).toContain(`The new one needs only: ${wanted}`);
   });
 });
 
@@ -487,13 +491,13 @@ describe('keys whose permissions matter', () => {
     ) as [ApiKey, ApiKey, ApiKey];
     await given(stage.database.store, { keys: [calm, wide, never] });
     const digest = async () => saying(await desk.card('digest.owner', owner.id, { person: owner.id }));
-    expect(await digest()).toContain('Of 3 nobody has said within 180 days');
+    expect(await digest()).toContain('3 of 3 not reviewed within 180 days');
     await look(owner, calm, { ...fine, scope: calm.scope });
     await look(owner, wide, tooWide);
     const said = await digest();
-    expect(said).toContain('1 of your 3 keys may do more than needed');
-    expect(said).toContain('Of 1 nobody has said within 180 days');
-    expect(said.match(/Permissions/g)).toHaveLength(1);
+    expect(said).toContain('1 may do more than needed');
+    expect(said).toContain('1 of 3 not reviewed within 180 days');
+    expect(said.match(/What your keys may do/g)).toHaveLength(1);
     const unreviewed = saying(await desk.type(owner, 'list mine unreviewed'));
     expect(unreviewed).toContain('- Never');
     expect(unreviewed).not.toContain('- Calm');
@@ -505,7 +509,7 @@ describe('keys whose permissions matter', () => {
     expect(home.match(/over-permissioned since/g)).toHaveLength(1);
     await look(owner, never, { ...fine, scope: never.scope });
     await look(owner, wide, fine);
-    expect(await digest()).not.toContain('Permissions');
+    expect(await digest()).not.toContain('What your keys may do');
     expect(saying(await desk.home(owner))).not.toContain('over-permissioned');
   });
 });
