@@ -74,6 +74,12 @@ export function questions({ keys, rotations }) {
 /** Beyond what is promised as equally fast over any number, but never by reading every row. */
 export function searches({ keys }) {
   return {
+    'list of those that nobody has reviewed': () => keys.list({ reviewedBefore: new Date() }, 20),
+    'list of those of one owner that nobody has reviewed': () =>
+      keys.list({ reviewedBefore: new Date(), ownerId: ownerId(7) }, 20),
+    'count of those of one owner that nobody has reviewed': () =>
+      keys.count({ reviewedBefore: new Date(), ownerId: ownerId(7) }),
+    'list of over-permissioned ones': () => keys.list({ overPermissioned: true }, 20),
     'list of retired ones': () => keys.list({ status: 'retired' }, 20),
     'list with a word': () => keys.list({ words: 'billing' }, 20),
     'list with a number': () => keys.list({ words: 'purpose 4711' }, 20),
