@@ -58,16 +58,16 @@ const places = [...steps].flatMap((step) => {
   const around = [`rotation.${step}:begun`, `rotation.${step}:journaling`, `rotation.${step}:journaled`];
   const effects =
     step === 'generate' || step === 'promote' ? [`rotation.${step}:before`, `rotation.${step}:after`] : [];
-  // The grace begins with the end of the step before it.
-  return [...around.slice(step === 'grace' ? 1 : 0, 1), ...effects, ...around.slice(1)];
+  // The grace begins with the end of the step before it; deploying itself asks nobody outside, others do the telling.
+  return [...around.slice(step === 'grace' || step === 'deploy' ? 1 : 0, 1), ...effects, ...around.slice(1)];
 });
-// Retiring takes AWSPREVIOUS off, one label a job.
 // Each key has a system that is told by webhook.
 places.push(
   ...['begun', 'before', 'after', 'journaled'].map((each) => `rotation.tell:${each}`),
   'inventory.make-signing-secret:before',
   'inventory.make-signing-secret:after',
 );
+// Retiring takes one label off a job.
 places.push('rotation.retire:before', 'rotation.retire:after', 'work.rotation.step:claimed', 'work.rotation.step:did');
 
 interface Told {

@@ -81,8 +81,7 @@ describe('a rotation of a key that is known', () => {
       ['test', ['new']],
       ['promote', ['labels']],
       ['verify', ['AWSCURRENT']],
-      // It is revoked; two labels are taken off, one a job; none is left.
-      ['retire', ['labels']],
+      // It is revoked; two labels are taken off, one a job.
       ['retire', ['labels']],
       ['retire', ['labels']],
       ['retire', ['labels']],

@@ -66,7 +66,7 @@ export function cardLedger(pool: pg.Pool): CardLedger {
     const { rows } = await pool.query<HeldCard>({
       name: `card_hold_${wait}`,
       text: `update card set held_until = clock_timestamp() + its.ms * interval '1 ms', held_by = its.holder, copied = copied or posting_since is not null
-         from unnest($1::text[], $2::text[], $3::bigint[]) as its (id, holder, ms) cross join lateral (
+         from jsonb_to_recordset($1) as its (id text, holder text, ms bigint) cross join lateral (
              select id from card free where free.id = its.id
                and (free.held_until is null or free.held_until < clock_timestamp() or free.held_by = its.holder)
              for update ${wait ? '' : 'skip locked'}) free
@@ -75,7 +75,7 @@ export function cardLedger(pool: pg.Pool): CardLedger {
            (select jsonb_build_object('channel', other.channel, 'astray', other.astray) from card other
             where card.person_id is not null and other.kind = card.kind and other.subject = card.subject and other.astray is not null
             limit 1) as "insteadOf"`,
-      values: [asked.map((each) => each.cardId), asked.map((each) => each.holder), asked.map((each) => each.holdMs)],
+      values: [JSON.stringify(asked.map(({ cardId: id, holder, holdMs: ms }) => ({ id, holder, ms })))],
     });
     const taken = new Map(rows.map((row) => [row.holder, row]));
     return asked.map(({ holder }) => taken.get(holder) ?? null);
@@ -109,7 +109,11 @@ export function cardLedger(pool: pg.Pool): CardLedger {
       return rowCount ? 'busy' : null;
     },
     async posting(cardId) {
-      await pool.query('update card set posting_since = clock_timestamp() where id = $1', [cardId]);
+      await pool.query({
+        name: 'card_posting',
+        text: 'update card set posting_since = clock_timestamp() where id = $1',
+        values: [cardId],
+      });
     },
     async notPosted(cardId) {
       await pool.query('update card set posting_since = null where id = $1', [cardId]);

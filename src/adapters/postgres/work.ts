@@ -43,13 +43,13 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
       name: `work_claim_${wait}`,
       text: `update work set status = 'running', lease = work.lease + 1, crashes = work.crashes + case when work.status = 'running' then 1 else 0 end,
            leased_until = clock_timestamp() + its.ms * interval '1 ms'
-         from unnest($1::text[], $2::bigint[]) as its (id, ms) cross join lateral (
+         from jsonb_to_recordset($1) as its (id text, ms bigint) cross join lateral (
              select id from work mine where mine.id = its.id and mine.crashes < ${maxCrashes}
                and (mine.status = 'waiting' and mine.run_at <= clock_timestamp() + interval '1 s' or mine.status = 'running' and mine.leased_until < clock_timestamp())
              for update ${wait ? '' : 'skip locked'}) mine
          where work.id = mine.id
          returning work.id, work.name, work.payload, work.lane, work.lease, work.failures, work.crashes`,
-      values: [asked.map((each) => each.workId), asked.map((each) => each.leaseMs)],
+      values: [JSON.stringify(asked.map(({ workId: id, leaseMs: ms }) => ({ id, ms })))],
     });
     const taken = new Map(rows.map((row) => [row.id as string, row]));
     return asked.map(({ workId }) => {
@@ -64,12 +64,12 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
     const { rows } = await pool.query<{ id: string; lease: number }>({
       name: `work_finish_${wait}`,
       text: `update work set status = 'done', ended_at = clock_timestamp()
-         from unnest($1::text[], $2::int[]) as its (id, lease) cross join lateral (
+         from jsonb_to_recordset($1) as its (id text, lease int) cross join lateral (
              select id from work mine where mine.id = its.id and mine.lease = its.lease and coalesce(mine.status, '') = 'running'
              for update ${wait ? '' : 'skip locked'}) mine
          where work.id = mine.id
          returning work.id, work.lease`,
-      values: [works.map((each) => each.id), works.map((each) => each.lease)],
+      values: [JSON.stringify(works.map(({ id, lease }) => ({ id, lease })))],
     });
     const done = new Set(rows.map((row) => `${row.id} ${row.lease}`));
     return works.map(({ id, lease }) => done.has(`${id} ${lease}`));
@@ -87,14 +87,15 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
       // marked is found by `recover`.
       // A queue drops an id that it has already, and may have it with a worker that is gone; so what is handed over again
       // later has another one. What then is there twice is claimed once.
-      const { rows } = await pool.query<{ id: string; lane: Lane; queueId: string }>(
-        `update work set queued_at = clock_timestamp() where id in (
+      const { rows } = await pool.query<{ id: string; lane: Lane; queueId: string }>({
+        name: 'work_publish',
+        text: `update work set queued_at = clock_timestamp() where id in (
            select id from work where status = 'waiting' and queued_at is null and run_at <= now()
            order by run_at limit $1 for update skip locked)
          returning id, lane,
            concat_ws('-', id, lease, crashes, floor(extract(epoch from queued_at) / ${handOverSeconds})) as "queueId"`,
-        [limit],
-      );
+        values: [limit],
+      });
       if (rows.length === 0) return 0;
       try {
         await publish(rows.map(({ id, lane, queueId }) => ({ lane, workId: id, queueId })));
@@ -130,14 +131,15 @@ export function workLedger(pool: pg.Pool, policy: Policy): WorkLedger {
 
     async postpone(work, ms) {
       await persistently(() =>
-        pool.query(
-          `update work set status = 'waiting', queued_at = null, leased_until = null, run_at = clock_timestamp() + $3 * interval '1 ms', lease = lease + 1,
+        pool.query({
+          name: 'work_postpone',
+          text: `update work set status = 'waiting', queued_at = null, leased_until = null, run_at = clock_timestamp() + $3 * interval '1 ms', lease = lease + 1,
            once_key = case when exists (
              select 1 from work other where other.name = work.name and other.once_key = work.once_key and other.status = 'waiting' and other.id <> work.id
            ) then null else once_key end
-         where id = $1 and lease = $2 and status = 'running'`,
-          [work.id, work.lease, ms],
-        ),
+         where id = $1 and lease = $2 and coalesce(status, '') = 'running'`,
+          values: [work.id, work.lease, ms],
+        }),
       );
     },
 

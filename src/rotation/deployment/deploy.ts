@@ -2,7 +2,7 @@ import type { Consumer } from '../../inventory/consumer-model.ts';
 import { after, hour } from '../../kernel.ts';
 import { inWorkingHours } from '../../people/hours-model.ts';
 import type { Ports, Tx } from '../../ports.ts';
-import { begin, journal, type Run } from '../journal.ts';
+import { journal, type Run } from '../journal.ts';
 import type { Rotation } from '../model.ts';
 import { passed } from '../moves-model.ts';
 import { listed, toldAnew, unconfirmed } from './model.ts';
@@ -11,8 +11,7 @@ import { listed, toldAnew, unconfirmed } from './model.ts';
  * Step 4 of SOP 5.3: whoever uses the key is told that there is a new value, each in their own way. What they say to that
  * is awaited during the grace; in an emergency nobody is waited for, but everybody is told before the old value dies.
  */
-export async function tellConsumers(seen: Run): Promise<void> {
-  const run = await begin(seen);
+export async function tellConsumers(run: Run): Promise<void> {
   const { ports, rotation } = run;
   // An attempt before this one told them of a value that was refused since.
   const again = rotation.deployments.length > 0;

@@ -21,14 +21,15 @@ export async function retireOld(seen: Run): Promise<void> {
   if (!found) return;
   if (endedByHand(run.issuer.can) && !doneByHand(rotation, 'delete')) return waitForPerson(run, 'delete');
   if (!(await allEndedAtProvider(run, dying(rotation)))) return;
-  const [target] = labelsToRetire(found.versions, rotation);
-  if (!target) {
-    const evidence = `${await deletedInWords(run)}${endedInWords(run)}no label leads to version ${short(rotation.oldVersion)}`;
-    return journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
-      facts: { old: rotation.oldVersion, cleanup: rotation.cleanup },
-    });
-  }
-  await takeOff(run, target);
+  const [target, ...more] = labelsToRetire(found.versions, rotation);
+  if (target) await takeOff(run, target);
+  if (more.length > 0) return labelGone(run, target!);
+  // Confirm looks again whether that is all of it.
+  const last = target ? `${goneInWords(target)}; ` : '';
+  const evidence = `${await deletedInWords(run)}${endedInWords(run)}${last}no label leads to version ${short(rotation.oldVersion)}`;
+  await journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
+    facts: { old: rotation.oldVersion, cleanup: rotation.cleanup, ...target },
+  });
 }
 
 async function deletedInWords({ ports, rotation, key }: Run): Promise<string> {
@@ -43,7 +44,10 @@ export async function discardNew(seen: Run): Promise<void> {
   const { ports, rotation, secretId } = run;
   const found = await ports.secrets.describe(secretId);
   const [target] = found ? labelsToDiscard(found.versions, rotation) : [];
-  if (target) return takeOff(run, target);
+  if (target) {
+    await takeOff(run, target);
+    return labelGone(run, target);
+  }
   if (!(await allThrownAwayAtProvider(run, discarded(found?.versions ?? [], rotation)))) return;
   const left = await leftOver(run, found?.versions ?? []);
   const evidence =
@@ -57,23 +61,30 @@ export async function discardNew(seen: Run): Promise<void> {
   });
 }
 
+interface Target {
+  stage: string;
+  version: string;
+}
+
 /** One label off one version, exactly the ones seen before the call: a late repetition finds nothing to take. */
-async function takeOff(run: Run, target: { stage: string; version: string }): Promise<void> {
+async function takeOff(run: Run, { stage, version }: Target): Promise<void> {
   const { ports, rotation, secretId } = run;
   await awaitTurn(run, { writes: 1 });
   failpoint(`rotation.${rotation.step}:before`);
-  const did = await ports.secrets.move(secretId, target.stage, target.version, null);
+  const did = await ports.secrets.move(secretId, stage, version, null);
   failpoint(`rotation.${rotation.step}:after`);
-  if (!did) {
-    await settle(run, `${target.stage} moved while it was looked at`);
-    throw new Error(`Secrets Manager does not take ${target.stage} off version ${short(target.version)}`);
-  }
-  const evidence = `${target.stage} taken off version ${short(target.version)}`;
-  await journal(run, (each, now) => partDone(each, evidence, now), {
+  if (did) return;
+  await settle(run, `${stage} moved while it was looked at`);
+  throw new Error(`Secrets Manager does not take ${stage} off version ${short(version)}`);
+}
+
+const goneInWords = ({ stage, version }: Target) => `${stage} taken off version ${short(version)}`;
+
+const labelGone = (run: Run, target: Target) =>
+  journal(run, (each, now) => partDone(each, goneInWords(target), now), {
     facts: { ...target },
     action: 'rotation.unlabel',
   });
-}
 
 /** Step 8 of SOP 5.3: looks again, as somebody who wants the old value would, and finds nothing. */
 export async function confirmDead(seen: Run): Promise<void> {
