@@ -67,8 +67,8 @@ export interface Store {
   change<T>(change: Change, fn: (tx: Tx) => Promise<T>): Promise<T>;
   /** A consistent read-only view. What is read here is never saved. */
   read<T>(fn: (view: View) => Promise<T>): Promise<T>;
-  /** One question to the same view, with the time: it needs no transaction to be consistent, and costs less. */
-  look<T>(fn: (view: Omit<View, 'now'>) => Promise<T>): Promise<{ found: T; now: Instant }>;
+  /** One question to the same view: it needs no transaction to be consistent, and costs less. */
+  look<T>(fn: (view: Omit<View, 'now'>) => Promise<T>): Promise<T>;
   /** Records that somebody was refused outside of a change. A refusal that is on record already is not recorded twice. */
   refused(change: Change, refusal: Refusal): Promise<void>;
 }
@@ -167,10 +167,10 @@ export interface GrantReads extends Rows<Grant> {
 }
 export interface RotationReads extends Rows<Rotation> {
   /**
-   * With its key. Inside `store.change` both are locked, the key first, as everywhere.
+   * With its key, and the time. Inside `store.change` both are locked, the key first, as everywhere.
    * @throws Refusal `not_found`
    */
-  withKey(id: string): Promise<{ rotation: Rotation; key: ApiKey }>;
+  withKey(id: string): Promise<{ rotation: Rotation; key: ApiKey; now: Instant }>;
   runningOf(keyId: string): Promise<Rotation | null>;
   /** Newest first. */
   ofKey(keyId: string, limit: number): Promise<Rotation[]>;

@@ -19,6 +19,8 @@ export interface Run {
   now: Instant;
   /** Versions that this job has read: a version never has another value, so each is read once. */
   values: Map<string, Read>;
+  /** What this job has had its turn for. */
+  turn: { writes: number; calls: number };
 }
 
 export type Read = NonNullable<Awaited<ReturnType<Ports['secrets']['read']>>>;
@@ -42,19 +44,21 @@ export async function locked(tx: Tx, seen: Rotation): Promise<{ key: ApiKey; rot
 
 /** Writes down what is about to be done, before anything outside is touched. `version` is what is about to be stored. */
 export async function begin(run: Run, version?: string): Promise<Run> {
-  const { rotation: seen, ports } = run;
-  if (openRecord(seen)) return run;
+  const rotation = openRecord(run.rotation) ? run.rotation : await written(run, version);
+  failpoint(`rotation.${rotation.step}:begun`);
+  return { ...run, rotation };
+}
+
+async function written({ rotation: seen, ports, issuer }: Run, version?: string): Promise<Rotation> {
   const change = { actor: stepActor, action: 'rotation.begin', subject: seen.id, keyId: seen.keyId };
-  const rotation = await ports.store.change(change, async (tx) => {
-    const next = begun((await locked(tx, seen)).rotation, tx.now, version, madeByHand(run.issuer.can));
+  return ports.store.change(change, async (tx) => {
+    const next = begun((await locked(tx, seen)).rotation, tx.now, version, madeByHand(issuer.can));
     await tx.rotations.save(next);
     if (saysWhatWorks.has(next.step))
       await tx.cards.touch(next.id, { withinMs: showProgressWithinMs, urgent: next.emergency });
     tx.note({ step: next.step, attempt: next.attempt, ...(version ? { version } : {}) });
     return next;
   });
-  failpoint(`rotation.${rotation.step}:begun`);
-  return { ...run, rotation };
 }
 
 export interface Outcome {
@@ -148,7 +152,7 @@ export async function lookAtOnce(tx: Tx, rotation: Rotation): Promise<void> {
 
 /** Throws when this run is late, before something outside is made that nobody would look for any more. */
 export async function stillOurs({ ports, rotation: seen }: Run): Promise<void> {
-  const { found: rotation } = await ports.store.look((view) => view.rotations.get(seen.id));
+  const rotation = await ports.store.look((view) => view.rotations.get(seen.id));
   if (rotation.status === 'running' && rotation.fence === seen.fence) return;
   throw new Refusal('conflict', 'This rotation has moved on, so the worker that came late did nothing.');
 }

@@ -254,6 +254,9 @@ export function isSameSecret(one: string, other: string): boolean {
 
 export const unique = (versions: (string | null)[]) => [...new Set(versions.filter((each) => each !== null))];
 
+/** Steps that change nothing outside, so that nothing of theirs can still be under way. */
+export const changesNothing: ReadonlySet<Step> = new Set(['test', 'verify', 'grace', 'confirm']);
+
 /** The record of the step that it is in, when that has begun and not ended. */
 export function openRecord(rotation: Rotation): StepRecord | null {
   const last = rotation.record.at(-1);

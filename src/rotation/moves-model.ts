@@ -116,18 +116,21 @@ export function closed(rotation: Rotation, verdict: StepRecord['verdict'], evide
   };
 }
 
-/** The step was done; on to the next. After an emergency, and where the policy says so, the old value has no grace. */
+/**
+ * The step was done; on to the next. After an emergency, and where the policy says so, the old value has no grace. What only
+ * looks has begun with that: there is nothing that it could do twice.
+ */
 export function passed(rotation: Rotation, evidence: string, policy: Policy, now: Instant): Rotation {
   const done = closed(rotation, 'done', evidence, now);
   switch (rotation.step) {
     case 'generate':
-      return { ...done, step: 'test' };
+      return begun({ ...done, step: 'test' }, now);
     case 'test':
       return { ...done, step: 'promote', newVersion: rotation.tried.at(-1) ?? null };
     case 'promote':
       return { ...done, step: 'deploy', condition: 'both' };
     case 'deploy':
-      return { ...done, step: 'verify' };
+      return begun({ ...done, step: 'verify' }, now);
     case 'verify': {
       const grace: Rotation = { ...done, step: 'grace' };
       if (rotation.emergency) return ungraced(grace, 'no grace in an emergency', now);
@@ -151,7 +154,7 @@ export function passed(rotation: Rotation, evidence: string, policy: Policy, now
         continuesAt: after(now, policy.rotation.graceMinutes * minute),
       };
     case 'retire':
-      return { ...done, step: 'confirm' };
+      return begun({ ...done, step: 'confirm' }, now);
     case 'confirm':
       return { ...done, status: 'done', condition: 'new', endedAt: now };
     case 'restore':

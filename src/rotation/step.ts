@@ -11,7 +11,7 @@ import { promoteValue, restoreValue } from './steps/promote.ts';
 import { confirmDead, discardNew, retireOld } from './steps/retire.ts';
 import { testValue, verifyValue } from './steps/test.ts';
 import { holdBack } from './timing/hold.ts';
-import { awaitTurn, needs, respectingLimits } from './timing/pace.ts';
+import { asksOf, awaitTurn, respectingLimits } from './timing/pace.ts';
 import { waitsFor } from './timing/windows-model.ts';
 
 const take: Record<Step, (run: Run) => Promise<void>> = {
@@ -39,11 +39,19 @@ export async function takeStep(
   ports: RotationPorts,
   { rotationId, fence }: { rotationId: Id<'rotation'>; fence: number },
 ): Promise<void> {
-  const { found, now } = await ports.store.look((view) => view.rotations.withKey(rotationId));
-  const { rotation, key } = found;
+  const { rotation, key, now } = await ports.store.look((view) => view.rotations.withKey(rotationId));
   if (rotation.status !== 'running' || rotation.fence !== fence) return;
   const issuer = ports.issuers.of(key.issuer);
-  const run = { rotation, key, now, ports, secretId: key.secretId ?? '', issuer: issuer!, values: new Map() };
+  const run = {
+    rotation,
+    key,
+    now,
+    ports,
+    secretId: key.secretId ?? '',
+    issuer: issuer!,
+    values: new Map(),
+    turn: { writes: 0, calls: 0 },
+  };
   if (!issuer || !key.secretId) {
     const why = issuer
       ? 'The inventory no longer says which secret holds this key.'
@@ -54,6 +62,6 @@ export async function takeStep(
   if (opening) return holdBack(run, opening);
   const managed = issuer.can.rotatesItself ? managedSteps[rotation.step] : undefined;
   // A rotation that AWS runs is looked at again and again, and asked for once.
-  if (!managed || !openRecord(rotation)) await awaitTurn(run, needs[rotation.step]);
+  if (!managed || !openRecord(rotation)) await awaitTurn(run, asksOf(run));
   await respectingLimits(run, managed ?? take[rotation.step]);
 }

@@ -13,8 +13,7 @@ export async function touchRotation<T>(
   rotationId: Id<'rotation'>,
   fn: (tx: Tx, found: { rotation: Rotation; key: ApiKey; person: Person }) => Promise<T>,
 ): Promise<T> {
-  const { found } = await store.look((view) => view.rotations.get(rotationId));
-  const { keyId } = found;
+  const { keyId } = await store.look((view) => view.rotations.get(rotationId));
   const actor = { kind: 'person', id: asker.id } as const;
   return store.change({ actor, action, subject: rotationId, keyId }, async (tx) => {
     const key = await tx.keys.get(keyId);

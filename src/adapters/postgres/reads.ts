@@ -240,8 +240,8 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
     ...rows,
     async withKey(id) {
       const [itsRotation, itsKey] = [shape<Rotation>(rotations), shape<ApiKey>(keys)];
-      const found = await ask<{ rotation: unknown[]; key: unknown[] }>(session, {
-        text: `select ${itsRotation.asked} as rotation, ${itsKey.asked} as key
+      const found = await ask<{ rotation: unknown[]; key: unknown[]; now: Date }>(session, {
+        text: `select ${itsRotation.asked} as rotation, ${itsKey.asked} as key, date_trunc('milliseconds', now()) as now
                from api_key join rotation on rotation.key_id = api_key.id
                where rotation.id = $1${session.locking ? ' for update of api_key, rotation' : ''}`,
         values: [id],
@@ -250,7 +250,7 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
       if (!both) throw notFound('rotation');
       const key = itsKey.read(both.key);
       session.locked?.add(key.id);
-      return { rotation: itsRotation.read(both.rotation), key };
+      return { rotation: itsRotation.read(both.rotation), key, now: both.now };
     },
     runningOf: async (keyId) =>
       (await rows.where(and(eq(rotations.status, 'running'), eq(rotations.keyId, keyId as ApiKey['id']))))[0] ?? null,

@@ -27,8 +27,8 @@ export async function tellConsumers(run: Run): Promise<void> {
   );
 }
 
-export async function consumersOf({ ports, key }: Pick<Run, 'ports' | 'key'>): Promise<Consumer[]> {
-  return (await ports.store.look((view) => view.consumers.ofKey(key.id))).found;
+export function consumersOf({ ports, key }: Pick<Run, 'ports' | 'key'>): Promise<Consumer[]> {
+  return ports.store.look((view) => view.consumers.ofKey(key.id));
 }
 
 function howTold(consumers: Consumer[]): string {

@@ -15,7 +15,7 @@ import type { Stages } from '../labels-model.ts';
 export async function leftOver(run: Run, stages: Stages): Promise<Left[]> {
   const { ports, rotation, key, secretId, issuer } = run;
   if (!madeByHand(issuer.can)) return [];
-  const { found: known } = await ports.store.look((view) => view.versions.ofKey(key.id));
+  const known = await ports.store.look((view) => view.versions.ofKey(key.id));
   const left: Left[] = [];
   for (const version of discarded(stages, rotation)) {
     if (rotation.issued.some((each) => each.version === version && each.ended)) continue;

@@ -14,7 +14,7 @@ import { readAt } from './look.ts';
 export async function recognised(run: Run, staged: Read): Promise<Outcome['also'] | null> {
   const { ports, key, issuer } = run;
   const fresh = await seen(run, staged, false);
-  const { found: known } = await ports.store.look((view) => view.versions.ofKey(key.id));
+  const known = await ports.store.look((view) => view.versions.ofKey(key.id));
   const former = await replaced(run, known, fresh);
   const also: Outcome['also'] = async (tx) => {
     for (const each of [...former, fresh]) await tx.versions.save(each);

@@ -49,12 +49,14 @@ export function turnIn(before: Bucket, need: Need, urgent: boolean, promised: nu
   const { calls, perSecond } = need;
   const bucket = refilled(before, perSecond, now);
   if (promised !== null && promised > now) return { bucket, waitMs: promised - now, turnAt: promised };
-  const kept = urgent ? 0 : perSecond * emergencyShare;
   // Nobody has asked for a while: whoever is said to wait has gone.
   const isIdle = bucket.tokens >= perSecond * 0.95;
   const isQueued = bucket.urgentEnds > now || (!urgent && bucket.queueEnds > now);
-  const missing = Math.min(calls, perSecond - kept) + kept - bucket.tokens;
   const goesFirst = promised !== null && (urgent || bucket.urgentEnds <= now);
+  // Those who were promised their turn come a moment too early or late for each other. Who finds the other's token used up
+  // takes one of the share, rather than lose a place in the queue that nobody else has.
+  const kept = urgent ? 0 : perSecond * emergencyShare * (goesFirst ? 0.5 : 1);
+  const missing = Math.min(calls, perSecond - kept) + kept - bucket.tokens;
   if (missing <= 1e-9 && (!isQueued || goesFirst || isIdle)) {
     const queues = isIdle ? { queueEnds: now, urgentEnds: now } : {};
     return { bucket: { ...bucket, ...queues, tokens: bucket.tokens - calls }, waitMs: 0 };
