@@ -56,6 +56,8 @@ export interface StepRecord {
   evidence: string | null;
   /** Since when what should be there has been looked for in vain. */
   unsettledSince?: string;
+  /** Nothing leads to the old value any more, and its service could not be asked whether it still takes it. */
+  unproven?: true;
 }
 
 /** A version of the secret that a provider knows as a key of its own. */
@@ -335,6 +337,9 @@ export function conditionInWords(rotation: Rotation): string {
   const known = conditions[rotation.condition];
   if (rotation.status === 'done' && rotation.condition === 'both') {
     return 'The new value works and is handed out. What became of the old one is up to the rotation that AWS runs.';
+  }
+  if (rotation.status === 'done' && rotation.record.at(-1)?.unproven) {
+    return 'The new value is handed out, and nothing leads to the old one any more. Whether its service still takes the old one, Keysteward cannot ask.';
   }
   const open = openRecord(rotation);
   if (rotation.status === 'superseded') return 'An emergency rotation has taken over; its card says what works.';

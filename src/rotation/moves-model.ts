@@ -202,6 +202,12 @@ export function aliveAgain(rotation: Rotation, evidence: string, now: Instant): 
   return { ...closed(rotation, 'refused', evidence, now), step: 'retire', issued };
 }
 
+/** Its last step has ended, and could not prove that the old value is dead. */
+export function unprovenDeath(rotation: Rotation): Rotation {
+  const last = rotation.record.at(-1)!;
+  return { ...rotation, record: [...rotation.record.slice(0, -1), { ...last, unproven: true }] };
+}
+
 /** How often an old value that is found alive is ended once more before somebody has to look. */
 const maxRevivals = 3;
 

@@ -11,6 +11,9 @@ export const madeByHand = ({ create, rotatesItself = false }: { create: boolean;
 /** Whether a person has to end the old ones too. What we make ourselves ends in the store. */
 export const endedByHand = ({ revoke, ...can }: { create: boolean; rotatesItself?: boolean; revoke: boolean }) =>
   madeByHand(can) && !revoke;
+/** Whether the key is taken by a service outside, which alone can say whether the old value is dead. */
+export const hasService = ({ revoke, ...can }: { create: boolean; rotatesItself?: boolean; revoke: boolean }) =>
+  revoke || endedByHand({ revoke, ...can });
 
 const stepOf: Record<Task, Step> = { 'hand-in': 'generate', delete: 'retire' };
 

@@ -38,6 +38,7 @@ describe('a key that only a person can make', () => {
     });
     expect(done.record.find((each) => each.step === 'generate')!.evidence).toContain('handed in by Olu');
     expect(done.record.findLast((each) => each.step === 'confirm')!.evidence).toContain('no longer accepts');
+    expect(conditionInWords(done)).toBe('The new value works; the old one is dead.');
   });
 
   test('at GitHub: a token is tried and its predecessor revoked for good, with nothing but the tokens themselves', async () => {
@@ -72,6 +73,7 @@ describe('a key that only a person can make', () => {
     const done = await stage.rotation(id);
     expect(done).toMatchObject({ status: 'done', condition: 'new' });
     expect(done.record.findLast((each) => each.step === 'retire')!.evidence).toContain('deleted at Acme, says Olu');
+    expect(conditionInWords(done)).toContain('Whether its service still takes the old one, Keysteward cannot ask.');
     expect(Object.values(await stage.stages(key)).flat()).toEqual(['AWSCURRENT']);
     await expect(confirmDeleted(stage.ports, stage.owner, id)).rejects.toThrow(/does not wait/);
   });
