@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { newId } from '../../src/kernel.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
@@ -39,6 +40,18 @@ describe('a change', () => {
     });
     await expect(same).rejects.toMatchObject({ name: 'Refusal' });
     expect(await lastLogged()).toEqual({ outcome: 'refused' });
+  });
+
+  it('that Postgres refuses for good says so without the row that was to be written', async () => {
+    const typed = 'what somebody typed';
+    const failed = await database.store
+      .change(change, async (tx) => {
+        const mine = await tx.keys.get(key.id);
+        await tx.keys.save({ ...mine, purpose: typed, risk: null as never });
+      })
+      .catch((error: unknown) => error);
+    expect(failed).toMatchObject({ name: 'PostgresError', cause: { code: '23502' } });
+    expect(inspect(failed, { depth: 9 })).not.toContain(typed);
   });
 
   it('sees its own writes in what it asks next', async () => {

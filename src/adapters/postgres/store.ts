@@ -56,13 +56,12 @@ function pgError(error: unknown): PgError {
   return typeof cause === 'object' && cause !== null ? (cause as PgError) : {};
 }
 
-/** What Postgres said, without the statement and the values that drizzle puts beside it: they are what people typed. */
+/** What Postgres said, without the statement, the values and the rows that are said beside it: they are what people typed. */
 function withoutValues(error: unknown): unknown {
-  if (!(error instanceof DrizzleQueryError)) return error;
-  const cause = pgError(error);
-  const said = new Error(error.cause instanceof Error ? error.cause.message : 'a query failed', {
-    cause: { code: cause.code, constraint: cause.constraint },
-  });
+  if (!(error instanceof DrizzleQueryError || error instanceof pg.DatabaseError)) return error;
+  const { code, constraint } = pgError(error);
+  const its = error instanceof DrizzleQueryError ? error.cause : error;
+  const said = new Error(its instanceof Error ? its.message : 'a query failed', { cause: { code, constraint } });
   said.name = 'PostgresError';
   return said;
 }
