@@ -364,6 +364,10 @@ export interface Card {
 export interface CardReads {
   of(kind: string, subject: string): Promise<Card[]>;
 }
+export interface TouchOptions {
+  withinMs?: number;
+  urgent?: boolean;
+}
 export interface Cards {
   /** The fact has to be seen there. Showing it twice to the same audience is the same card; `anew` posts it once more, in place of the old copy. */
   show(kind: string, subject: string, audience: Audience, options?: { anew?: boolean }): Promise<void>;
@@ -371,7 +375,7 @@ export interface Cards {
    * The fact changed: every copy of every card of this subject is rendered again and edited in place. With `withinMs` it
    * only shows how far something has come: then, or later when Slack would not let so many be edited, unless it is urgent.
    */
-  touch(subject: string, options?: { withinMs?: number; urgent?: boolean }): Promise<void>;
+  touch(subject: string, options?: TouchOptions): Promise<void>;
 }
 
 // ————— The world —————

@@ -74,7 +74,11 @@ export async function rotating({ quick, say }) {
     const start = ({ key, owner }, emergency = false) =>
       startRotation(house.ports, owner, { keyId: key.id, reason: null, emergency });
     await forEach(house.keys.slice(0, rehearsed), 8, start);
-    while ((await running()) > 0) await sleep(250);
+    const warm = performance.now() + 120_000;
+    while ((await running()) > 0) {
+      await sleep(250);
+      if (performance.now() > warm) throw new Error('the rotations of the rehearsal do not end');
+    }
     const before = (await world.report()).limits;
 
     let started = 0;

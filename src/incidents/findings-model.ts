@@ -1,5 +1,5 @@
 import type { Instant } from '../kernel.ts';
-import { conditionInWords, type Rotation, type Step } from '../rotation/model.ts';
+import { conditionInWords, isProvenDead, type Rotation, type Step } from '../rotation/model.ts';
 import type { LineId } from './checklist-model.ts';
 import { causeOf, type Incident, withEntry } from './model.ts';
 
@@ -44,6 +44,11 @@ const goesForward = ({ status, condition, ending }: Rotation) =>
   (status === 'running' && !ending) ||
   (status === 'failed' && ['both', 'new'].includes(condition));
 
+const endInWords = (rotation: Rotation) =>
+  isProvenDead(rotation)
+    ? 'the old value is dead'
+    : 'the old value was ended, and nothing leads to it; its service cannot be asked whether it still takes it';
+
 /** Lines that the facts show to be done, each with what shows it. Never a value of a key. */
 export function proven(incident: Incident, findings: Findings): Partial<Record<LineId, string>> {
   const { rotations, stillOpen, posted } = findings;
@@ -56,7 +61,7 @@ export function proven(incident: Incident, findings: Findings): Partial<Record<L
   const holders = incident.containment?.holders ?? 0;
   const ended = holders > 0 ? `; access of ${holders} ${holders === 1 ? 'person' : 'people'} ended` : '';
   return {
-    ...(dead && stillOpen === 0 ? { 'S8.1-1': `the old value is dead (${dead.id})${ended}` } : {}),
+    ...(dead && stillOpen === 0 ? { 'S8.1-1': `${endInWords(dead)} (${dead.id})${ended}` } : {}),
     ...(made ? { 'S8.1-2': `version ${version(made)} was made and tested` } : {}),
     ...(handedOut ? { 'S8.1-3': `version ${version(handedOut)} is handed out and verified` } : {}),
     ...(posted ? { 'S8.1-4': 'posted in the emergency channel' } : {}),

@@ -133,11 +133,12 @@ export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rot
   }
   const goesOnByItself = rotation.status === 'running' && !rotation.waits && !rotation.continuesAt;
   const soon = goesOnByItself ? { withinMs: showProgressWithinMs, urgent: rotation.emergency } : {};
+  // A campaign's card comes first: all its rotations show on that one, and have none of their own.
+  await campaignsHear(tx, rotation, soon);
+  if (rotation.causeId) await tx.cards.touch(rotation.causeId, soon);
   await tx.cards.touch(rotation.id, soon);
   await tx.cards.touch(key.id, soon);
   if (rotation.status !== 'running') await tx.cards.touch(key.ownerId);
-  await campaignsHear(tx, rotation);
-  if (rotation.causeId && !isId('campaign', rotation.causeId)) await tx.cards.touch(rotation.causeId, soon);
 }
 
 /** Pulls the next look of a rotation forward to when it says now; a job that waits longer is the same job. */

@@ -332,13 +332,17 @@ export function whyNotRollBack(rotation: Rotation, newer: Rotation | null, byAws
 export const noWayBackInWords =
   'AWS rotates this secret, and only its rotation function knows whether the old value still works, so there is no way back from here.';
 
+/** Whether the old value is known to be dead, rather than only that nothing leads to it any more. */
+export const isProvenDead = ({ status, condition, record }: Rotation) =>
+  status === 'done' && condition === 'new' && !record.at(-1)?.unproven;
+
 /** What works now, and what is being done about it, in one sentence or two. */
 export function conditionInWords(rotation: Rotation): string {
   const known = conditions[rotation.condition];
   if (rotation.status === 'done' && rotation.condition === 'both') {
     return 'The new value works and is handed out. What became of the old one is up to the rotation that AWS runs.';
   }
-  if (rotation.status === 'done' && rotation.record.at(-1)?.unproven) {
+  if (rotation.status === 'done' && rotation.condition === 'new' && !isProvenDead(rotation)) {
     return 'The new value is handed out, and nothing leads to the old one any more. Whether its service still takes the old one, Keysteward cannot ask.';
   }
   const open = openRecord(rotation);

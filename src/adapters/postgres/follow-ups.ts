@@ -46,6 +46,11 @@ const writing = `
 export function followUps(now: Instant, progress: ProgressPace): FollowUps {
   const wanted = new Map<string, Job>();
   const touched = new Map<string, Instant>();
+  let shownBy: Instant | undefined;
+  const touchBy = (subject: string, at: Instant) => {
+    const before = touched.get(subject);
+    touched.set(subject, before && before < at ? before : at);
+  };
 
   const add: FollowUps['add'] = async (name, payload, { at = now, once, lane } = {}) => {
     const id = newId('work');
@@ -62,10 +67,10 @@ export function followUps(now: Instant, progress: ProgressPace): FollowUps {
     add,
     refresh: (cardId) => add('slack.card', { cardId }, { once: cardId }),
     async touch(subject, { withinMs, urgent = false } = {}) {
-      const isProgress = withinMs !== undefined && !urgent;
-      const at = isProgress ? progress(subject, now, withinMs) : after(now, withinMs ?? 0);
-      const before = touched.get(subject);
-      touched.set(subject, before && before < at ? before : at);
+      if (withinMs === undefined || urgent) return touchBy(subject, after(now, withinMs ?? 0));
+      // What one change touches is shown together: it is of one thing, and few of its subjects have a card.
+      shownBy ??= progress(subject, now, withinMs);
+      touchBy(subject, shownBy);
     },
     statements() {
       if (wanted.size + touched.size === 0) return [];

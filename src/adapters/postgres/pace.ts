@@ -10,7 +10,8 @@ const goneMs = 3_600_000;
 const clock = 'extract(epoch from clock_timestamp())::float8 * 1000';
 
 type Limit = { of: string; perSecond: number };
-type Promised = { holder: string; of: string; at: number };
+type Granted = { holder: string; of: string };
+type Promised = Granted & { at: number };
 interface Ask {
   holder: string;
   needs: Need[];
@@ -30,7 +31,7 @@ const writing = `
       from jsonb_to_recordset($1) as new (of text, tokens float8, at float8, "queueEnds" float8, "urgentEnds" float8) where pace.of = new.of),
     promised as (insert into turn (holder, of, at) select holder, of, at from jsonb_to_recordset($2) as new (holder text, of text, at float8)
       on conflict (holder, of) do update set at = excluded.at)
-  delete from turn where holder = any($3) or at < $4`;
+  delete from turn where (holder, of) in (select holder, of from jsonb_to_recordset($3) as granted (holder text, of text)) or at < $4`;
 
 const making = `
   insert into pace (of, tokens, at, queue_ends, urgent_ends)
@@ -61,7 +62,7 @@ export function postgresPace(pool: pg.Pool): Pace {
   async function withBuckets<T>(
     limits: Limit[],
     holders: string[],
-    decide: (found: Awaited<ReturnType<typeof held>>) => { result: T; promises: Promised[]; over: string[] },
+    decide: (found: Awaited<ReturnType<typeof held>>) => { result: T; promises: Promised[]; granted: Granted[] },
   ): Promise<T> {
     return inTransaction(pool, async (client) => {
       // Sent behind one another without waiting, where the connection can.
@@ -71,9 +72,9 @@ export function postgresPace(pool: pg.Pool): Pace {
         await client.query(making, [JSON.stringify(limits.map(({ of, perSecond }) => ({ of, tokens: perSecond })))]);
         found = await held(client, limits, holders);
       }
-      const { result, promises, over } = decide(found);
+      const { result, promises, granted } = decide(found);
       const buckets = [...found.buckets].map(([of, bucket]) => ({ of, ...bucket }));
-      const values = [JSON.stringify(buckets), JSON.stringify(promises), over, found.now - goneMs];
+      const values = [JSON.stringify(buckets), JSON.stringify(promises), JSON.stringify(granted), found.now - goneMs];
       await Promise.all([client.query({ name: 'pace_write', text: writing, values }), client.query('commit')]);
       return result;
     });
@@ -88,7 +89,7 @@ export function postgresPace(pool: pg.Pool): Pace {
       asks.map((ask) => ask.holder),
       ({ buckets, promised, now }) => {
         const places = new Map<string, Promised>();
-        const over: string[] = [];
+        const granted = new Map<string, Granted>();
         const waits = new Map<Ask, number>();
         for (const ask of asks.toSorted((one, other) => Number(other.urgent) - Number(one.urgent))) {
           const { holder, needs, urgent } = ask;
@@ -103,11 +104,12 @@ export function postgresPace(pool: pg.Pool): Pace {
             if ('turnAt' in each.turn && each.turn.turnAt !== each.before)
               places.set(`${holder} ${each.of}`, { holder, of: each.of, at: each.turn.turnAt });
           }
-          if (waiting.length === 0) over.push(holder);
+          // What it was promised of somebody else is not used up by that.
+          if (waiting.length === 0) for (const { of } of needs) granted.set(`${holder} ${of}`, { holder, of });
           waits.set(ask, Math.ceil(Math.max(0, ...waiting.map((each) => each.turn.waitMs))));
         }
-        const promises = [...places.values()].filter((each) => !over.includes(each.holder));
-        return { result: asks.map((ask) => waits.get(ask)!), promises, over };
+        const promises = [...places].flatMap(([place, promised]) => (granted.has(place) ? [] : [promised]));
+        return { result: asks.map((ask) => waits.get(ask)!), promises, granted: [...granted.values()] };
       },
     ),
   );
@@ -117,7 +119,7 @@ export function postgresPace(pool: pg.Pool): Pace {
     leaveAlone: (limit, ms) =>
       withBuckets([limit], [], ({ buckets, now }) => {
         buckets.set(limit.of, leftAlone(buckets.get(limit.of)!, limit.perSecond, ms, now));
-        return { result: undefined, promises: [], over: [] };
+        return { result: undefined, promises: [], granted: [] };
       }),
   };
 }

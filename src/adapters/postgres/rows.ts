@@ -101,7 +101,7 @@ export function rowsOf<N extends { id: string }>(session: Session, table: TableW
       if (!row) throw notFound(what);
       return row;
     },
-    save: (row) => sending(session, ask(session, saving(row))),
+    save: async (row) => sending(session, ask(session, saving(row))),
     async where(condition, order, limit) {
       const { rows } = await session.db.execute<{ row: unknown[] }>(
         sql`select ${sql.raw(asked)} as row from ${table}${condition && sql` where ${condition}`}${order && sql` order by ${order}`}${limit !== undefined ? sql` limit ${limit}` : undefined}`,

@@ -19,7 +19,7 @@ import type { Policy } from '../../policy.ts';
 import type { Audience, Ports } from '../../ports.ts';
 import { causeWords } from '../cards.ts';
 import { endsOnEvidence } from '../deployment/model.ts';
-import { minutesInWords } from '../model.ts';
+import { isProvenDead, minutesInWords } from '../model.ts';
 import { type CampaignFacts, campaignFacts } from './facts.ts';
 import {
   type Campaign,
@@ -123,8 +123,17 @@ function stand({ campaign, lines }: CampaignFacts, policy: Policy): Mrkdwn {
     case 'expired':
       return md`Nothing was rotated.`;
     default:
-      return md`*${done} of ${keysInWords(lines.length)}* rotated: the new value works and the old one is dead.`;
+      return md`*${done} of ${keysInWords(lines.length)}* rotated: ${ended(lines)}.`;
   }
+}
+
+/** What became of the old values of those that are done. */
+function ended(lines: Line[]): Mrkdwn {
+  const unproven = lines.filter(
+    ({ state, rotation }) => state === 'done' && rotation && !isProvenDead(rotation),
+  ).length;
+  if (unproven === 0) return md`the new value works and the old one is dead`;
+  return md`the new value is handed out and nothing leads to the old one; of ${keysInWords(unproven)} the service cannot be asked whether it still takes it`;
 }
 
 /** How many stand where, and which, but for those that are done. */
@@ -334,7 +343,7 @@ function whoKeepsCopies({ emergency }: Campaign, open: boolean): Mrkdwn {
     return md`Whoever keeps a copy of an old value has to fetch the new one before the old one is retired.`;
   return open
     ? md`The old values die at once: whoever keeps a copy has to fetch the new one now.`
-    : md`The old values are dead: whoever still keeps a copy has to fetch the new one.`;
+    : md`The old values were ended: whoever still keeps a copy has to fetch the new one.`;
 }
 
 function ownerOutlook(mine: Line[]): Mrkdwn {

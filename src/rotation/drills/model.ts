@@ -1,7 +1,7 @@
 import type { ApiKey } from '../../inventory/model.ts';
 import { day, type Instant, Refusal } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
-import { type Rotation, type Step, whyNotIssue, whyNotRotate } from '../model.ts';
+import { isProvenDead, type Rotation, type Step, whyNotIssue, whyNotRotate } from '../model.ts';
 import { openingFor, whyNotHeld } from '../timing/windows-model.ts';
 
 /** What has to be known before a key is chosen for a drill. */
@@ -54,6 +54,6 @@ export function measured(rotation: Rotation): Measured {
   };
   return {
     rotatedSeconds: secondsTo('verify'),
-    deadSeconds: rotation.status === 'done' ? secondsTo('confirm') : null,
+    deadSeconds: isProvenDead(rotation) ? secondsTo('confirm') : null,
   };
 }
