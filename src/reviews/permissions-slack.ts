@@ -80,5 +80,5 @@ function besides({ key, review }: Reviewed): KnownBlock[] {
       ? [md`The inventory still says “${typed(riskFlags.fullAccount)}”. Untick that under *Edit…* if it has not.`]
       : []),
   ];
-  return lines.map((line) => block.text(md`:point_right: ${line}`));
+  return lines.map((line) => block.text(md`:information_source: ${line}`));
 }

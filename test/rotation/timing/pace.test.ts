@@ -180,6 +180,19 @@ describe('the pace in Postgres', () => {
     expect(rows[0]!.tokens).toBe(39);
     expect(await pace.turn('somebody else', [writes], false)).toBe(0);
   });
+
+  test('keeps what was promised of one while another is granted', async () => {
+    const { pool } = stage.database.store;
+    const pace = postgresPace(pool);
+    const writes = { of: `writes ${randomUUID()}`, calls: 1, perSecond: 4 };
+    const calls = { of: `calls ${randomUUID()}`, calls: 1, perSecond: 40 };
+    for (let i = 0; i < 3; i++) expect(await pace.turn(`before ${i}`, [writes], false)).toBe(0);
+    expect(await pace.turn('holder', [writes], false)).toBeGreaterThan(0);
+    const promised = async () => (await pool.query('select of from turn where holder = $1', ['holder'])).rows;
+    expect(await promised()).toEqual([{ of: writes.of }]);
+    expect(await pace.turn('holder', [calls], false)).toBe(0);
+    expect(await promised()).toEqual([{ of: writes.of }]);
+  });
 });
 
 describe('a rotation', () => {
