@@ -203,9 +203,6 @@ export function notBeforeItsTime({ rotation, now }: Run, why: string): void {
   if (left > 0) throw new Later(why, left);
 }
 
-/** Longer than an outside call may take: what was under way when somebody turned back has landed by then. */
-export const stragglerMs = 20_000;
-
 /** Enough of a version id for people to tell versions apart. */
 export const short = (version: string | null) => (version ? version.slice(0, 8) : 'none');
 

@@ -56,7 +56,7 @@ export interface StepRecord {
   evidence: string | null;
   /** Since when what should be there has been looked for in vain. */
   unsettledSince?: string;
-  /** Nothing leads to the old value any more, and its service could not be asked whether it still takes it. */
+  /** From here on nobody can ask whether the old value works: of its last step, or of one after which AWS alone knows. */
   unproven?: true;
 }
 
@@ -256,8 +256,6 @@ export function isSameSecret(one: string, other: string): boolean {
 
 export const unique = (versions: (string | null)[]) => [...new Set(versions.filter((each) => each !== null))];
 
-/** Steps that change nothing outside, so that nothing of theirs can still be under way. */
-export const changesNothing: ReadonlySet<Step> = new Set(['test', 'verify', 'grace', 'confirm']);
 
 /** The record of the step that it is in, when that has begun and not ended. */
 export function openRecord(rotation: Rotation): StepRecord | null {
@@ -265,6 +263,26 @@ export function openRecord(rotation: Rotation): StepRecord | null {
   return last && last.endedAt === null && last.step === rotation.step && last.attempt === rotation.attempt
     ? last
     : null;
+}
+
+/** Steps that change nothing outside, so that nothing of theirs can still be under way. */
+const changesNothing: ReadonlySet<Step> = new Set(['test', 'verify', 'grace', 'watch', 'confirm']);
+/** Longer than an outside call may take: what was under way when somebody turned back has landed by then. */
+const stragglerMs = 20_000;
+/** A step that took longer may have been tried more than once, and a try whose answer nobody heard may land later. */
+const oneTryMs = 2_000;
+
+/** Until when something that a rotation did outside may still come late, or null. A way back begins after that. */
+export function stragglersUntil(rotation: Rotation, now: Instant): Instant | null {
+  if (rotation.status !== 'running') return null;
+  const landed = rotation.record
+    .filter(({ step }) => !changesNothing.has(step))
+    .map(({ startedAt, endedAt }) => {
+      if (!endedAt) return now.getTime() + stragglerMs;
+      return Date.parse(endedAt) - Date.parse(startedAt) > oneTryMs ? Date.parse(endedAt) + stragglerMs : 0;
+    });
+  const until = Math.max(0, ...landed);
+  return until > now.getTime() ? new Date(until) : null;
 }
 
 /** A drill takes the path of an emergency, and nothing has leaked. */
@@ -339,8 +357,8 @@ export const isProvenDead = ({ status, condition, record }: Rotation) =>
 /** What works now, and what is being done about it, in one sentence or two. */
 export function conditionInWords(rotation: Rotation): string {
   const known = conditions[rotation.condition];
-  if (rotation.status === 'done' && rotation.condition === 'both') {
-    return 'The new value works and is handed out. What became of the old one is up to the rotation that AWS runs.';
+  if (rotation.condition === 'both' && rotation.record.some((each) => each.step === 'generate' && each.unproven)) {
+    return 'The new value is handed out. Whether the old one still works is up to the rotation that AWS runs.';
   }
   if (rotation.status === 'done' && rotation.condition === 'new' && !isProvenDead(rotation)) {
     return 'The new value is handed out, and nothing leads to the old one any more. Whether its service still takes the old one, Keysteward cannot ask.';

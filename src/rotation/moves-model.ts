@@ -202,8 +202,8 @@ export function aliveAgain(rotation: Rotation, evidence: string, now: Instant): 
   return { ...closed(rotation, 'refused', evidence, now), step: 'retire', issued };
 }
 
-/** Its last step has ended, and could not prove that the old value is dead. */
-export function unprovenDeath(rotation: Rotation): Rotation {
+/** What became of the old value cannot be asked after the step that was recorded last. */
+export function unproven(rotation: Rotation): Rotation {
   const last = rotation.record.at(-1)!;
   return { ...rotation, record: [...rotation.record.slice(0, -1), { ...last, unproven: true }] };
 }

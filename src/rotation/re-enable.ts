@@ -1,8 +1,8 @@
-import { after, type Id, refuseIf } from '../kernel.ts';
+import { type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { follow, stragglerMs } from './journal.ts';
-import type { Rotation } from './model.ts';
+import { follow } from './journal.ts';
+import { type Rotation, stragglersUntil } from './model.ts';
 import { reEnabled, whyNotReEnable } from './steps/scream-model.ts';
 import { newerThan, touchRotation } from './touch.ts';
 
@@ -14,8 +14,7 @@ export function reEnableOld(
 ): Promise<Rotation> {
   return touchRotation(ports, asker, 'rotation.re-enable', rotationId, async (tx, { rotation, key, person }) => {
     refuseIf(whyNotReEnable(rotation, await newerThan(tx, rotation)));
-    const underWay = rotation.status === 'running' && rotation.step === 'disable';
-    const next = reEnabled(rotation, person.name, tx.now, underWay ? after(tx.now, stragglerMs) : null);
+    const next = reEnabled(rotation, person.name, tx.now, stragglersUntil(rotation, tx.now));
     await tx.rotations.save(next);
     tx.note({ from: rotation.step });
     // Each objection is told in a message of its own: an edited one wakes nobody.

@@ -1,8 +1,8 @@
-import { after, type Id, refuseIf } from '../kernel.ts';
+import { type Id, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { follow, stragglerMs } from './journal.ts';
-import { changesNothing, openRecord, type Rotation, rotatedByAws, whyNotRollBack } from './model.ts';
+import { follow } from './journal.ts';
+import { type Rotation, rotatedByAws, stragglersUntil, whyNotRollBack } from './model.ts';
 import { turnedBack } from './moves-model.ts';
 import { newerThan, touchRotation } from './touch.ts';
 
@@ -14,13 +14,7 @@ export function rollBackRotation(
 ): Promise<Rotation> {
   return touchRotation(ports, asker, 'rotation.roll-back', rotationId, async (tx, { rotation, key, person }) => {
     refuseIf(whyNotRollBack(rotation, await newerThan(tx, rotation), rotatedByAws(key, ports.policy)));
-    const underWay = rotation.status === 'running' && !changesNothing.has(rotation.step) && openRecord(rotation);
-    const next = turnedBack(
-      rotation,
-      `${person.name} rolled it back.`,
-      tx.now,
-      underWay ? after(tx.now, stragglerMs) : null,
-    );
+    const next = turnedBack(rotation, `${person.name} rolled it back.`, tx.now, stragglersUntil(rotation, tx.now));
     await tx.rotations.save(next);
     tx.note({ from: rotation.step, step: next.step });
     await follow(tx, ports, next, key);

@@ -3,7 +3,7 @@ import type { ApiKey } from '../../src/inventory/model.ts';
 import { addConsumer } from '../../src/inventory/record-consumer.ts';
 import { Secret } from '../../src/kernel.ts';
 import type { Ports } from '../../src/ports.ts';
-import { conditionInWords, openRecord, type Rotation } from '../../src/rotation/model.ts';
+import { conditionInWords, isProvenDead, openRecord, type Rotation } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startRotation } from '../../src/rotation/start.ts';
@@ -110,6 +110,7 @@ describe.each(['openai', 'gitlab', 'azure', 'aws'] as const)('a rotation at a pr
       if (step !== 'generate') await stage.work({ ports: here.ports, until: (each) => each.step === step });
       const tried = here.fake.world.live();
       await rollBackRotation(here.ports, stage.owner, id);
+      await stage.skipTime(id);
       await stage.work({ ports: here.ports });
       expect(await stage.rotation(id)).toMatchObject({ status: 'rolled-back', condition: 'old' });
       expect(await here.current()).toBe(here.old);
@@ -327,6 +328,32 @@ describe('a rotation at a provider', () => {
     expect(here.fake.world.live()).toEqual([await here.current()]);
   });
 
+  test('does not take the death of a key that was tried for that of the old one, which nobody could ask about', async () => {
+    const here = await scene('acme', { settings: { propagationSeconds: 0 } });
+    const old = here.key.currentVersion;
+    const issuer = here.ports.issuers.of('acme')!;
+    let tries = 0;
+    const test: typeof issuer.test = async (...asked) =>
+      ++tries === 1 ? { verdict: 'refused', evidence: 'not this one' } : issuer.test(...asked);
+    const read: Ports['secrets']['read'] = async (secretId, which) => {
+      const found = await here.ports.secrets.read(secretId, which);
+      return found?.versionId === old ? null : found;
+    };
+    const ports: Ports = {
+      ...here.ports,
+      issuers: { ...here.ports.issuers, of: () => ({ ...issuer, test }) },
+      secrets: { ...here.ports.secrets, read },
+    };
+    const id = await here.rotate();
+    await stage.work({ ports });
+    const done = await stage.rotation(id);
+    expect(done).toMatchObject({ status: 'done', condition: 'new', attempt: 2 });
+    expect(done.issued.filter((each) => each.ended)).toHaveLength(1);
+    expect(here.fake.world.live()).toContain(here.old);
+    expect(isProvenDead(done)).toBe(false);
+    expect(conditionInWords(done)).toContain('Whether its service still takes the old one, Keysteward cannot ask.');
+  });
+
   test('does not call the old key dead while the provider accepts it, nor when it does not answer', async () => {
     const here = await scene('openai', { settings: { propagationSeconds: 0 } });
     here.fake.world.lag.ended = 1_000;
@@ -432,6 +459,7 @@ describe('the old key of a provider that says when it was last used', () => {
     await used(await here.current(), 1);
     expect(checkout(await look()).evidence).toMatch(/has run out, and openai saw the new key used/);
     await rollBackRotation(here.ports, stage.owner, id);
+    await stage.skipTime(id);
     await stage.work({ ports: here.ports });
     expect(here.fake.world.live()).toEqual([here.old]);
   });

@@ -424,6 +424,7 @@ describe('roll back', () => {
       if (step !== 'generate') await stage.work({ ports, until: (each) => each.step === step });
       await rollBackRotation(ports, stage.owner, id);
       await expect(rollBackRotation(ports, stage.owner, id)).rejects.toThrow(/already going back/);
+      await stage.skipTime(id);
       await stage.work({ ports });
       const back = await stage.rotation(id);
       expect(back).toMatchObject({ status: 'rolled-back', condition: 'old', failure: 'Olu rolled it back.' });
@@ -434,6 +435,35 @@ describe('roll back', () => {
       await expect(retryRotation(ports, stage.owner, id)).rejects.toThrow(/nothing to try again/);
     },
   );
+
+  test('waits for what may still land when a step took so long that it may have been tried twice, and not otherwise', async () => {
+    const slow = async (ms: number) => {
+      const { key } = await stage.key();
+      const slowly: Ports['secrets']['stage'] = async (...given) => {
+        await sleep(ms);
+        return stage.ports.secrets.stage(...given);
+      };
+      const ports = { ...stage.ports, secrets: { ...stage.ports.secrets, stage: slowly } };
+      const { id } = await startRotation(ports, stage.owner, { keyId: key.id, ...asked });
+      await stage.work({ ports, until: (each) => each.step === 'test' });
+      const seen = await stage.rotation(id);
+      const back = await rollBackRotation(ports, stage.owner, id);
+      const made = seen.record.find(({ step }) => step === 'generate')!;
+      const took = Date.parse(made.endedAt!) - Date.parse(made.startedAt);
+      return { id, took, landsAt: Date.parse(made.endedAt!) + 20_000, goesOnAt: back.continuesAt?.getTime() ?? null };
+    };
+    const late = await slow(2_100);
+    expect(late.goesOnAt).toBe(late.landsAt);
+    await stage.work();
+    expect(await stage.rotation(late.id)).toMatchObject({ status: 'running', step: 'discard' });
+    await stage.skipTime(late.id);
+    await stage.work();
+    expect(await stage.rotation(late.id)).toMatchObject({ status: 'rolled-back', condition: 'old' });
+    const soon = await slow(0);
+    expect(soon.goesOnAt).toBe(soon.took > 2_000 ? soon.landsAt : null);
+    await stage.skipTime(soon.id);
+    await stage.work();
+  });
 
   test('is refused once the old value is dying, after an emergency, and to whoever does not answer for the key', async () => {
     const { key } = await stage.key();

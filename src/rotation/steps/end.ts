@@ -79,17 +79,23 @@ export function endedInWords({ rotation, issuer }: Run): string {
 }
 
 /**
- * Step 8 of SOP 5.3 at the provider: tries what was ended, as somebody who holds it would. The evidence, or null when
- * the rotation goes back or stops. What is neither dead nor alive is an outage, and is tried again.
+ * Step 8 of SOP 5.3 at the provider: tries what was ended, as somebody who holds it would. The evidence, empty where
+ * nobody could be asked about the old value, or null when the rotation goes back or stops. What is neither dead nor alive
+ * is an outage, and is tried again.
  */
 export async function deadAtProvider(run: Run): Promise<string | null> {
   const { rotation, issuer } = run;
   if (!issuer.can.confirmDead) return '';
   const said: string[] = [];
+  let oldAsked = true;
   for (const version of dying(rotation)) {
     const providerKeyId = issuedOf(rotation, version)?.providerKeyId ?? null;
     const value = await valueAt(run, version);
-    if (!providerKeyId && !value) continue;
+    if (!providerKeyId && !value) {
+      // What was tried and has neither was never made; the death of others says nothing of the old value.
+      if (version === rotation.oldVersion) oldAsked = false;
+      continue;
+    }
     const { verdict, evidence } = await verdictOn(run, { providerKeyId, value });
     if (verdict === 'unclear')
       throw new Error(`${issuer.name} could not say whether the old value is dead: ${evidence}`);
@@ -107,7 +113,7 @@ export async function deadAtProvider(run: Run): Promise<string | null> {
     }
     said.push(evidence);
   }
-  return said.length > 0 ? `${said[0]}; ` : '';
+  return said.length > 0 && oldAsked ? `${said[0]}; ` : '';
 }
 
 /** A slot of which the new value has taken possession says nothing about the old one by its name. */

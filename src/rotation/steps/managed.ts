@@ -3,7 +3,7 @@ import type { SecretDescription } from '../../ports.ts';
 import { begin, journal, type Run, settle, short, tokenOf } from '../journal.ts';
 import { holderOf } from '../labels-model.ts';
 import { noWayBackInWords, type Step } from '../model.ts';
-import { closed, givenUp, passed, stopped } from '../moves-model.ts';
+import { closed, givenUp, passed, stopped, unproven } from '../moves-model.ts';
 import { whyNotStage } from '../preflight-model.ts';
 
 /** How often a rotation that AWS runs is looked at. */
@@ -31,7 +31,10 @@ export async function haveRotated(seen: Run): Promise<void> {
     return journal(
       run,
       // The value is handed out already, whatever else there is to see to.
-      (each, now) => ({ ...passed({ ...each, oldVersion: old }, evidence, ports.policy, now), condition: 'both' }),
+      (each, now) => ({
+        ...passed(unproven({ ...each, oldVersion: old }), evidence, ports.policy, now),
+        condition: 'both',
+      }),
       { facts: { version: token, old } },
     );
   }

@@ -4,7 +4,7 @@ import { waitForPerson } from '../by-hand/wait.ts';
 import { discarded, dying } from '../issued-model.ts';
 import { begin, journal, type Run, settle, short } from '../journal.ts';
 import { labelsToDiscard, labelsToRetire } from '../labels-model.ts';
-import { aliveAgain, mayReviveAgain, partDone, passed, stopped, unprovenDeath } from '../moves-model.ts';
+import { aliveAgain, mayReviveAgain, partDone, passed, stopped, unproven } from '../moves-model.ts';
 import { awaitTurn } from '../timing/pace.ts';
 import { unlessDisabledFirst } from './disable.ts';
 import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
@@ -107,14 +107,14 @@ export async function confirmDead(seen: Run): Promise<void> {
   const dead = await deadAtProvider(run);
   if (dead === null) return;
   // What we make ourselves lives in the store alone.
-  const unproven = dead === '' && hasService(run.issuer.can);
+  const isUnproven = dead === '' && hasService(run.issuer.can);
   const evidence = `${dead}neither a label nor AWSPREVIOUS leads to the old value`;
   await journal(
     run,
     (each, now) => {
       const done = passed(each, evidence, ports.policy, now);
-      return unproven ? unprovenDeath(done) : done;
+      return isUnproven ? unproven(done) : done;
     },
-    { facts: { old: rotation.oldVersion, current: rotation.newVersion, ...(unproven ? { unproven } : {}) } },
+    { facts: { old: rotation.oldVersion, current: rotation.newVersion, ...(isUnproven ? { unproven: true } : {}) } },
   );
 }

@@ -31,6 +31,7 @@ async function handedOut(issuer: 'person' | 'anthropic', ports: Ports) {
 }
 async function turnedBack(ports: Ports, id: Rotation['id']): Promise<Rotation> {
   await rollBackRotation(ports, stage.owner, id);
+  await stage.skipTime(id);
   await stage.work({ ports });
   const rotation = await stage.rotation(id);
   expect(rotation).toMatchObject({ status: 'rolled-back', condition: 'old' });

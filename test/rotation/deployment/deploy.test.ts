@@ -357,6 +357,7 @@ describe('a webhook', () => {
       trouble: expect.stringMatching(trouble),
     });
     await rollBackRotation(stage.ports, stage.owner, id);
+    await stage.skipTime(id);
     await stage.work();
   });
 
@@ -368,6 +369,7 @@ describe('a webhook', () => {
     const sheet = await consumerOf(key, { name: 'the sheet', kind: 'person', personId: dana.id });
     const id = await begin(key);
     await rollBackRotation(stage.ports, stage.owner, id);
+    await stage.skipTime(id);
     await stage.work();
     const back = await stage.rotation(id);
     expect(back).toMatchObject({ status: 'rolled-back', condition: 'old' });

@@ -206,6 +206,7 @@ describe('a worker that dies before or after any outside call', () => {
         expect(await here.says(here.old)).toBe('active');
         expect(calls()).toBeGreaterThanOrEqual(2);
         await rollBackRotation(ports, stage.owner, id);
+        await stage.skipTime(id);
         await stage.work({ ports });
         expect(await stage.rotation(id)).toMatchObject({ status: 'rolled-back', condition: 'old' });
         expect(here.fake.world.live()).toEqual([here.old]);
