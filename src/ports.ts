@@ -488,7 +488,10 @@ export interface Issuer {
   can: IssuerAbilities;
   /** The secret that holds the credential which it works with; null when it needs none. */
   credential: string | null;
-  /** A new value, or the sentence that says why there cannot be one. `label` is unique to the attempt, so that an orphan can be found again. */
+  /**
+   * A new value, or the sentence that says why there cannot be one. `label` is unique to the attempt, so that an orphan can
+   * be found again. The key's `currentVersion` is the one that was just seen as current.
+   */
   create(key: ApiKey, label: string): Promise<Made>;
   /** Live keys that an earlier try has left behind under one of these labels. */
   find(key: ApiKey, labels: string[]): Promise<IssuedKey[]>;

@@ -197,6 +197,10 @@ export async function settle(
   if (!since || run.now.getTime() - Date.parse(since) < seconds * 1000) throw new Later(why, everyMs);
 }
 
+/** The same where what is seen may well be so, and people wait for it: somebody else may have changed it. */
+export const settleBriefly = (run: Run, why: string) =>
+  settle(run, why, Math.min(run.ports.policy.rotation.settleSeconds, 10));
+
 /** A rotation that continues at a moment is left alone until then, whenever its job comes. */
 export function notBeforeItsTime({ rotation, now }: Run, why: string): void {
   const left = (rotation.continuesAt?.getTime() ?? 0) - now.getTime();

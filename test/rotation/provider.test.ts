@@ -328,6 +328,44 @@ describe('a rotation at a provider', () => {
     expect(here.fake.world.live()).toEqual([await here.current()]);
   });
 
+  test('that takes over from one whose switch does not show yet leaves alone the slot that is in use', async () => {
+    const here = await scene('azure', { graceMinutes: 60 });
+    const first = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'grace' });
+    expect(await stage.rotation(first)).toMatchObject({ step: 'grace', condition: 'both' });
+    const inUse = await here.current();
+    for (const operation of ['DescribeSecret', 'GetSecretValue'])
+      stage.aws.server.control.inject({ kind: 'stale-read', operation, secretId: here.key.secretId! });
+    const { ports } = here;
+    const id = await here.rotate(true);
+    for (let turns = 0; turns < 5 && (await stage.rotation(id)).step === 'generate'; turns++) {
+      await stage.skipTime(id);
+      await stage.work({ ports, until: (each) => each.id === id && each.step === 'test' });
+    }
+    expect(await stage.rotation(id)).toMatchObject({ step: 'test' });
+    expect(here.fake.world.live()).toContain(inUse);
+    await stage.work({ ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+    expect(here.fake.world.live()).not.toContain(inUse);
+    expect(here.fake.world.live()).toContain(await here.current());
+  });
+
+  test('looks twice before it says that the old key cannot be told from others', async () => {
+    const here = await scene('openai');
+    const issuer = here.ports.issuers.of('openai')!;
+    let looks = 0;
+    const identify: typeof issuer.identify = async (...asked) => (++looks === 1 ? null : issuer.identify(...asked));
+    const ports: Ports = { ...here.ports, issuers: { ...here.ports.issuers, of: () => ({ ...issuer, identify }) } };
+    const id = await here.rotate();
+    for (let turns = 0; turns < 3; turns++) {
+      await stage.work({ ports });
+      await stage.skipTime(id);
+    }
+    expect(looks).toBeGreaterThan(1);
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
   test('does not take the death of a key that was tried for that of the old one, which nobody could ask about', async () => {
     const here = await scene('acme', { settings: { propagationSeconds: 0 } });
     const old = here.key.currentVersion;

@@ -1,6 +1,7 @@
 import { Secret } from '../../kernel.ts';
 import type { Issuer } from '../../ports.ts';
 import type { Answer, Means } from './call.ts';
+import { currentValue } from './current.ts';
 import { type Dialect, provider } from './provider.ts';
 
 /** A value in two parts: what the provider calls the key, and the secret that goes with it. */
@@ -57,8 +58,8 @@ export function providerOfPairs(dialect: PairDialect, fields: PairFields, { secr
   return {
     ...frame,
     async create(key, label) {
-      const before = key.secretId ? await secrets.read(key.secretId, { stage: 'AWSCURRENT' }) : null;
-      if (before && !pairIn(before.value, fields)) {
+      const before = await currentValue(secrets, key);
+      if (before && !pairIn(before, fields)) {
         return {
           refused: `The secret holds ${noPair}, so whoever reads it would not understand the new value. Store the current one in that form, or name its fields under providers.${dialect.name} in policy.yml.`,
         };
@@ -66,7 +67,7 @@ export function providerOfPairs(dialect: PairDialect, fields: PairFields, { secr
       const made = await frame.create(key, label);
       if ('refused' in made) return made;
       const parts = { [fields.id]: made.providerKeyId, [fields.secret]: made.value.reveal() };
-      const rest = before ? documentIn(before.value) : {};
+      const rest = before ? documentIn(before) : {};
       return { ...made, value: new Secret(JSON.stringify({ ...rest, ...parts })) };
     },
   };

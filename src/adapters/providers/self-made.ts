@@ -1,5 +1,6 @@
 import type { ApiKey, Recipe } from '../../inventory/model.ts';
 import type { Issuer, Secrets } from '../../ports.ts';
+import { currentValue } from './current.ts';
 import { cannot, nobodyKnows } from './nobody.ts';
 import { isDocument } from './person.ts';
 
@@ -23,8 +24,8 @@ export function selfMade(secrets: Pick<Secrets, 'random' | 'read'>): Issuer {
     ...nobodyKnows,
     confirmDead: async () => ({ verdict: 'unclear', evidence: 'nobody else knows this value' }),
     async create(key) {
-      const current = key.secretId ? await secrets.read(key.secretId, { stage: 'AWSCURRENT' }) : null;
-      if (current && isDocument(current.value.reveal())) {
+      const current = await currentValue(secrets, key);
+      if (current && isDocument(current.reveal())) {
         return {
           refused:
             'The secret holds a JSON document, and a single new value would replace all of it. Store the value in a secret of its own, or have it rotated by a person.',

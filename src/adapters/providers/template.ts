@@ -1,4 +1,3 @@
-import type { ApiKey } from '../../inventory/model.ts';
 import { type Secret, Secret as Value } from '../../kernel.ts';
 import type { Issuer } from '../../ports.ts';
 import type { ProviderSettings, TemplateCall } from '../../provider-settings.ts';
@@ -15,6 +14,7 @@ import {
   talkingTo,
   textAt,
 } from './call.ts';
+import { currentValue } from './current.ts';
 import { allPages, listed, provider } from './provider.ts';
 
 /** Puts values into the `{places}` of a text; in a path they are encoded. */
@@ -100,8 +100,6 @@ const withQuery = (path: string, name: string, value: string) =>
 export function slots(name: string, settings: ProviderSettings<'http-slots'>, means: Means): Issuer {
   const talk = talking(name, settings, means);
   const names = Object.keys(settings.slots);
-  const current = async (key: ApiKey) =>
-    key.secretId ? ((await means.secrets.read(key.secretId, { stage: 'AWSCURRENT' }))?.value ?? null) : null;
   const held = async () => {
     const { body } = await talk.must('read the slots', settings.read, {}, [200]);
     return new Map(names.map((slot) => [slot, textAt(body, settings.slots[slot]!)]));
@@ -126,7 +124,7 @@ export function slots(name: string, settings: ProviderSettings<'http-slots'>, me
     // The slot is always there: a try whose answer was lost is simply made new once more.
     find: async () => [],
     async create(key) {
-      const value = await current(key);
+      const value = await currentValue(means.secrets, key);
       const inUse = value && (await slotOf(value));
       if (!inUse) {
         return {

@@ -1,6 +1,6 @@
 import { failpoint, type Secret } from '../../kernel.ts';
 import { dying, ended, idsToEnd, idsToKeep, issuedOf } from '../issued-model.ts';
-import { journal, type Run, settle, short } from '../journal.ts';
+import { journal, type Run, settle, settleBriefly, short } from '../journal.ts';
 import type { Issued } from '../model.ts';
 import { aliveAgain, mayReviveAgain, partDone, stopped } from '../moves-model.ts';
 import { valueAt, withName } from './look.ts';
@@ -29,7 +29,8 @@ async function withNames(run: Run, versions: string[]): Promise<Run | null> {
     const value = issuedOf(known.rotation, version) ? null : await valueAt(run, version);
     if (value && (await verdictOn(run, { providerKeyId: null, value })).verdict !== 'dead') {
       const why = `${run.issuer.name} does not say which of its keys the old value (version ${short(version)}) is, so it was not revoked. Revoke it there by hand, then press Retry.`;
-      await journal(run, (each, now) => stopped(each, why, 'both', now));
+      await settleBriefly(known, `${run.issuer.name} does not list the old value`);
+      await journal(known, (each, now) => stopped(each, why, 'both', now));
       return null;
     }
   }

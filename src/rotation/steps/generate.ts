@@ -1,7 +1,7 @@
 import { failpoint } from '../../kernel.ts';
 import { doneByHand, madeByHand } from '../by-hand/model.ts';
 import { waitForPerson } from '../by-hand/wait.ts';
-import { begin, journal, type Run, settle, short, tokenOf } from '../journal.ts';
+import { begin, journal, type Run, settle, settleBriefly, short, tokenOf } from '../journal.ts';
 import { conditionIn, holderOf } from '../labels-model.ts';
 import { givenUp, passed, stopped } from '../moves-model.ts';
 import { whyNotStage } from '../preflight-model.ts';
@@ -12,7 +12,7 @@ import { makeValue, orphanRemoved, roomMade } from './make.ts';
 export async function generateValue(seen: Run): Promise<void> {
   const token = await tokenOf(seen.rotation.id, seen.rotation.attempt);
   let run = await begin(seen, token);
-  const { ports, rotation, secretId } = run;
+  const { ports, rotation, key, secretId } = run;
   const found = await ports.secrets.describe(secretId);
   const whyNot = whyNotStage(found);
   if (!found || whyNot) {
@@ -29,6 +29,11 @@ export async function generateValue(seen: Run): Promise<void> {
       current: { version: holder, lastFour: null },
     });
   }
+  // Whoever believes an older look has what is in use made new, at a provider that knows keys by their slots.
+  const isOther = key.currentVersion !== null && holder !== key.currentVersion;
+  if (!rotation.oldVersion && (isOther || (await tookOverSwitching(run)))) {
+    await settleBriefly(run, 'which version is current is not certain yet');
+  }
   const pending = holderOf(found.versions, 'AWSPENDING');
   const stray = pending && pending !== token && pending !== holder ? pending : null;
   const isStored = found.versions.some((version) => version.id === token);
@@ -39,7 +44,7 @@ export async function generateValue(seen: Run): Promise<void> {
   else if (await orphanRemoved(run, token, isStored)) return;
   if (!isStored) {
     if (await roomMade(run, found.versions)) return;
-    const made = await makeValue(run, token);
+    const made = await makeValue(run, token, holder);
     if (!made) return;
     run = made.run;
     failpoint('rotation.generate:before');
@@ -57,6 +62,14 @@ export async function generateValue(seen: Run): Promise<void> {
       facts: { version: token, old: rotation.oldVersion ?? holder, ...(stray ? { stray } : {}) },
     },
   );
+}
+
+/** Whether the rotation that this one took over from was switching: its call may have landed, or may do so yet. */
+async function tookOverSwitching({ ports, rotation }: Run): Promise<boolean> {
+  if (rotation.cleanup.length === 0) return false;
+  const [, over] = await ports.store.look((view) => view.rotations.ofKey(rotation.keyId, 2));
+  const last = over?.supersededBy === rotation.id ? over.record.at(-1) : undefined;
+  return last?.endedAt === null && (last.step === 'promote' || last.step === 'restore');
 }
 
 async function handedInBy({ ports, rotation }: Run): Promise<string> {

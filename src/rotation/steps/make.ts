@@ -64,13 +64,20 @@ async function roomComes({ ports, rotation, key, issuer, now }: Run): Promise<In
   return after(now, waitMs);
 }
 
-/** Has a value made, and writes down what its maker calls it before anything can happen to it. Null when it is refused. */
-export async function makeValue(run: Run, token: string): Promise<{ run: Run; value: Secret } | null> {
+/**
+ * Has a value made beside the one of `current`, and writes down what its maker calls it before anything can happen to it.
+ * Null when it is refused.
+ */
+export async function makeValue(
+  run: Run,
+  token: string,
+  current: string,
+): Promise<{ run: Run; value: Secret } | null> {
   const { rotation, key, issuer } = run;
   // Looking for orphans takes its time; who turned back meanwhile counts on nothing being made from now on.
   if (issuer.can.revoke) await stillOurs(run);
   failpoint('rotation.generate:create-before');
-  const made = await issuer.create(key, labelOf(rotation));
+  const made = await issuer.create({ ...key, currentVersion: current }, labelOf(rotation));
   failpoint('rotation.generate:create-after');
   if ('refused' in made) {
     const until = await roomComes(run);
