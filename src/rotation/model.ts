@@ -256,7 +256,6 @@ export function isSameSecret(one: string, other: string): boolean {
 
 export const unique = (versions: (string | null)[]) => [...new Set(versions.filter((each) => each !== null))];
 
-
 /** The record of the step that it is in, when that has begun and not ended. */
 export function openRecord(rotation: Rotation): StepRecord | null {
   const last = rotation.record.at(-1);

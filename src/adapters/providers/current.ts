@@ -11,10 +11,7 @@ export async function currentValue(
   { secretId, currentVersion }: ApiKey,
 ): Promise<Secret | null> {
   if (!secretId) return null;
-  const found = await secrets.read(
-    secretId,
-    currentVersion ? { versionId: currentVersion } : { stage: 'AWSCURRENT' },
-  );
+  const found = await secrets.read(secretId, currentVersion ? { versionId: currentVersion } : { stage: 'AWSCURRENT' });
   if (currentVersion && !found) throw new Error('the version that is current cannot be seen in Secrets Manager');
   return found?.value ?? null;
 }

@@ -68,11 +68,7 @@ async function roomComes({ ports, rotation, key, issuer, now }: Run): Promise<In
  * Has a value made beside the one of `current`, and writes down what its maker calls it before anything can happen to it.
  * Null when it is refused.
  */
-export async function makeValue(
-  run: Run,
-  token: string,
-  current: string,
-): Promise<{ run: Run; value: Secret } | null> {
+export async function makeValue(run: Run, token: string, current: string): Promise<{ run: Run; value: Secret } | null> {
   const { rotation, key, issuer } = run;
   // Looking for orphans takes its time; who turned back meanwhile counts on nothing being made from now on.
   if (issuer.can.revoke) await stillOurs(run);

@@ -109,6 +109,38 @@ describe('all keys of a service', () => {
     for (const key of keys) expect(mine).toContain(key.name);
   });
 
+  test('show on their card within seconds when one ends that others had begun, however many cards show progress', async () => {
+    const { name, keys } = await service(1);
+    await startRotation(stage.ports, stage.owner, { keyId: keys[0]!.id, reason: 'Due', emergency: false });
+    const { store } = stage.database;
+    for (let i = 0; i < 150; i++) {
+      await store.change(
+        { actor: { kind: 'job', id: 'rotation.step' }, action: 'rotation.begin', subject: `rot_other_${i}` },
+        (tx) => tx.cards.touch(`rot_other_${i}`, { withinMs: 2_000 }),
+      );
+    }
+    const campaign = await asked(stage.admin, name, { emergency: false });
+    const shownInSeconds = async () => {
+      const { rows } = await store.pool.query<{ seconds: number }>(
+        `select extract(epoch from work.run_at - work.created_at)::float seconds
+         from work join card on card.id = work.once_key
+         where work.name = 'slack.card' and work.status = 'waiting' and card.subject = $1 and card.kind = 'campaign'`,
+        [campaign.id],
+      );
+      return rows.map((each) => each.seconds);
+    };
+    const until = async (done: (state: Record<string, number>) => boolean) => {
+      for (let turns = 0; turns < 200 && !done(await states(campaign.id)); turns++) {
+        await store.pool.query(`delete from work where name = 'slack.card' and status = 'waiting'`);
+        await work(campaign.id, { jobs: 1 });
+      }
+    };
+    await until((state) => state.done === 1);
+    const ended = await shownInSeconds();
+    expect(ended.length).toBeGreaterThan(0);
+    for (const seconds of ended) expect(seconds).toBeLessThan(5);
+  });
+
   test('can be turned back one by one: the cards say until when, and lead to each rotation’s own', async () => {
     const ports: Ports = { ...stage.ports, policy: { ...quick, rotation: { ...quick.rotation, graceMinutes: 60 } } };
     const slow = deskOf(() => ports, openSlack);
