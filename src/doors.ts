@@ -2,7 +2,7 @@ import type { KnownBlock, View as SlackView } from '@slack/types';
 import { z } from 'zod';
 import type { Message, Mrkdwn, option } from './blocks.ts';
 import { type ApiKey, inFull } from './inventory/model.ts';
-import { type Id, isId, type Noun, Refusal, type Secret } from './kernel.ts';
+import { byId, type Id, isId, type Noun, Refusal, type Secret } from './kernel.ts';
 import type { Action, Person } from './people/model.ts';
 import type { Audience, Change, Store, View } from './ports.ts';
 
@@ -98,6 +98,24 @@ export async function refuseAtClick(
   if (!refusal) return;
   await store.refused({ actor: { kind: 'person', id: person.id }, ...wanted }, refusal);
   throw refusal;
+}
+
+const mostNamed = 3;
+
+/** What whoever was refused is told: why, and whom to ask instead, never themselves. */
+export async function toldOf(store: Pick<Store, 'read'>, refusal: Refusal, slackId: string | null): Promise<string> {
+  if (refusal.instead.length === 0) return refusal.sentence;
+  const named = new Map(refusal.instead.flatMap((each) => (each === 'administrators' ? [] : [[each.id, each.as]])));
+  const people = await store.read(async ({ people }) => [
+    ...(await people.many([...named.keys()])),
+    ...(refusal.instead.includes('administrators') ? await people.withTier('administrator') : []),
+  ]);
+  const names = [...byId(people).values()]
+    .filter((each) => each.status === 'active' && each.slackId !== slackId)
+    .slice(0, mostNamed)
+    .map((each) => (named.has(each.id) ? `${each.name} (${named.get(each.id)})` : each.name));
+  if (names.length === 0) return refusal.sentence;
+  return `${refusal.sentence} Ask ${names.join(', ').replace(/, ([^,]*)$/, ' or $1')}.`;
 }
 
 /** The keys that are meant by an id, as a button carries it, or by words, as people type them. Nothing means none. */

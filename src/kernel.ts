@@ -59,18 +59,24 @@ export type Actor =
 
 export type RefusalCode = 'invalid' | 'not_found' | 'not_allowed' | 'conflict';
 
+/** Somebody who may do what others may not, and what makes them so: `the owner`. */
+export type Instead = 'administrators' | { id: Id<'person'>; as: string };
+
 /** A final "no" whose sentence is shown to the person. Anything else that is thrown is a bug or an outage, and is retried. */
 export class Refusal extends Error {
   readonly code: RefusalCode;
   readonly sentence: string;
   /** The form field that the sentence belongs under. */
   readonly field: string | undefined;
-  constructor(code: RefusalCode, sentence: string, field?: string) {
+  /** Who may do it instead: doors name them after the sentence. */
+  readonly instead: readonly Instead[];
+  constructor(code: RefusalCode, sentence: string, field?: string, instead: readonly Instead[] = []) {
     super(sentence);
     this.name = 'Refusal';
     this.code = code;
     this.sentence = sentence;
     this.field = field;
+    this.instead = instead;
   }
 }
 

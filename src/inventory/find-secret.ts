@@ -47,7 +47,7 @@ export async function findSecret(
   if (finder.tier !== 'administrator') {
     if (!current.lastFour) {
       const why = 'This value is a document or very short, so its end cannot show that you know it.';
-      throw new Refusal('not_allowed', `${why} Ask an administrator to add it.`);
+      throw new Refusal('not_allowed', `${why} An administrator has to add it.`, undefined, ['administrators']);
     }
     if (!given.lastFour) {
       const why = 'Give the last four characters of the current value: they show that it is yours to add.';

@@ -312,7 +312,9 @@ export function whyNotSnooze(
     const often = maxSnoozes === 1 ? '' : ` ${maxSnoozes} times`;
     return new Refusal(
       'not_allowed',
-      `This key has been snoozed${often} since its last rotation already. To snooze it once more, ask an administrator; or rotate it.`,
+      `This key has been snoozed${often} since its last rotation already. Rotate it; or an administrator can snooze it once more.`,
+      undefined,
+      ['administrators'],
     );
   }
   return null;
@@ -339,12 +341,15 @@ export function whyNotSchedule(
       'invalid',
       `You can plan it until ${planMarginDays} days after it is due. An administrator can choose any time.`,
       'at',
+      ['administrators'],
     );
   }
   if (key.plannedAt && at > key.plannedAt && key.nextRotationAt && key.nextRotationAt <= now) {
     return new Refusal(
       'not_allowed',
       'It is overdue and has been planned already. An administrator can put it off once more.',
+      undefined,
+      ['administrators'],
     );
   }
   return null;
@@ -440,6 +445,8 @@ export function whyNotSoften(before: ApiKey, after: ApiKey, changer: Person, rea
     return new Refusal(
       'not_allowed',
       'Fewer people would have to approve access to this key then, so an administrator has to make this change.',
+      undefined,
+      ['administrators'],
     );
   }
   if ((dropped.length > 0 || leftProduction) && reason.trim().length < 10) {

@@ -402,7 +402,8 @@ export function whyNotWork(
 ): Refusal | null {
   const refusal = whyNot(person, action);
   if (refusal || person.id !== leaverId) return refusal;
-  return new Refusal('not_allowed', 'Another administrator has to look after your own leaving.');
+  const sentence = 'Another administrator has to look after your own leaving.';
+  return new Refusal('not_allowed', sentence, undefined, ['administrators']);
 }
 
 export function whyNotConfirm(each: Case): Refusal | null {

@@ -1,4 +1,4 @@
-import { type Id, Refusal } from '../kernel.ts';
+import { type Id, type Instead, Refusal } from '../kernel.ts';
 
 /** SOP 6.1. */
 export const tiers = ['administrator', 'developer', 'contractor'] as const;
@@ -137,7 +137,9 @@ export function whyNot(
   if (key && key.ownerId === person.id && who.includes('owner')) return null;
   return new Refusal(
     'not_allowed',
-    `${whoMay(who)} can do this; you are here as ${aTier[person.tier]}. Ask one of them.`,
+    `${whoMay(who.filter((each) => key || each !== 'owner'))} can do this; you are here as ${aTier[person.tier]}.`,
+    undefined,
+    insteadOf(person, who, key),
   );
 }
 
@@ -161,6 +163,14 @@ export const aTier: Record<Tier, string> = {
   developer: 'a developer',
   contractor: 'a contractor',
 };
+
+/** Whose a key is, is not told to contractors. */
+function insteadOf(person: Person, who: Who, key?: { ownerId: Id<'person'> }): Instead[] {
+  return [
+    ...(key && who.includes('owner') && person.tier !== 'contractor' ? [{ id: key.ownerId, as: 'the owner' }] : []),
+    ...(who.includes('administrator') ? (['administrators'] as const) : []),
+  ];
+}
 
 function whoMay(who: Who): string {
   const names = who.map((each) => (each === 'owner' ? "the key's owner" : `${each}s`));

@@ -14,7 +14,7 @@ export interface Meant {
   /** Those that they may do this to. */
   keys: ApiKey[];
   /** The only one that they named, when they may not. */
-  hidden: { key: ApiKey; owner: Person | null } | null;
+  hidden: ApiKey | null;
 }
 
 /** The keys that somebody means by words or by the id on a button. */
@@ -22,11 +22,10 @@ export async function keysMeant(view: View, person: Person, action: Action, word
   const found = await keysNamed(view, words, mostKeys);
   const keys = found.filter((key) => !whyNotTouch(person, action, key));
   const [only, ...others] = found;
-  if (!only || others.length > 0 || keys.length > 0) return { keys, hidden: null };
-  return { keys, hidden: { key: only, owner: await view.people.find(only.ownerId) } };
+  return { keys, hidden: only && others.length === 0 && keys.length === 0 ? only : null };
 }
 
-/** Who named a key that they may not do this to is refused on record, and hears whose it is where they may know that. */
+/** Who named a key that they may not do this to is refused on record. */
 export async function refuseHidden(
   store: Pick<Store, 'refused'>,
   person: Person,
@@ -34,13 +33,8 @@ export async function refuseHidden(
   hidden: Meant['hidden'],
 ): Promise<void> {
   if (!hidden) return;
-  const { key, owner } = hidden;
-  const refusal = whyNotTouch(person, action, key);
-  const tells = refusal?.code === 'not_allowed' && person.status === 'active' && owner?.status === 'active';
-  const said = tells
-    ? new Refusal('not_allowed', `${refusal.sentence} ${key.name} is owned by ${owner.name}.`)
-    : refusal;
-  await refuseAtClick(store, person, { action, subject: key.id, keyId: key.id }, said);
+  const refusal = whyNotTouch(person, action, hidden);
+  await refuseAtClick(store, person, { action, subject: hidden.id, keyId: hidden.id }, refusal);
 }
 
 export const noneMatches = (what: string, words: string): Refusal =>

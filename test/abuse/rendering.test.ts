@@ -407,7 +407,7 @@ describe.each(Object.keys(nasty))('with %s in every text that somebody typed', (
     for (const verb of desk.registry.commands.keys()) {
       for (const text of words) {
         const answer = await desk.type(admin, `${verb} ${storable(text)}`).catch((error: unknown): Answer => {
-          if (error instanceof Refusal) return { say: sayRefusal(error) };
+          if (error instanceof Refusal) return { say: sayRefusal(error.sentence) };
           throw new Error(`${verb} ${text.slice(0, 40)}: ${String(error)}`);
         });
         for (const each of wrongWith(answer)) wrong.push({ verb, text: text.slice(0, 30), each });
@@ -439,7 +439,7 @@ describe.each(Object.keys(nasty))('with %s in every text that somebody typed', (
         const answer = await desk
           .press(admin, action, value, { fields: { ...fields, ...chosen }, context: { keyId: ids.key, seen: 'x' } })
           .catch((error: unknown): Answer => {
-            if (error instanceof Refusal) return { say: sayRefusal(error) };
+            if (error instanceof Refusal) return { say: sayRefusal(error.sentence) };
             throw new Error(`${action}: ${String(error)}`);
           });
         for (const each of wrongWith(answer)) wrong.push({ action, each });
@@ -459,7 +459,7 @@ describe('with nothing at all', () => {
     expect(wrongWith(await desk.home(person), 'home')).toEqual([]);
     for (const verb of desk.registry.commands.keys()) {
       const answer = await desk.type(person, verb).catch((error: unknown): Answer => {
-        if (error instanceof Refusal) return { say: sayRefusal(error) };
+        if (error instanceof Refusal) return { say: sayRefusal(error.sentence) };
         throw error;
       });
       expect([verb, wrongWith(answer)]).toEqual([verb, []]);

@@ -9,8 +9,8 @@ import { handler } from '../../src/adapters/slack/handle.ts';
 import { type Receive, receiveSlack } from '../../src/adapters/slack/receive.ts';
 import { form, input, md } from '../../src/blocks.ts';
 import { done } from '../../src/doors.ts';
-import { Refusal } from '../../src/kernel.ts';
-import type { Person } from '../../src/people/model.ts';
+import { Refusal, refuseIf } from '../../src/kernel.ts';
+import { type Person, whyNot } from '../../src/people/model.ts';
 import type { Inbox } from '../../src/ports.ts';
 import { aPerson, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
@@ -30,7 +30,13 @@ const logged: string[] = [];
 beforeAll(async () => {
   slack = await startStubSlack();
   person = aPerson({ slackId: 'U0DANA' });
-  await given(database.store, { people: [person, aPerson({ slackId: 'U0GONE', status: 'left' })] });
+  const owner = aPerson({ name: 'Olivia Brandt' });
+  const administrators = ['Ada Moreau', 'Sam Okafor', 'Lena Vogt', 'Tom Ek'].map((name, i) =>
+    aPerson({ name, tier: 'administrator', joinedAt: new Date(i) }),
+  );
+  const gone = aPerson({ name: 'Max Left', tier: 'administrator', slackId: 'U0GONE', status: 'left' });
+  const contractor = aPerson({ slackId: 'U0KIM', tier: 'contractor' });
+  await given(database.store, { people: [person, owner, ...administrators, gone, contractor] });
   const { door, registry } = slackDoor();
   door.command(
     'list',
@@ -55,11 +61,17 @@ beforeAll(async () => {
     ran.push(`press ${value}`);
     return done;
   });
+  door.action('rotation.start', { opens: 'Rotate' }, async (click) => {
+    refuseIf(whyNot(click.person, 'rotation.start', { ownerId: owner.id, environment: 'staging' }));
+    return done;
+  });
   door.submit(
     't.add',
     z.object({ purpose: z.string().min(3, 'Say more.'), key: z.string().optional() }),
     async ({ form: { purpose } }) => {
       ran.push(`add ${purpose}`);
+      if (purpose === 'administered')
+        throw new Refusal('invalid', 'An administrator can.', 'purpose', ['administrators']);
       if (purpose === 'taken') throw new Refusal('conflict', 'That one is taken.', 'purpose');
       return { say: md`added` };
     },
@@ -221,6 +233,30 @@ describe('a command', () => {
     expect(ran).toEqual([]);
     expect(await refusals()).toContainEqual({ actor_id: person.id, action: 'people.set-tier' });
   });
+  it('beyond the person’s tier is answered with who may, three at most and nobody who left', async () => {
+    await send('commands', command('tier'));
+    const said = await until(() => slack.of('respond')[0]);
+    expect(said.args.text).toBe(
+      'Only administrators can do this; you are here as a developer. Ask Ada Moreau, Sam Okafor or Lena Vogt.',
+    );
+  });
+  it.each([
+    [
+      'a developer whose the key is, before administrators',
+      'U0DANA',
+      "Only administrators and the key's owner can do this; you are here as a developer. Ask Olivia Brandt (the owner), Ada Moreau or Sam Okafor.",
+    ],
+    [
+      'a contractor of no owner',
+      'U0KIM',
+      "Only administrators and the key's owner can do this; you are here as a contractor. Ask Ada Moreau, Sam Okafor or Lena Vogt.",
+    ],
+  ])('for a key tells %s', async (_whom, slackId, sentence) => {
+    const actions = [{ type: 'button', action_id: 'rotation.start', value: 'key' }];
+    await send('interactive', interactive({ type: 'block_actions', user: { id: slackId, team_id: 'T1' }, actions }));
+    const shown = await until(() => slack.of('views.update')[0]);
+    expect(JSON.stringify(shown.args.view)).toContain(sentence);
+  });
   it.each([
     ['somebody from another workspace', { team_id: 'T2' }, 'U0DANA'],
     ['somebody unknown', { user_id: 'U0NOBODY' }, 'U0NOBODY'],
@@ -278,6 +314,11 @@ describe('a form', () => {
   it('shows a refusal under the field that it concerns', async () => {
     const answer = await send('interactive', submission({ purpose: 'taken' }));
     expect(await answer.json()).toEqual({ response_action: 'errors', errors: { purpose: 'That one is taken.' } });
+  });
+  it('names who may under the field too', async () => {
+    const answer = await send('interactive', submission({ purpose: 'administered' }));
+    const errors = { purpose: 'An administrator can. Ask Ada Moreau, Sam Okafor or Lena Vogt.' };
+    expect(await answer.json()).toEqual({ response_action: 'errors', errors });
   });
   it('with a pasted key is refused under that field and nothing of it is stored', async () => {
     const pasted = ['AKIA', 'Q3EGRIZ7XK4LMN2P', '/', 'wJalrXUtnFEMI7K7MDENGbPxRfiCYz1aB2cD3eF4'].join('');

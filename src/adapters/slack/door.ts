@@ -86,8 +86,8 @@ export function nearestVerb(registry: Registry, verb: string): string | null {
 }
 
 /** A sentence for a person, as a message. */
-export function sayRefusal(refusal: Refusal): Message {
-  return message(refusal.sentence, [block.text(md`:no_entry_sign: ${typed(refusal.sentence, 2500)}`)]);
+export function sayRefusal(sentence: string): Message {
+  return message(sentence, [block.text(md`:no_entry_sign: ${typed(sentence, 2500)}`)]);
 }
 export function sayTrouble(errorId: string): Message {
   return say(

@@ -1,6 +1,6 @@
 import type { KnownBlock, View as ModalView } from '@slack/types';
 import { block, cut, type Message, md, page, typed } from '../../blocks.ts';
-import type { Answer } from '../../doors.ts';
+import { type Answer, toldOf } from '../../doors.ts';
 import { Refusal, refuseIf } from '../../kernel.ts';
 import { type Action, type Person, whyNot } from '../../people/model.ts';
 import type { DirectoryEntry, Store } from '../../ports.ts';
@@ -70,6 +70,8 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
     const userId = senderOf(body)?.userId;
     if (userId) await clients.bulk.chat.postMessage({ channel: userId, text: message.text, blocks: message.blocks });
   }
+
+  const told = (refusal: Refusal, body: SlackBody) => toldOf(store, refusal, senderOf(body)?.userId ?? null);
 
   async function refuseSender(body: SlackBody, refusal: Refusal): Promise<void> {
     const sender = senderOf(body);
@@ -157,9 +159,9 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       );
       return;
     }
-    const answer = await run().catch((error: unknown): Answer => {
+    const answer = await run().catch(async (error: unknown): Promise<Answer> => {
       if (!modal) throw error;
-      if (error instanceof Refusal) return { update: asPage('Keysteward', sayRefusal(error)) };
+      if (error instanceof Refusal) return { update: asPage('Keysteward', sayRefusal(await told(error, body))) };
       return { update: asPage('Keysteward', sayTrouble(trouble(error, body))) };
     });
     if (!ack) {
@@ -339,8 +341,8 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       const block_ = error.field ? blockOf[error.field] : undefined;
       // The form stays, with what was typed: there is always a field to put the sentence under.
       if (error.code !== 'not_allowed' && (block_ ?? Object.values(blockOf)[0]))
-        await underFields({ [block_ ?? Object.values(blockOf)[0]!]: error.sentence });
-      else await show(sayRefusal(error));
+        await underFields({ [block_ ?? Object.values(blockOf)[0]!]: await told(error, body) });
+      else await show(sayRefusal(await told(error, body)));
     } finally {
       clearTimeout(timer);
     }
@@ -360,7 +362,7 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       if (!refusal) return publishHome(slackId);
       await refuseSender(body, refusal);
       // What was shown to them while they were here must not stay.
-      if (senderOf(body)?.teamId === parts.teamId) await showHome(slackId, sayRefusal(refusal).blocks);
+      if (senderOf(body)?.teamId === parts.teamId) await showHome(slackId, sayRefusal(refusal.sentence).blocks);
     } else if (event.type === 'user_change' || event.type === 'team_join') {
       await parts.meet(entryOf(event.user as SlackUser));
     }
@@ -399,8 +401,9 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
     } catch (error) {
       if (error instanceof Refusal) {
         if (error.code === 'not_allowed' && !(await knownSender(body))) await refuseSender(body, error);
-        if (body.type !== 'event_callback')
-          await (ack ? tell(body, sayRefusal(error), null) : tellLate(body, sayRefusal(error)));
+        if (body.type === 'event_callback') return;
+        const said = sayRefusal(await told(error, body));
+        await (ack ? tell(body, said, null) : tellLate(body, said));
         return;
       }
       if (body.type !== 'view_submission') {

@@ -1,4 +1,4 @@
-import type { HttpDoor, PageAnswer, PageAsk } from '../../doors.ts';
+import { type HttpDoor, type PageAnswer, type PageAsk, toldOf } from '../../doors.ts';
 import { type Html, htmlHeaders, style, stylePath } from '../../html.ts';
 import { type Id, isId, Refusal, Secret, sha256 } from '../../kernel.ts';
 import type { Ports } from '../../ports.ts';
@@ -49,7 +49,7 @@ export function handInOverHttp(door: HttpDoor, ports: Ports): void {
         return await run(ask);
       } catch (error) {
         if (error instanceof Refusal) {
-          return shown(statusOf[error.code], saidPage('This did not work', error.sentence));
+          return shown(statusOf[error.code], saidPage('This did not work', await toldOf(ports.store, error, null)));
         }
         const sentence = 'Something went wrong on our side; nothing was finished. Try again in a minute.';
         return { ...shown(503, saidPage('This did not work', sentence)), trouble: error };

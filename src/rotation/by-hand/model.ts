@@ -116,7 +116,7 @@ export function whyNotTake(rotation: Rotation, person: Pick<Person, 'id' | 'tier
   if (!rotation.taken) return null;
   if (rotation.taken.by === person.id) return new Refusal('conflict', 'You have taken this already.');
   if (person.tier === 'administrator') return null;
-  return new Refusal('conflict', 'Somebody else has taken this. An administrator can take it over.');
+  return takenBy(rotation.taken);
 }
 
 export function whyNotHandBack(rotation: Rotation, person: Pick<Person, 'id'>): Refusal | null {
@@ -131,8 +131,14 @@ export function whyNotDo(rotation: Rotation, task: Task, person: Pick<Person, 'i
   const refusal = whyNotByHand(rotation, task);
   if (refusal) return refusal;
   if (!rotation.taken || rotation.taken.by === person.id) return null;
-  return new Refusal('conflict', 'Somebody else has taken this. An administrator can take it over, on the card.');
+  return takenBy(rotation.taken);
 }
+
+const takenBy = ({ by }: NonNullable<Rotation['taken']>): Refusal =>
+  new Refusal('conflict', 'Somebody else has taken this. An administrator can take it over, on the card.', undefined, [
+    { id: by, as: 'who has taken it' },
+    'administrators',
+  ]);
 
 export function takenOn(rotation: Rotation, person: Pick<Person, 'id'>, now: Instant): Rotation {
   if (rotation.taken?.by === person.id) return rotation;

@@ -218,7 +218,8 @@ export function whyNotConfirm(
   if (may) return may;
   if (campaign.status !== 'asked') return new Refusal('conflict', decidedWords[campaign.status]!);
   if (decider.id === campaign.askedBy) {
-    return new Refusal('not_allowed', 'Another administrator has to confirm what you asked for. You can withdraw it.');
+    const sentence = 'Another administrator has to confirm what you asked for. You can withdraw it.';
+    return new Refusal('not_allowed', sentence, undefined, ['administrators']);
   }
   if (campaign.expiresAt <= now) return new Refusal('conflict', decidedWords.expired!);
   if (confirms && whyNot(asker, 'rotation.campaign')) {
@@ -232,7 +233,8 @@ export function whyNotConfirm(
 
 export function whyNotWithdraw(campaign: Campaign, person: Person): Refusal | null {
   if (person.id !== campaign.askedBy) {
-    return new Refusal('not_allowed', 'Only who asked for it can withdraw it; an administrator can refuse it.');
+    const sentence = 'Only who asked for it can withdraw it; an administrator can refuse it.';
+    return new Refusal('not_allowed', sentence, undefined, ['administrators']);
   }
   if (campaign.status !== 'asked') return new Refusal('conflict', decidedWords[campaign.status]!);
   return null;

@@ -36,7 +36,9 @@ export function whyNotPause(
   if (latest <= now) {
     return new Refusal(
       'not_allowed',
-      `Its rotation has been paused for ${policy.rotation.maxPauseDays.owner} days already. An administrator can pause it for longer; or rotate it.`,
+      `Its rotation has been paused for ${policy.rotation.maxPauseDays.owner} days already. Rotate it; or an administrator can pause it for longer.`,
+      undefined,
+      ['administrators'],
     );
   }
   if (reason.trim().length < 10) {
@@ -54,7 +56,7 @@ export function whyNotPause(
       pauser.tier === 'administrator'
         ? `The longest pause is ${administrator} days.`
         : `An owner can pause it for ${owner} days between two rotations; ${days} are left. An administrator can pause it for longer.`;
-    return new Refusal('invalid', sentence, 'until');
+    return new Refusal('invalid', sentence, 'until', pauser.tier === 'administrator' ? [] : ['administrators']);
   }
   if (key.expiresAt && until > after(key.expiresAt, -day)) {
     return new Refusal(
