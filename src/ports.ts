@@ -390,6 +390,8 @@ export interface Leases {
 export interface Pace {
   /** 0 when it is this holder's turn for all of these at once; else for how many milliseconds to stay away, with a place in the queue. */
   turn(holder: string, needs: Need[], urgent: boolean): Promise<number>;
+  /** The same before it is needed: a place in the queue where there is one. Where nobody waits, 0, and nothing is used up. */
+  reserve(holder: string, needs: Need[], urgent: boolean): Promise<number>;
   /** Somebody said to leave them alone for so long. */
   leaveAlone(need: Pick<Need, 'of' | 'perSecond'>, ms: number): Promise<void>;
 }

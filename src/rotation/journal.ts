@@ -1,11 +1,12 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { seenVersion } from '../inventory/version-model.ts';
-import { type Actor, failpoint, type Id, type Instant, isId, Later, Refusal, sha256 } from '../kernel.ts';
+import { type Actor, after, failpoint, type Id, type Instant, isId, Later, Refusal, sha256 } from '../kernel.ts';
 import type { Issuer, Ports, Tx } from '../ports.ts';
 import { madeByHand } from './by-hand/model.ts';
 import { campaignsHear } from './campaigns/hear.ts';
 import { isDrill, isReal, openRecord, type Rotation, type Step, type StepRecord } from './model.ts';
 import { begun, keyRotated, keySwitched, unsettled } from './moves-model.ts';
+import { untilNextTurn } from './timing/pace.ts';
 
 export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy' | 'pace'>;
 
@@ -81,6 +82,7 @@ export async function journal(
   const { rotation: seen, ports } = run;
   const action = outcome.action ?? `rotation.${seen.step}`;
   failpoint(`rotation.${seen.step}:journaling`);
+  const waitMs = await untilNextTurn(run, move(seen, run.now));
   await ports.store.change({ actor: stepActor, action, subject: seen.id, keyId: seen.keyId }, async (tx) => {
     const { key, rotation } = await locked(tx, seen);
     const next = move(rotation, tx.now);
@@ -95,24 +97,33 @@ export async function journal(
       ...outcome.facts,
     });
     const { current } = outcome;
-    let after: ApiKey = current ? keySwitched(key, next, current) : key;
-    if (next.status === 'done') after = keyRotated(after, next, ports.policy, tx.now);
-    if (after !== key) await tx.keys.save(after);
+    let its: ApiKey = current ? keySwitched(key, next, current) : key;
+    if (next.status === 'done') its = keyRotated(its, next, ports.policy, tx.now);
+    if (its !== key) await tx.keys.save(its);
     if (current) await tx.versions.save(seenVersion(key.id, { ...current, fingerprint: null }, true, tx.now));
     await tx.rotations.save(next);
-    await outcome.also?.(tx, next, after);
-    await follow(tx, ports, next, after);
+    await outcome.also?.(tx, next, its);
+    await follow(tx, ports, next, its, waitMs);
   });
   failpoint(`rotation.${seen.step}:journaled`);
 }
 
-/** What follows from a rotation's new state: the next job, the people who have to hear of it, the cards that show it. */
-export async function follow(tx: Tx, ports: Pick<Ports, 'policy'>, rotation: Rotation, key: ApiKey): Promise<void> {
+/**
+ * What follows from a rotation's new state: the next job, the people who have to hear of it, the cards that show it.
+ * `waitMs`: until it is the next job's turn.
+ */
+export async function follow(
+  tx: Tx,
+  ports: Pick<Ports, 'policy'>,
+  rotation: Rotation,
+  key: ApiKey,
+  waitMs = 0,
+): Promise<void> {
   if (rotation.status === 'running') {
     await tx.jobs.add(
       rotation.emergency ? 'rotation.step-now' : 'rotation.step',
       { rotationId: rotation.id, fence: rotation.fence },
-      { once: `${rotation.id}-${rotation.fence}`, ...(rotation.continuesAt ? { at: rotation.continuesAt } : {}) },
+      { once: `${rotation.id}-${rotation.fence}`, at: rotation.continuesAt ?? after(tx.now, waitMs) },
     );
   }
   if (rotation.status === 'failed') {

@@ -16,6 +16,8 @@ interface Ask {
   holder: string;
   needs: Need[];
   urgent: boolean;
+  /** Only a place in the queue is asked for. */
+  ahead: boolean;
 }
 
 /** Always in the same order, so that nobody waits for each other. The last time is read when all locks are had. */
@@ -92,20 +94,21 @@ export function postgresPace(pool: pg.Pool): Pace {
         const granted = new Map<string, Granted>();
         const waits = new Map<Ask, number>();
         for (const ask of asks.toSorted((one, other) => Number(other.urgent) - Number(one.urgent))) {
-          const { holder, needs, urgent } = ask;
+          const { holder, needs, urgent, ahead } = ask;
           const turns = needs.map((need) => {
             const before = promised.get(`${holder} ${need.of}`) ?? null;
             return { of: need.of, before, turn: turnIn(buckets.get(need.of)!, need, urgent, before, now) };
           });
           // All of them at once or none: whoever waits for one uses up nothing of another.
           const waiting = turns.filter((each) => each.turn.waitMs > 0);
-          for (const each of waiting.length > 0 ? waiting : turns) {
+          const mine = ahead ? [] : turns;
+          for (const each of waiting.length > 0 ? waiting : mine) {
             buckets.set(each.of, each.turn.bucket);
             if ('turnAt' in each.turn && each.turn.turnAt !== each.before)
               places.set(`${holder} ${each.of}`, { holder, of: each.of, at: each.turn.turnAt });
           }
           // What it was promised of somebody else is not used up by that.
-          if (waiting.length === 0) for (const { of } of needs) granted.set(`${holder} ${of}`, { holder, of });
+          if (waiting.length === 0) for (const { of } of mine) granted.set(`${holder} ${of}`, { holder, of });
           waits.set(ask, Math.ceil(Math.max(0, ...waiting.map((each) => each.turn.waitMs))));
         }
         const promises = [...places].flatMap(([place, promised]) => (granted.has(place) ? [] : [promised]));
@@ -115,7 +118,8 @@ export function postgresPace(pool: pg.Pool): Pace {
   );
 
   return {
-    turn: (holder, needs, urgent) => turn({ holder, needs, urgent }),
+    turn: (holder, needs, urgent) => turn({ holder, needs, urgent, ahead: false }),
+    reserve: (holder, needs, urgent) => turn({ holder, needs, urgent, ahead: true }),
     leaveAlone: (limit, ms) =>
       withBuckets([limit], [], ({ buckets, now }) => {
         buckets.set(limit.of, leftAlone(buckets.get(limit.of)!, limit.perSecond, ms, now));

@@ -181,6 +181,27 @@ describe('the pace in Postgres', () => {
     expect(await pace.turn('somebody else', [writes], false)).toBe(0);
   });
 
+  test('gives a place ahead of time where there is a queue, and uses up nothing where there is none', async () => {
+    const { pool } = stage.database.store;
+    const pace = postgresPace(pool);
+    const need = { of: `writes ${randomUUID()}`, calls: 1, perSecond: 20 };
+    const left = async () =>
+      (await pool.query<{ tokens: number }>('select tokens from pace where of = $1', [need.of])).rows[0]!.tokens;
+    expect(await pace.reserve('early', [need], false)).toBe(0);
+    expect(await left()).toBe(20);
+    // Three quarters of the bucket are for whoever is in no hurry; then there is a queue.
+    let went = 0;
+    while ((await pace.turn(`crowd ${went}`, [need], false)) === 0) went++;
+    expect(went).toBeGreaterThanOrEqual(15);
+    const place = await pace.reserve('early', [need], false);
+    expect(place).toBeGreaterThan(0);
+    const later = await pace.turn('later', [need], false);
+    expect(later).toBeGreaterThan(place);
+    expect(await pace.reserve('early', [need], false)).toBeLessThanOrEqual(place);
+    await sleep(place);
+    expect(await pace.turn('early', [need], false)).toBeLessThanOrEqual(50);
+  });
+
   test('keeps what was promised of one while another is granted', async () => {
     const { pool } = stage.database.store;
     const pace = postgresPace(pool);
@@ -205,13 +226,13 @@ describe('a rotation', () => {
     // Only what is kept for emergencies is left, and a bucket whose time is still to come is not filled again.
     await pool.query('delete from pace');
     await pool.query(
-      `insert into pace values ('secrets-manager', 12, extract(epoch from now()) * 1000 + 3600000, 0, 0)`,
+      `insert into pace values ('secrets-manager', 1, extract(epoch from now()) * 1000 + 3600000, 0, 0)`,
     );
     const step = () => takeStep(stage.ports, { rotationId: waiting.id, fence: waiting.fence });
     await expect(step()).rejects.toMatchObject({
       name: 'Later',
       message: 'its turn with secrets-manager comes',
-      retryInMs: 21,
+      retryInMs: 250,
     });
     expect(await stage.rotation(waiting.id)).toEqual(waiting);
     expect(Object.keys(await stage.stages(bulk.key))).toHaveLength(1);
@@ -224,6 +245,39 @@ describe('a rotation', () => {
     for (const { id } of [waiting, emergency]) {
       expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new', attempt: 1 });
     }
+  });
+
+  test('that would only come to wait for its next write stays away until then, and an emergency does not', async () => {
+    const { pool } = stage.database.store;
+    const jobOf = async ({ id }: { id: string }) =>
+      (
+        await pool.query<{ inMs: number }>(
+          `select extract(epoch from run_at - created_at)::float * 1000 as "inMs" from work
+           where status = 'waiting' and payload ->> 'rotationId' = $1`,
+          [id],
+        )
+      ).rows[0]!.inMs;
+    const ahead: number[] = [];
+    for (const emergency of [false, true]) {
+      const { key } = await stage.key();
+      const its = await startRotation(stage.ports, stage.owner, { keyId: key.id, reason: 'A test', emergency });
+      await pool.query('delete from pace');
+      await stage.work({ until: (each) => each.step === 'test' });
+      // A crowd that is through in ten seconds.
+      await pool.query(
+        `update pace set tokens = 0, queue_ends = extract(epoch from now()) * 1000 + 10000 where of = 'secrets-manager'`,
+      );
+      await stage.work({ until: (each) => each.step === 'promote' });
+      expect(await stage.rotation(its.id)).toMatchObject({ step: 'promote' });
+      ahead.push(await jobOf(its));
+      await pool.query('delete from pace');
+      await pool.query('delete from turn');
+      await stage.skipTime(its.id);
+      await stage.work();
+      expect(await stage.rotation(its.id)).toMatchObject({ status: 'done', condition: 'new' });
+    }
+    expect(ahead[0]).toBeGreaterThan(8_000);
+    expect(ahead[1]).toBeLessThan(2_000);
   });
 
   test('of a provider that is asked too often makes all others of that provider stay away, and nobody else', async () => {
