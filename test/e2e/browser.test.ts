@@ -39,7 +39,6 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     await page.goto(keysteward.slackUrl);
     await shot(page, '01-who-do-you-want-to-be');
     await page.getByTestId('choose-person').filter({ hasText: 'Dana' }).click();
-    await page.getByTestId('composer').waitFor();
     await page.getByTestId('channel').filter({ hasText: 'general' }).click();
     await send(page, '/keys help');
     await message(page, 'What you can do here').waitFor();
@@ -84,9 +83,11 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     expect(command).toBe(`aws secretsmanager get-secret-value --secret-id ${staging}`);
     const { SecretString } = await aws.getSecretValue({ SecretId: staging });
     expect(SecretString).toBeTruthy();
+    await page.getByTestId('channel').filter({ hasText: 'general' }).click();
     await send(page, '/keys grants');
     await message(page, 'Your access').waitFor();
     await shot(page, '08-grants');
+    await openMessages(page);
 
     await actionIn(mine, 'access.end').click();
     await confirm(page, 'End now');

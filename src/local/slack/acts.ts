@@ -44,6 +44,17 @@ function ownChannel(world: World, user: LocalUser, id: unknown): LocalChannel {
   return channel;
 }
 
+/** The app's Messages tab, as one person sees it. */
+export const isWithApp = (channel: LocalChannel, app: World['app']): boolean =>
+  channel.kind === 'im' && channel.members.includes(app.botUserId);
+
+function writableChannel(world: World, user: LocalUser, id: unknown): LocalChannel {
+  const channel = ownChannel(world, user, id);
+  if (isWithApp(channel, world.app) && world.app.messagesReadOnly)
+    throw new SlackError('restricted_action_read_only_channel');
+  return channel;
+}
+
 function visibleMessage(world: World, user: LocalUser, channel: LocalChannel, ts: unknown): LocalMessage {
   const message = visibleTo(world.workspace, channel.id, user.id).find((each) => each.ts === ts);
   if (!message) throw new SlackError('message_not_found');
@@ -64,7 +75,7 @@ function markRead(world: World, user: LocalUser, channel: LocalChannel): void {
 }
 
 async function say(world: World, user: LocalUser, act: Of<'say'>): Promise<ActResult> {
-  const channel = ownChannel(world, user, act.channel);
+  const channel = writableChannel(world, user, act.channel);
   if (act.text.trim() === '') throw new SlackError('no_text');
   const root = act.thread ? visibleMessage(world, user, channel, act.thread) : undefined;
   const message = addMessage(world.workspace, {
@@ -94,7 +105,7 @@ function failureOf(command: string, error: string): string {
 }
 
 async function command(world: World, user: LocalUser, act: Of<'command'>): Promise<ActResult> {
-  const channel = ownChannel(world, user, act.channel);
+  const channel = writableChannel(world, user, act.channel);
   const [, name = '', rest = ''] = /^\s*(\/\S+)\s*([\s\S]*?)\s*$/.exec(act.text) ?? [];
   const known = world.app.commands.find((each) => each.command === name.toLowerCase());
   if (!known) {

@@ -12,6 +12,8 @@ export interface LocalApp {
   signingSecret: string;
   /** Where events go, such as http://127.0.0.1:3000/slack/events; without it the app connects by Socket Mode. */
   requestUrl?: string;
+  /** Nobody can write into its Messages tab, nor type a command there. */
+  messagesReadOnly: boolean;
   /** For Sign in with Slack; without it nobody can. */
   client?: LocalClient;
   scopes: string[];
@@ -30,6 +32,7 @@ export interface LocalClient {
 interface Manifest {
   display_information?: { name?: string };
   features?: {
+    app_home?: { messages_tab_read_only_enabled?: boolean };
     bot_user?: { display_name?: string };
     slash_commands?: { command: string; description?: string; usage_hint?: string; should_escape?: boolean }[];
     shortcuts?: { callback_id: string; name: string; description?: string; type: 'global' | 'message' }[];
@@ -52,6 +55,7 @@ export function appFromManifest(
     botId: 'B0LOCALAPP',
     botUserId: 'U0LOCALAPP',
     ...secrets,
+    messagesReadOnly: manifest.features?.app_home?.messages_tab_read_only_enabled ?? false,
     scopes: manifest.oauth_config?.scopes?.bot ?? [],
     events: manifest.settings?.event_subscriptions?.bot_events ?? [],
     commands: (manifest.features?.slash_commands ?? []).map((each) => ({

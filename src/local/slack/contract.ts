@@ -51,6 +51,8 @@ export interface PageChannel {
   unread: number;
   /** The app's bot user is the other side of this DM. */
   withApp: boolean;
+  /** Only the app writes here. */
+  readOnly: boolean;
 }
 
 export interface PageMessage {

@@ -2,7 +2,7 @@ import fs from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { actor, perform, visibleChannel } from './acts.ts';
+import { actor, isWithApp, perform, visibleChannel } from './acts.ts';
 import type {
   Act,
   OpenView,
@@ -73,6 +73,7 @@ export function pageState(world: World, as: unknown): PageState {
 function pageChannel(world: World, channel: LocalChannel, user: LocalUser): PageChannel {
   const { workspace, app } = world;
   const isMember = channel.members.includes(user.id);
+  const withApp = isWithApp(channel, app);
   const other = channel.members.find((each) => each !== user.id) ?? user.id;
   const seen = workspace.read.get(`${user.id} ${channel.id}`) ?? '';
   // Like Slack: replies in threads, one's own words and what is shown to one person alone do not mark a channel unread.
@@ -86,7 +87,8 @@ function pageChannel(world: World, channel: LocalChannel, user: LocalUser): Page
     topic: channel.topic,
     isMember,
     unread: isMember ? unread.length : 0,
-    withApp: channel.kind === 'im' && other === app.botUserId,
+    withApp,
+    readOnly: withApp && app.messagesReadOnly,
   };
 }
 

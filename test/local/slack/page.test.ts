@@ -418,6 +418,27 @@ describe.skipIf(!chromiumPath)('the page of the local Slack (in Chromium)', () =
     await expect.poll(place).toBeLessThan(2);
   });
 
+  test('has no place to write where only the app writes, and says so', async () => {
+    const { slack, client } = await aSlack({ app: { ...keysApp, messagesReadOnly: true } });
+    closing(slack);
+    const { message, channel } = await client.chat.postMessage({ channel: 'U0DANA', text: 'a card' });
+    await client.chat.postMessage({ channel: channel!, text: 'more of it', thread_ts: message!.ts! });
+    const page = await pageAs(slack, 'U0DANA');
+    await page.getByTestId('channel').filter({ hasText: 'Testbot' }).click();
+    await page.getByText('Sending messages to Testbot is turned off. Type its commands in any channel.').waitFor();
+    expect(await page.getByTestId('composer').count()).toBe(0);
+    await page.getByText('a card').hover();
+    await page.getByRole('button', { name: 'More actions' }).waitFor();
+    expect(await page.getByRole('button', { name: 'Reply in thread' }).count()).toBe(0);
+    await page.getByText('View thread').click();
+    await page.getByTestId('thread').getByText('more of it').waitFor();
+    expect(await page.getByTestId('thread').getByTestId('read-only').count()).toBe(1);
+    expect(await page.getByTestId('thread-composer').count()).toBe(0);
+    await page.getByTestId('channel').filter({ hasText: 'general' }).click();
+    await page.getByTestId('composer').waitFor();
+    expect(await page.getByTestId('read-only').count()).toBe(0);
+  });
+
   test('follows permalinks to their message, in the page and from outside', async () => {
     const { slack, client } = await aSlack();
     closing(slack);

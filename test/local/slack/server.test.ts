@@ -154,6 +154,7 @@ test('the app is installed from its manifest as it is', () => {
   expect(appFromManifest('manifest.yml', secrets)).toMatchObject({
     ...secrets,
     name: 'Keysteward',
+    messagesReadOnly: true,
     scopes: expect.arrayContaining(['chat:write', 'commands', 'users:read']),
     events: expect.arrayContaining(['app_home_opened', 'team_join', 'user_change']),
     commands: [{ command: '/keys', shouldEscape: true, usageHint: expect.stringContaining('request') }],

@@ -2,7 +2,7 @@ import type { WebClient } from '@slack/web-api';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { Act, PageEvent } from '../../../src/local/slack/contract.ts';
 import type { LocalSlack } from '../../../src/local/slack/server.ts';
-import { aSlack } from './world.ts';
+import { anApp, aSlack } from './world.ts';
 
 let slack: LocalSlack;
 let client: WebClient;
@@ -48,6 +48,27 @@ test('nobody speaks in a channel that they have not joined, and everybody may jo
     ok: false,
     error: 'channel_not_found',
   });
+});
+
+test('nobody writes or types a command in a Messages tab that is read-only; everywhere else they do', async () => {
+  for (const messagesReadOnly of [true, false]) {
+    const other = await aSlack({ app: anApp({ messagesReadOnly }) });
+    const { control } = other.slack;
+    const { channel } = (await control.act({ kind: 'openDm', as: 'U0DANA', with: 'U0BOT' })) as { channel: string };
+    await other.client.chat.postMessage({ channel, text: 'the app writes' });
+    expect(control.state('U0DANA').channels.filter((each) => each.readOnly)).toHaveLength(messagesReadOnly ? 1 : 0);
+    for (const [kind, text] of [
+      ['say', 'hello'],
+      ['command', '/keys'],
+    ] as const) {
+      const tried = await control.act({ kind, as: 'U0DANA', channel, text });
+      const refused = !tried.ok && tried.error === 'restricted_action_read_only_channel';
+      expect(refused).toBe(messagesReadOnly);
+    }
+    const written = control.messages('U0DANA', channel).filter((each) => each.user === 'U0DANA');
+    expect(written).toHaveLength(messagesReadOnly ? 0 : 1);
+    await other.slack.close();
+  }
 });
 
 test('an ephemeral message is seen by one person, does not count as unread, and cannot be acted on by others', async () => {

@@ -33,6 +33,7 @@ export const anApp = (facts: Partial<LocalApp> = {}): LocalApp => ({
   botToken: 'xoxb-test',
   appToken: 'xapp-test',
   signingSecret: 'signing-secret',
+  messagesReadOnly: false,
   scopes: ['chat:write', 'commands', 'users:read', 'im:write'],
   events: ['app_home_opened', 'team_join', 'user_change'],
   commands: [{ command: '/keys', description: 'Keys', usageHint: '[help | list]', shouldEscape: true }],

@@ -29,7 +29,11 @@ export function aboutChannel(id) {
       'div',
       { class: 'about' },
       el('h2', {}, avatar(world.workspace.app.botUserId), world.workspace.app.name),
-      el('p', {}, `What ${world.workspace.app.name} has to say to you alone. Type / for its commands.`),
+      el(
+        'p',
+        {},
+        `What ${world.workspace.app.name} has to say to you alone.${channel.readOnly ? '' : ' Type / for its commands.'}`,
+      ),
     );
   return el(
     'div',
@@ -38,6 +42,14 @@ export function aboutChannel(id) {
     el('p', {}, `Only you and ${channel.name} see what is written here.`),
   );
 }
+
+/** Where a place to write would be, of a conversation in which only the app writes. */
+export const readOnlyNote = () =>
+  el(
+    'p',
+    { class: 'read-only', 'data-testid': 'read-only' },
+    `Sending messages to ${world.workspace.app.name} is turned off. Type its commands in any channel.`,
+  );
 
 export function showTitle(current) {
   const unread = world.state.channels.reduce((sum, each) => sum + each.unread, 0);

@@ -3,7 +3,7 @@ import { asked, keepAddress, lastPerson, lastPlaceOf } from './address.js';
 import { composer } from './composer.js';
 import { el } from './dom.js';
 import { bareBanner, buildFrame } from './frame.js';
-import { aboutChannel, calledAs, showHead, showTitle } from './head.js';
+import { aboutChannel, calledAs, readOnlyNote, showHead, showTitle } from './head.js';
 import { homePage } from './home.js';
 import { listen } from './live.js';
 import { messageList } from './messages.js';
@@ -89,13 +89,17 @@ function drawHead() {
   if (main.foot) showFoot();
 }
 
-/** Below the messages: a place to write, or a way to join. */
+/** Below the messages: a place to write, a way to join, or that only the app writes here. */
 function showFoot() {
   const channel = channelOf(main.channel);
-  const mode = channel && channel.kind !== 'im' && !channel.isMember ? 'join' : 'write';
+  const mode = channel && channel.kind !== 'im' && !channel.isMember ? 'join' : channel?.readOnly ? 'read' : 'write';
   if (main.footMode === mode) return;
   main.footMode = mode;
   main.foot.replaceChildren();
+  if (mode === 'read') {
+    main.foot.append(readOnlyNote());
+    return;
+  }
   if (mode === 'join') {
     main.foot.append(
       el(
@@ -322,7 +326,7 @@ function nextRegion() {
     frame.me.node,
     frame.nav,
     frame.main.querySelector('.messages') ?? main?.home?.node,
-    main?.foot,
+    main?.writer && main.foot,
     thread?.node,
   ].filter(Boolean);
   const at = holders.findIndex((each) => each.contains(document.activeElement));

@@ -7,7 +7,7 @@ import { avatar, nameButton } from './people.js';
 import { surfaceOf } from './surfaces.js';
 import { clock, dayHeading, dayOf, fullMoment, msOfTs } from './time.js';
 import { Values } from './values.js';
-import { act, nameOf, troubleText, world } from './world.js';
+import { act, channelOf, nameOf, troubleText, world } from './world.js';
 
 /** Values of the inputs in messages, by channel and ts, so that an edit of the message does not lose them. */
 const valuesOf = new Map();
@@ -204,10 +204,11 @@ export function messageList({ label, testId, openThread, trouble }) {
     messages.find((each) => each.ts === holder.dataset.ts && String(each.ephemeral) === holder.dataset.ephemeral);
   const shortcutsFor = (message) =>
     message.ephemeral ? [] : world.workspace.shortcuts.filter((each) => each.type === 'message');
+  const canReply = (message) => openThread && !message.ephemeral && !channelOf(message.channel)?.readOnly;
   function moreMenu(button, holder) {
     const message = byTs(holder);
     const items = [
-      ...(openThread && !message.ephemeral
+      ...(canReply(message)
         ? [{ label: 'Reply in thread', run: () => openThread(message.threadTs ?? message.ts) }]
         : []),
       ...(message.ephemeral ? [] : [{ label: 'Copy link', run: () => void copy(permalinkOf(message)) }]),
@@ -235,7 +236,7 @@ export function messageList({ label, testId, openThread, trouble }) {
   function toolbar(holder) {
     const bar = el('div', { class: 'toolbar', role: 'toolbar', 'aria-label': 'Message actions' });
     const message = byTs(holder);
-    if (openThread && !message.ephemeral)
+    if (canReply(message))
       bar.append(
         el(
           'button',

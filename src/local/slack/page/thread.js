@@ -1,20 +1,22 @@
 // The panel at the right: one message and what was replied to it.
 import { composer } from './composer.js';
 import { el, icon } from './dom.js';
-import { calledAs } from './head.js';
+import { calledAs, readOnlyNote } from './head.js';
 import { messageList } from './messages.js';
 import { ask, channelOf, world } from './world.js';
 
 /** `reveal` names a reply to show; `sent()` hears of a new one, `close()` that the panel is not wanted any more. */
 export function threadPanel({ channel, ts, reveal, trouble, sent, close }) {
   const list = messageList({ label: 'Thread', testId: 'thread-messages', openThread: null, trouble });
-  const writer = composer({
-    label: 'Reply…',
-    testId: 'thread-composer',
-    draftKey: `${world.as} ${channel} ${ts}`,
-    target: () => ({ channel, thread: ts }),
-    sent,
-  });
+  const writer = channelOf(channel)?.readOnly
+    ? null
+    : composer({
+        label: 'Reply…',
+        testId: 'thread-composer',
+        draftKey: `${world.as} ${channel} ${ts}`,
+        target: () => ({ channel, thread: ts }),
+        sent,
+      });
   const node = el(
     'aside',
     { class: 'thread', 'aria-label': 'Thread', 'data-testid': 'thread' },
@@ -29,7 +31,7 @@ export function threadPanel({ channel, ts, reveal, trouble, sent, close }) {
       ),
     ),
     list.node,
-    el('div', { class: 'foot' }, writer.node),
+    el('div', { class: 'foot' }, writer ? writer.node : readOnlyNote()),
   );
   node.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.defaultPrevented) close();
@@ -39,7 +41,7 @@ export function threadPanel({ channel, ts, reveal, trouble, sent, close }) {
     channel,
     ts,
     node,
-    focus: writer.focus,
+    focus: () => (writer ?? node.querySelector('button')).focus(),
     async show() {
       const answer = await ask.messages(channel, ts);
       if (!node.isConnected || !answer.ok) return;
@@ -48,7 +50,7 @@ export function threadPanel({ channel, ts, reveal, trouble, sent, close }) {
       shown = true;
     },
     remove() {
-      writer.dispose();
+      writer?.dispose();
       node.remove();
     },
   };

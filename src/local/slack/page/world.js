@@ -33,6 +33,7 @@ export function troubleText(error) {
     app_unreachable: `${app} did not respond: it is not running or cannot be reached. Try again.`,
     page_offline: 'The local Slack is not running. Start it again and try once more.',
     not_in_channel: 'You are not a member of this channel.',
+    restricted_action_read_only_channel: 'Nobody can write here but the app.',
     channel_not_found: 'This channel is gone, or you may not see it.',
     message_not_found: 'This message is gone.',
     view_not_found: 'This window is gone. Close it and start again.',
