@@ -14,7 +14,7 @@ import { httpServer } from './adapters/http/server.ts';
 import type { Log } from './adapters/log.ts';
 import { pagerDuty } from './adapters/pager.ts';
 import { postgresLeases } from './adapters/postgres/leases.ts';
-import { migrateUp, missingMigrations } from './adapters/postgres/migrate.ts';
+import { installationOf, migrateUp, missingMigrations } from './adapters/postgres/migrate.ts';
 import { postgresPace } from './adapters/postgres/pace.ts';
 import { cardLedger, postgresInbox } from './adapters/postgres/slack.ts';
 import { openPool, type PostgresStore, postgresStore } from './adapters/postgres/store.ts';
@@ -244,7 +244,9 @@ export async function startProgram(settings: Settings): Promise<Program> {
       });
     };
 
-    const queues = openQueues(settings.queueHome, (error) => log('warn', `queue: ${error.message}`));
+    const queues = openQueues(settings.queueHome, await installationOf(store.pool), (error) =>
+      log('warn', `queue: ${error.message}`),
+    );
     closing.push(() => queues.close());
     if (roles.worker) {
       const running = engine({

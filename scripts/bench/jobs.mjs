@@ -94,7 +94,7 @@ async function durable(pool, count) {
       },
     ]),
   );
-  const queues = openQueues({ redisUrl }, () => {});
+  const queues = openQueues({ redisUrl }, 'bench', () => {});
   const running = engine({
     ledger: workLedger(pool, defaultPolicy),
     queues,

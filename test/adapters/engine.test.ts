@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -27,7 +28,7 @@ async function worker(
   run: (work: Work) => Promise<void>,
   options: { leaseMs?: number; pollMs?: number; onDead?: (work: Work, error: string) => Promise<void> } = {},
 ): Promise<Engine> {
-  const queues = openQueues(home, () => {});
+  const queues = openQueues(home, 'tests', () => {});
   const handlers = Object.fromEntries(
     (Object.keys(jobs) as JobName[]).map((name) => [
       name,
@@ -312,7 +313,7 @@ describe('the queue in Postgres', () => {
     const ended: string[] = [];
     const heard: string[] = [];
     for (const afterMs of [0, 3, 6, 12, 25, 50, 100, 200]) {
-      const queues = openQueues({ databaseUrl: wire.url }, (error) => void heard.push(error.message));
+      const queues = openQueues({ databaseUrl: wire.url }, 'tests', (error) => void heard.push(error.message));
       const starting = queues
         .work(() => ({ handled: Promise.resolve(), over: Promise.resolve() }), { urgent: 1, normal: 1, bulk: 1 })
         .then(
@@ -363,12 +364,38 @@ describe('schedules', () => {
   });
 });
 
+describe.skipIf(!testRedisUrl)('one Redis', () => {
+  it('serves two installations, and neither takes the work of the other', async () => {
+    const taken: Record<string, string[]> = {};
+    const open = async (installation: string) => {
+      const queues = openQueues({ redisUrl: testRedisUrl! }, installation, () => {});
+      stops.push(() => queues.close());
+      taken[installation] = [];
+      await queues.work(
+        (workId) => {
+          taken[installation]!.push(workId);
+          return { handled: Promise.resolve(), over: Promise.resolve() };
+        },
+        { urgent: 2, normal: 2, bulk: 2 },
+      );
+      return (workId: string) => queues.publish([{ lane: 'normal', workId, queueId: workId }]);
+    };
+    const staging = await open(`staging-${randomUUID()}`);
+    const production = await open(`production-${randomUUID()}`);
+    const ours = Array.from({ length: 20 }, () => randomUUID());
+    const theirs = Array.from({ length: 20 }, () => randomUUID());
+    for (const [i, id] of ours.entries()) await Promise.all([staging(id), production(theirs[i]!)]);
+    await until(() => Object.values(taken).flat().length >= 40);
+    expect(Object.values(taken).map((each) => each.toSorted())).toEqual([ours.toSorted(), theirs.toSorted()]);
+  });
+});
+
 describe.skipIf(!testRedisUrl)('Redis may lose everything', () => {
   it('work that was queued is found again after a flush, within the minute, and done once', async () => {
     const port = await freePort();
     stops.push(await ownRedis(port));
     const redisUrl = `redis://127.0.0.1:${port}`;
-    const publisher = openQueues({ redisUrl }, () => {});
+    const publisher = openQueues({ redisUrl }, 'tests', () => {});
     stops.push(() => publisher.close());
     await add(50);
     await workLedger(database.store.pool, defaultPolicy).publishDue(100, (due) => publisher.publish(due));

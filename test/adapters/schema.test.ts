@@ -5,7 +5,7 @@ import * as schema from '../../src/adapters/postgres/schema.ts';
 import { useDatabase } from '../support/database.ts';
 
 /** Tables that only plain SQL reads and writes. */
-const inPlainSqlOnly = ['lease', 'pace', 'turn'];
+const inPlainSqlOnly = ['installation', 'lease', 'pace', 'turn'];
 /** Columns that Postgres fills by itself and that only plain SQL names. */
 const filledByPostgres: Record<string, string[]> = { api_key: ['words'] };
 

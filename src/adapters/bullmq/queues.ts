@@ -77,7 +77,8 @@ export async function migrateQueues(home: QueueHome): Promise<void> {
   }
 }
 
-export function openQueues(home: QueueHome, onError: (error: Error) => void): Queues {
+/** `installation`: what tells this one from others that use the same Redis; each has queues of its own. */
+export function openQueues(home: QueueHome, installation: string, onError: (error: Error) => void): Queues {
   const kind = 'redisUrl' in home ? 'redis' : 'postgres';
   const factory = (kind === 'redis' ? createRedisBackend : createPostgresBackend) as unknown as BackendFactory<
     IQueueBackend,
@@ -104,6 +105,8 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
       ? { url: home.redisUrl, enableOfflineQueue: false, maxRetriesPerRequest: 1, connectTimeout: 2_000 }
       : pool;
   const forWorker: unknown = 'redisUrl' in home ? { url: home.redisUrl, maxRetriesPerRequest: null } : pool;
+  // In braces, so that a Redis cluster keeps a queue in one place.
+  const naming = 'redisUrl' in home ? { prefix: `{keysteward-${installation}}` } : {};
 
   const inFlight = new Set<Promise<void>>();
   const queues = new Map<Lane, AnyQueue>();
@@ -113,7 +116,7 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
     if (!queue) {
       queue = new Queue(
         queueName(lane),
-        { connection: forQueue } as QueueOptions<unknown>,
+        { connection: forQueue, ...naming } as QueueOptions<unknown>,
         factory,
       ) as unknown as AnyQueue;
       queue.on('error', onError);
@@ -154,6 +157,7 @@ export function openQueues(home: QueueHome, onError: (error: Error) => void): Qu
           // Postgres counts crashes; BullMQ must never give up by itself.
           {
             connection: forWorker,
+            ...naming,
             autorun: kind === 'redis',
             concurrency: concurrency[lane],
             maxStalledCount: 1_000,

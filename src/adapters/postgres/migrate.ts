@@ -35,3 +35,9 @@ export async function missingMigrations(pool: pg.Pool): Promise<string[]> {
   const applied = new Set(rows.map((row) => Number(row.created_at)));
   return journal.entries.filter((each) => !applied.has(each.when)).map((each) => each.tag);
 }
+
+/** What tells this installation from others that use the same Redis. A copy of a database has the same. */
+export async function installationOf(pool: pg.Pool): Promise<string> {
+  const { rows } = await pool.query<{ id: string }>('select id from installation');
+  return rows[0]!.id;
+}
