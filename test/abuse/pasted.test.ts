@@ -21,6 +21,12 @@ describe('what looks like a whole key', () => {
     ['AWS', `AWS_SECRET_ACCESS_KEY=${random(letters + digits, 40)}`],
     ['a JWT', ['eyJhbGciOiJIUzI1NiJ9', 'eyJzdWIiOiIxMjM0NTY3ODkwIn0', random(letters + digits, 43)].join('.')],
     ['a private key', `-----BEGIN RSA PRIVATE KEY-----\n${random(letters, 64)}`],
+    ['OpenAI, by chance of letters alone', ['sk-proj', random(letters, 48)].join('-')],
+    ['OpenAI, of old', ['sk', random(lower, 48)].join('-')],
+    ['Anthropic, by chance of letters alone', ['sk-ant-api03', random(lower, 90)].join('-')],
+    ['Stripe, by chance of letters alone', ['rk', 'live', random(lower, 24)].join('_')],
+    ['GitHub, by chance of letters alone', ['gho', random(lower, 36)].join('_')],
+    ['GitLab, by chance of letters alone', ['glpat', random(lower, 20)].join('-')],
     ['a database', `postgres://app:${random(letters + digits, 20)}@db.example.com/app`],
   ])('is seen in words around it, and alone: %s', async (_name, key) => {
     expect(await containsSecret(key)).toBe(true);
@@ -44,6 +50,7 @@ describe('what looks like a whole key', () => {
     'arn:aws:iam::123456789012:role/people/dana',
     ...Object.values(idPrefixes).map((prefix) => `/keys audit ${prefix}_01m8a5gggm97xpxzy65nyfbjs8`),
     'someVeryLongCamelCaseFunctionNameInJava',
+    'npm_config_registry_of_the_whole_company_in_europe, sk-proj-name or sk-learn-classification-benchmarks',
     '<#C0PLATFORM|platform> <@U0DANA|dana>',
     '(see PLAT-7, PLAT-12; asked by Dana.Keller+x1@larkfield.example)',
     'key:key_01jd since:7d action:rotation. from:2026-11-01',

@@ -13,6 +13,21 @@ const harmless = [
   /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
 ];
 
+/** How keys of well-known services begin, and what follows in one piece. Some have by chance no digit, and look like no random word. */
+const beginnings = new RegExp(
+  `(?<![A-Za-z0-9])(?:${[
+    ['sk-', '[A-Za-z0-9]{32,}'],
+    ['sk-(?:proj|svcacct|admin|ant-[a-z0-9]+|or-v1)-', '[\\w-]{32,}'],
+    ['(?:sk|rk)_(?:live|test)_', '[A-Za-z0-9]{20,}'],
+    ['(?:gh[pousr]|github_pat)_', '[A-Za-z0-9]{22,}'],
+    ['glpat-', '[\\w-]{20,}'],
+    ['(?:whsec|npm|hf|shpat|dop_v1)_', '[A-Za-z0-9]{32,}'],
+    ['AIza', '[\\w-]{35}'],
+  ]
+    .map((each) => each.join(''))
+    .join('|')})`,
+);
+
 /** Shannon entropy in bits per character. */
 function entropy(text: string): number {
   const counts = new Map<string, number>();
@@ -46,6 +61,7 @@ function looksLikePassword(word: string): boolean {
 /** Whether a text that somebody typed contains what looks like a whole key, token or password of a service. */
 export async function containsSecret(text: string): Promise<boolean> {
   if (/-----BEGIN [A-Z ]*PRIVATE KEY-----/.test(text)) return true;
+  if (beginnings.test(text)) return true;
   const withoutAddresses = text.replace(/https?:\/\/[^\s@]+(?=\s|$)/g, ' ');
   if (withoutAddresses.split(/\s+/).some(looksLikePassword)) return true;
   const words = (withoutAddresses.match(candidate) ?? []).filter((word) => !harmless.some((form) => form.test(word)));
