@@ -20,10 +20,7 @@ export interface DrillFacts {
  */
 export function whyNotDrill(facts: DrillFacts, policy: Policy, now: Instant): Refusal | null {
   const { key, running, previous, leaked, issuer } = facts;
-  const no = (sentence: string) => new Refusal('conflict', sentence);
-  if (key.environment === 'production') return no('Drills are for keys that are not in production.');
-  if (key.risk !== 'low') return no(`Drills are for keys of low risk; the risk of ${key.name} is ${key.risk}.`);
-  const refusal = whyNotRotate(key, running, false, policy, now) ?? whyNotIssue(key, issuer);
+  const refusal = whyNotOfDrills(key) ?? whyNotRotate(key, running, false, policy, now) ?? whyNotIssue(key, issuer);
   if (refusal) return refusal;
   if (!issuer?.can.create) return no(`Keysteward does not make new values of ${key.name}, so no drill can measure it.`);
   if (leaked) return no('An incident of this key is open: that is no drill.');
@@ -32,6 +29,16 @@ export function whyNotDrill(facts: DrillFacts, policy: Policy, now: Instant): Re
   if (held) return held;
   const [hold] = openingFor(key, policy, now).holds;
   return hold ? no(`The maintenance window “${hold.name}” is not open, and a drill keeps to it.`) : null;
+}
+
+const no = (sentence: string) => new Refusal('conflict', sentence);
+
+/** Why no drill is ever with such a key, or null. */
+export function whyNotOfDrills(key: Pick<ApiKey, 'name' | 'environment' | 'risk'>): Refusal | null {
+  if (key.environment === 'production')
+    return no(`Drills are for keys that are not in production, and ${key.name} is.`);
+  if (key.risk !== 'low') return no(`Drills are for keys of low risk; the risk of ${key.name} is ${key.risk}.`);
+  return null;
 }
 
 /** Since when keys have been in a drill too lately to be taken by surprise again. */

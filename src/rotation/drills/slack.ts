@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { block, channelLink, form, md, mention, option, page, typed } from '../../blocks.ts';
 import { type Answer, idField, keysNamed, refuseAtClick, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
-import { asChoice, inFull } from '../../inventory/model.ts';
+import { type ApiKey, asChoice, inFull } from '../../inventory/model.ts';
 import { type Id, Refusal } from '../../kernel.ts';
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Ports } from '../../ports.ts';
@@ -12,6 +12,7 @@ import { noneMatches, whichKey } from '../modals.ts';
 import { preflight } from '../preflight.ts';
 import { whyNotGo } from '../preflight-model.ts';
 import { drillCards, resultBlocks, resultsIn } from './cards.ts';
+import { whyNotOfDrills } from './model.ts';
 import { startDrill } from './start.ts';
 
 const keyId = idField('key', 'Choose a key from the list.');
@@ -33,11 +34,12 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
 
   /** Which key? */
   async function chooseModal(words: string): Promise<SlackView> {
-    const { keys, last } = await store.read(async (view) => ({
-      keys: (await keysNamed(view, words, 100)).filter(mayBeDrilled),
+    const { named, last } = await store.read(async (view) => ({
+      named: await keysNamed(view, words, 100),
       last: await resultsIn(view, 3),
     }));
-    if (words && keys.length === 0) throw noneMatches('key of low risk outside of production', words);
+    const keys = named.filter((key) => !whyNotOfDrills(key));
+    if (words && keys.length === 0) throw whyNone(named, words);
     if (keys.length === 1) return confirmModal(keys[0]!.id);
     const which = whichKey(
       keys,
@@ -46,8 +48,13 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
     );
     return form('rotation.drill', 'Drill', 'Next', [which, block.text(md`*The last drills*`), ...resultBlocks(last)]);
   }
-  const mayBeDrilled = ({ risk, environment }: { risk: string; environment: string }) =>
-    risk === 'low' && environment !== 'production';
+  /** Who named a key hears what is wrong with it, not that it is not there. */
+  function whyNone(named: ApiKey[], words: string): Refusal {
+    const [only, ...others] = named;
+    if (!only) return noneMatches('key', words);
+    const all = `None of the ${named.length} keys that match "${words.slice(0, 100)}" is of low risk and outside of production. Drills are for those.`;
+    return (others.length === 0 && whyNotOfDrills(only)) || new Refusal('conflict', all);
+  }
 
   /** What will happen to whom, before anything does; or why it cannot. */
   async function confirmModal(chosen: Id<'key'>): Promise<SlackView> {
@@ -85,7 +92,7 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
       if (whyNot(person, 'rotation.drill')) return [];
       const { rows } = await view.keys.list({ risk: 'low', words: inFull(query) }, 100);
       return rows
-        .filter(mayBeDrilled)
+        .filter((key) => !whyNotOfDrills(key))
         .slice(0, 50)
         .map((key) => option(...asChoice(key)));
     }),

@@ -391,6 +391,16 @@ describe('/keys drill', () => {
     const said = saying(await desk.send(stage.admin, 'rotation.drill', { chosenKey: key.id }));
     expect(said).toContain('does not exist in Secrets Manager');
     expect(said).toContain('Nothing was touched');
+    await stage.key({ environment: 'production', risk: 'low', purpose: 'Vermilion gate' });
+    await stage.key({ environment: 'staging', risk: 'high', purpose: 'Vermilion wall' });
+    const refused = (words: string) => expect(desk.type(stage.admin, `drill ${words}`)).rejects;
+    await refused('vermilion gate').toThrow(
+      /^Drills are for keys that are not in production, and .*Vermilion gate is\.$/,
+    );
+    await refused('vermilion wall').toThrow(
+      /^Drills are for keys of low risk; the risk of .*Vermilion wall is high\.$/,
+    );
+    await refused('vermilion').toThrow(/^None of the 2 keys that match "vermilion" is of low risk and outside of prod/);
     await expect(desk.type(stage.admin, 'drill nothing-like-that')).rejects.toMatchObject({ code: 'not_found' });
   });
 });
