@@ -185,7 +185,7 @@ function whatChanges({ key, issuer }: Inside, policy: Policy): Check[] {
   return [
     ok(`${made}; the old one ${dies}.`),
     ...(endedByHand(can)
-      ? [warning('A person has to delete the old one there too, and is asked to when it is time.')]
+      ? [warning(`A person has to delete the old one at ${key.service} too, and is asked to when it is time.`)]
       : []),
     ...(can.test
       ? []

@@ -132,7 +132,9 @@ describe('the preflight of a rotation', () => {
     const alone = found({ inside: { key: unconnected, issuer: nobody } }).map(
       (each) => `${each.level}: ${each.sentence}`,
     );
-    expect(alone).toContain('warning: A person has to delete the old one there too, and is asked to when it is time.');
+    expect(alone).toContain(
+      'warning: A person has to delete the old one at OpenAI too, and is asked to when it is time.',
+    );
     expect(alone.join()).toContain('warning: Keysteward is not connected to OpenAI, so nobody tries the new value');
   });
 
