@@ -42,6 +42,18 @@ function provider(accepted: string) {
   return it;
 }
 const ask = (by: Credentials, at: ReturnType<typeof provider>) => by.using(of, at.call, turnedDown);
+/** A credential that was read and worked once, and has been replaced since. */
+async function replaced(before: string, after: string) {
+  const store = slowStore();
+  const by = credentials(store, () => store.nowMs);
+  const acme = provider(before);
+  const first = ask(by, acme);
+  await store.answers(before);
+  await first;
+  acme.accepted = after;
+  acme.shown.length = 0;
+  return { store, by, acme };
+}
 afterEach(() => void vi.useRealTimers());
 
 describe('a credential', () => {
@@ -89,14 +101,7 @@ describe('a credential', () => {
   });
 
   test('that was turned down for many at once is read again once, and each is asked once more', async () => {
-    const store = slowStore();
-    const by = credentials(store, () => store.nowMs);
-    const acme = provider('old');
-    const first = ask(by, acme);
-    await store.answers('old');
-    await first;
-    acme.accepted = 'new';
-    acme.shown.length = 0;
+    const { store, by, acme } = await replaced('old', 'new');
     const all = [ask(by, acme), ask(by, acme), ask(by, acme)];
     await store.answers('new');
     expect(await Promise.all(all)).toEqual([200, 200, 200]);
@@ -107,13 +112,7 @@ describe('a credential', () => {
   });
 
   test('that is turned down late takes nothing from the one that was read meanwhile', async () => {
-    const store = slowStore();
-    const by = credentials(store, () => store.nowMs);
-    const acme = provider('old');
-    const first = ask(by, acme);
-    await store.answers('old');
-    await first;
-    acme.accepted = 'new';
+    const { store, by, acme } = await replaced('old', 'new');
     let answer = (_status: number): void => {};
     const held: string[] = [];
     const slow = by.using(
@@ -135,14 +134,7 @@ describe('a credential', () => {
   });
 
   test('is shown twice at most, though it changes each time that it is read', async () => {
-    const store = slowStore();
-    const by = credentials(store, () => store.nowMs);
-    const acme = provider('one');
-    const first = ask(by, acme);
-    await store.answers('one');
-    await first;
-    acme.accepted = 'none';
-    acme.shown.length = 0;
+    const { store, by, acme } = await replaced('one', 'none');
     const again = ask(by, acme);
     await store.answers('two');
     expect({ said: await again, shown: acme.shown, reads: store.reads }).toEqual({
