@@ -222,6 +222,15 @@ describe.skipIf(!chromiumPath)('the page of the local Slack (in Chromium)', () =
     expect(await focused(page).getAttribute('data-action-id')).toBe('use');
     expect(slack.control.sent('view_submission')).toEqual([]);
 
+    // Far too long: what is left over stands beside what was typed, not on it.
+    await ticket.fill('t'.repeat(3_100));
+    const counted = form.getByText('-100', { exact: true });
+    const [box, padding] = await Promise.all([
+      ticket.boundingBox(),
+      page.evaluate<string>(`getComputedStyle(document.querySelector('[data-action-id=ticket]')).paddingRight`),
+    ]);
+    expect((await counted.boundingBox())!.x).toBeGreaterThanOrEqual(box!.x + box!.width - Number.parseFloat(padding));
+
     // Wrong for the app: its sentence under the field, read out with it, and everything still there.
     await use.fill('long enough');
     await reason.fill('bad');
