@@ -105,7 +105,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     const ask = listAsk(text, policy);
     const owner = ask.owner === undefined ? null : await ownerMeant(person, ask.owner);
     const page = await listKeys(ports, ask, owner?.id ?? null, at);
-    if (page.rows.length === 0 && !at) return nothing(text);
+    if (page.rows.length === 0 && !at) return nothing(text, ask.words.length > 0);
     const ids = [...new Set(page.rows.map((key) => key.ownerId))];
     return listMessage(page, byId(await store.read((view) => view.people.many(ids))), text);
   }
@@ -115,11 +115,13 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     if (slackId) return personOf(slackId);
     throw new Refusal('invalid', 'Name the owner with an @mention, for example owner: @dana, or say mine.');
   }
-  const nothing = (text: string) =>
+  /** Words that were found nowhere may have been meant as a filter. */
+  const filterHint = md` Filters: \`service:\`, \`environment:\`, \`risk:\`, \`owner: @x\` or \`mine\`, \`due:14d\`, \`overdue\`, \`unreviewed\`, \`over-permissioned\`.`;
+  const nothing = (text: string, hasWords: boolean) =>
     message('No keys', [
       block.text(
         text
-          ? md`No key matches "${typed(text, 200)}". Filters: \`service:\`, \`environment:\`, \`risk:\`, \`owner: @x\` or \`mine\`, \`due:14d\`, \`overdue\`, \`unreviewed\`, \`over-permissioned\`.`
+          ? md`No key matches "${typed(text, 200)}".${hasWords ? filterHint : md``}`
           : md`The inventory is empty. \`/keys add\` enters the first key.`,
       ),
     ]);

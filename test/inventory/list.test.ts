@@ -159,7 +159,10 @@ describe('a large inventory', () => {
     expect(saying(await desk.type(dana, `list owner:<@${dana.slackId}|dana> service:openai`))).toContain(dana.slackId);
     await expect(desk.type(dana, 'list owner:<@U0NOBODY|x>')).rejects.toThrow('not met this person');
     await expect(desk.type(dana, 'list owner:dana')).rejects.toThrow('@mention');
-    expect(saying(await desk.type(dana, 'list needle haystack'))).toContain('No key matches');
+    expect(saying(await desk.type(dana, 'list needle haystack'))).toMatch(/No key matches.* Filters: /);
+    const understood = saying(await desk.type(dana, 'list service:needle over-permissioned'));
+    expect(understood).toContain('No key matches');
+    expect(understood).not.toContain('Filters:');
   });
 
   it('is searched without reading all of it', async () => {
