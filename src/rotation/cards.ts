@@ -281,7 +281,9 @@ function unheld({ rotation, key, now }: Story, policy: Policy): Mrkdwn {
   return md``;
 }
 
-function values({ oldLastFour, newLastFour }: Rotation): Mrkdwn {
+function values({ oldLastFour, newLastFour, status }: Rotation): Mrkdwn {
+  if (status === 'rolled-back' && oldLastFour && newLastFour)
+    return md`…${typed(oldLastFour)}; …${typed(newLastFour)} is not used`;
   if (!newLastFour) return oldLastFour ? md`…${typed(oldLastFour)}` : md``;
   return md`${oldLastFour ? md`…${typed(oldLastFour)} → ` : md``}…${typed(newLastFour)}`;
 }

@@ -436,6 +436,20 @@ describe('roll back', () => {
     },
   );
 
+  test('says on the card which value is in use, not what it was to become', async () => {
+    const { key } = await stage.key({ lastFour: 'Qz7e' });
+    const ports = { ...stage.ports, policy: { ...quick, rotation: { ...quick.rotation, graceMinutes: 60 } } };
+    const { id } = await startRotation(ports, stage.owner, { keyId: key.id, ...asked });
+    await stage.work({ ports, until: (each) => each.step === 'grace' });
+    const { newLastFour } = await stage.rotation(id);
+    const shown = async () => saying(await desk.card('rotation', id, { person: stage.owner.id }));
+    expect(await shown()).toContain(`…Qz7e → …${newLastFour}`);
+    await rollBackRotation(ports, stage.owner, id);
+    await stage.skipTime(id);
+    await stage.work({ ports });
+    expect(await shown()).toContain(`…Qz7e; …${newLastFour} is not used`);
+  });
+
   test('waits for what may still land when a step took so long that it may have been tried twice, and not otherwise', async () => {
     const slow = async (ms: number) => {
       const { key } = await stage.key();
