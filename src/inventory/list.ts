@@ -80,6 +80,7 @@ export function listAsk(text: string, policy: Policy): ListAsk {
     const word = named(words, piece.toLowerCase());
     if (filter && value) filter(ask, value);
     else if (word) word(ask, policy);
+    else if (filter) throw new Refusal('invalid', `Say what after "${name.slice(0, 30)}:", as in service:stripe.`);
     else if (name) {
       const all = Object.keys(filters)
         .filter((each) => each !== 'env')

@@ -168,7 +168,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
       action: 'inventory.show-held',
     },
     async ({ person, text }) => {
-      if (!text) throw new Refusal('invalid', 'Say which key, for example: show stripe prod');
+      if (!text) throw new Refusal('invalid', 'Say which key, for example `/keys show stripe prod`.');
       if (isId('key', text)) return { say: await cardOf(person, text) };
       const { found, owners, now } = await store.read(async (view) => {
         const found: ApiKey[] = [];

@@ -43,6 +43,7 @@ describe('reading a filter', () => {
     expect(why('environment:moon')).toContain('production, staging, development');
     expect(why('risk:huge')).toContain('high, medium, low');
     expect(why('colour:red')).toContain('service, environment, risk, owner, due');
+    expect(why('owner:')).toBe('Say what after "owner:", as in service:stripe.');
     expect(why('due:soon')).toContain('due:14d');
     expect(why('constructor:x')).toContain('There is no filter');
     expect(why('x'.repeat(301))).toContain('too long');
