@@ -356,7 +356,8 @@ export const isProvenDead = ({ status, condition, record }: Rotation) =>
 /** What works now, and what is being done about it, in one sentence or two. */
 export function conditionInWords(rotation: Rotation): string {
   const known = conditions[rotation.condition];
-  if (rotation.condition === 'both' && rotation.record.some((each) => each.step === 'generate' && each.unproven)) {
+  const byAws = rotation.record.some((each) => each.step === 'generate' && each.unproven);
+  if (rotation.condition === 'both' && (byAws || rotation.status === 'done')) {
     return 'The new value is handed out. Whether the old one still works is up to the rotation that AWS runs.';
   }
   if (rotation.status === 'done' && rotation.condition === 'new' && !isProvenDead(rotation)) {
