@@ -162,7 +162,10 @@ export async function lookAtOnce(tx: Tx, rotation: Rotation): Promise<void> {
   );
 }
 
-/** Throws when this run is late, before something outside is made that nobody would look for any more. */
+/**
+ * Throws when this run is late. Asked right before something outside that would be in the way of whoever has turned back
+ * meanwhile: they wait for one call that is under way, and not for one that begins now.
+ */
 export async function stillOurs({ ports, rotation: seen }: Run): Promise<void> {
   const rotation = await ports.store.look((view) => view.rotations.get(seen.id));
   if (rotation.status === 'running' && rotation.fence === seen.fence) return;
@@ -174,13 +177,13 @@ export async function noteDown(
   run: Run,
   action: string,
   facts: Record<string, unknown>,
-  move: (rotation: Rotation) => Rotation,
+  move: (rotation: Rotation, now: Instant) => Rotation,
 ): Promise<Run> {
   const { rotation: seen, ports } = run;
   const rotation = await ports.store.change(
     { actor: stepActor, action, subject: seen.id, keyId: seen.keyId },
     async (tx) => {
-      const next = move((await locked(tx, seen)).rotation);
+      const next = move((await locked(tx, seen)).rotation, tx.now);
       await tx.rotations.save(next);
       tx.note(facts);
       return next;
@@ -192,8 +195,8 @@ export async function noteDown(
 /**
  * What should be there does not show yet: reads lag behind writes, at the store and at a provider. Comes back in a
  * second, as a job; once that has been seen for long enough, by default the policy's time, it returns, and what is seen
- * counts. The time runs from the first look that saw it, not from the start of the step: whoever was frozen meanwhile
- * has looked once, and one look may be stale.
+ * counts. The time runs from the end of the first look that saw it, not from the start of the step or of the job: whoever
+ * was frozen meanwhile, or had to wait for the answer, has looked once, and one look may be stale.
  */
 export async function settle(
   run: Run,
@@ -202,9 +205,10 @@ export async function settle(
   everyMs = 1_000,
 ): Promise<void> {
   if (seconds === 0) return;
-  const since = openRecord(run.rotation)?.unsettledSince;
+  const open = openRecord(run.rotation);
+  const since = open?.unsettledWhy === why ? open.unsettledSince : undefined;
   if (!since)
-    await noteDown(run, 'rotation.settle', { step: run.rotation.step, why }, (each) => unsettled(each, run.now));
+    await noteDown(run, 'rotation.settle', { step: run.rotation.step, why }, (each, now) => unsettled(each, why, now));
   if (!since || run.now.getTime() - Date.parse(since) < seconds * 1000) throw new Later(why, everyMs);
 }
 

@@ -1,6 +1,6 @@
 import type { ConsumerKind } from '../inventory/consumer-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
-import { type Id, type Instant, minute, Refusal } from '../kernel.ts';
+import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 
 /** SOP 5.3 in the order in which a rotation goes through it. Each step is one job and safe to repeat. */
@@ -56,6 +56,7 @@ export interface StepRecord {
   evidence: string | null;
   /** Since when what should be there has been looked for in vain. */
   unsettledSince?: string;
+  unsettledWhy?: string;
   /** From here on nobody can ask whether the old value works: of its last step, or of one after which AWS alone knows. */
   unproven?: true;
 }
@@ -271,17 +272,32 @@ const stragglerMs = 20_000;
 /** A step that took longer may have been tried more than once, and a try whose answer nobody heard may land later. */
 const oneTryMs = 2_000;
 
+/** Until when something that this step did outside may still come late; the rotation has `endedAt`, or goes on. */
+function landsBy({ startedAt, endedAt }: StepRecord, rotation: Rotation, now: Instant): Instant | null {
+  if (!endedAt) return after(rotation.endedAt ?? now, stragglerMs);
+  const tookMs = Date.parse(endedAt) - Date.parse(startedAt);
+  return tookMs > oneTryMs ? after(new Date(endedAt), stragglerMs) : null;
+}
+
 /** Until when something that a rotation did outside may still come late, or null. A way back begins after that. */
 export function stragglersUntil(rotation: Rotation, now: Instant): Instant | null {
-  if (rotation.status !== 'running') return null;
-  const landed = rotation.record
+  const instants = rotation.record
     .filter(({ step }) => !changesNothing.has(step))
-    .map(({ startedAt, endedAt }) => {
-      if (!endedAt) return now.getTime() + stragglerMs;
-      return Date.parse(endedAt) - Date.parse(startedAt) > oneTryMs ? Date.parse(endedAt) + stragglerMs : 0;
-    });
-  const until = Math.max(0, ...landed);
+    .map((each) => landsBy(each, rotation, now)?.getTime() ?? 0);
+  const until = Math.max(0, ...instants);
   return until > now.getTime() ? new Date(until) : null;
+}
+
+/**
+ * Whether an earlier rotation may have moved AWSCURRENT without anybody having seen it, and when the last of its calls has
+ * landed.
+ */
+export function unseenSwitch(earlier: Rotation, now: Instant): { landedAt: Instant } | null {
+  const last = earlier.record.findLast(({ step }) => step === 'promote' || step === 'restore');
+  if (!last) return null;
+  const unseen = last.verdict === 'done' ? null : after(new Date(last.endedAt ?? earlier.endedAt ?? now), stragglerMs);
+  const landedAt = landsBy(last, earlier, now) ?? unseen;
+  return landedAt && (unseen || landedAt > now) ? { landedAt } : null;
 }
 
 /** A drill takes the path of an emergency, and nothing has leaked. */
@@ -356,7 +372,11 @@ export const isProvenDead = ({ status, condition, record }: Rotation) =>
 /** What works now, and what is being done about it, in one sentence or two. */
 export function conditionInWords(rotation: Rotation): string {
   const known = conditions[rotation.condition];
+  if (rotation.status === 'superseded') return 'An emergency rotation has taken over; its card says what works.';
   const byAws = rotation.record.some((each) => each.step === 'generate' && each.unproven);
+  if (byAws && rotation.condition === 'both' && !rotation.newVersion) {
+    return 'AWS hands out what its rotation function has stored. Whether that is a new value that works is not known.';
+  }
   if (rotation.condition === 'both' && (byAws || rotation.status === 'done')) {
     return 'The new value is handed out. Whether the old one still works is up to the rotation that AWS runs.';
   }
@@ -364,7 +384,6 @@ export function conditionInWords(rotation: Rotation): string {
     return 'The new value is handed out, and nothing leads to the old one any more. Whether its service still takes the old one, Keysteward cannot ask.';
   }
   const open = openRecord(rotation);
-  if (rotation.status === 'superseded') return 'An emergency rotation has taken over; its card says what works.';
   if (rotation.step === 'promote' && open) {
     return rotation.status === 'running'
       ? 'The old value works. The switch to the new one, which works too, is under way.'

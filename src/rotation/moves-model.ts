@@ -86,10 +86,13 @@ export function begun(rotation: Rotation, now: Instant, version?: string, byHand
 }
 
 /** What should be there was looked for in vain. */
-export function unsettled(rotation: Rotation, now: Instant): Rotation {
+export function unsettled(rotation: Rotation, why: string, now: Instant): Rotation {
   const open = begun(rotation, now);
   const last = open.record.at(-1)!;
-  return { ...open, record: [...open.record.slice(0, -1), { ...last, unsettledSince: now.toISOString() }] };
+  return {
+    ...open,
+    record: [...open.record.slice(0, -1), { ...last, unsettledSince: now.toISOString(), unsettledWhy: why }],
+  };
 }
 
 /** The step that it is in cannot be taken before something else is over: it says why, and comes again then. */
@@ -284,7 +287,8 @@ export function turnedBack(rotation: Rotation, why: string, now: Instant, notBef
   return {
     ...turned,
     status: 'running',
-    step: reached(rotation, 'promote') ? 'restore' : 'discard',
+    // After Retry nothing of this attempt may be there yet, whatever an earlier one has done.
+    step: rotation.oldVersion && reached(rotation, 'promote') ? 'restore' : 'discard',
     ending: { status: 'rolled-back', why },
     failure: null,
     fence: rotation.fence + 1,

@@ -61,7 +61,9 @@ export async function takeStep(
   const opening = waitsFor(rotation, key, ports.policy, now);
   if (opening) return holdBack(run, opening);
   const managed = issuer.can.rotatesItself ? managedSteps[rotation.step] : undefined;
-  // A rotation that AWS runs is looked at again and again, and asked for once.
-  if (!managed || !openRecord(rotation)) await awaitTurn(run, asksOf(run));
+  // A rotation that AWS runs is looked at again and again, and asked for once; what is being made sure of is only looked at.
+  const open = openRecord(rotation);
+  const onlyLooks = managed ? open : rotation.step === 'generate' && open?.unsettledSince;
+  if (!onlyLooks) await awaitTurn(run, asksOf(run));
   await respectingLimits(run, managed ?? take[rotation.step]);
 }

@@ -129,11 +129,18 @@ function stand({ campaign, lines }: CampaignFacts, policy: Policy): Mrkdwn {
 
 /** What became of the old values of those that are done. */
 function ended(lines: Line[]): Mrkdwn {
-  const unproven = lines.filter(
-    ({ state, rotation }) => state === 'done' && rotation && !isProvenDead(rotation),
-  ).length;
-  if (unproven === 0) return md`the new value works and the old one is dead`;
-  return md`the new value is handed out and nothing leads to the old one; of ${keysInWords(unproven)} the service cannot be asked whether it still takes it`;
+  const alive = lines.flatMap(({ state, rotation }) =>
+    state === 'done' && rotation && !isProvenDead(rotation) ? [rotation] : [],
+  );
+  if (alive.length === 0) return md`the new value works and the old one is dead`;
+  const byAws = alive.filter((each) => each.condition === 'both').length;
+  const unproven = alive.length - byAws;
+  const asked =
+    unproven > 0
+      ? md`; of ${keysInWords(unproven)} the service cannot be asked whether it still takes the old one`
+      : md``;
+  const left = byAws > 0 ? md`; of ${keysInWords(byAws)} AWS knows alone what became of the old one` : md``;
+  return md`the new value is handed out${asked}${left}`;
 }
 
 /** How many stand where, and which, but for those that are done. */

@@ -1,6 +1,6 @@
 import { failpoint } from '../../kernel.ts';
 import { spread } from '../deployment/deploy.ts';
-import { begin, journal, notBeforeItsTime, type Run } from '../journal.ts';
+import { begin, journal, notBeforeItsTime, type Run, stillOurs } from '../journal.ts';
 import { partDone, passed } from '../moves-model.ts';
 import { withOldNamed } from './end.ts';
 import { stillSwitched } from './look.ts';
@@ -63,6 +63,7 @@ export async function enableOld(seen: Run): Promise<void> {
 async function turned(run: Run, providerKeyId: string, how: 'disabled' | 'enabled again'): Promise<void> {
   const { rotation, key, issuer } = run;
   const off = how === 'disabled';
+  await stillOurs(run);
   failpoint(`rotation.${rotation.step}:before`);
   await issuer.enable!(key, providerKeyId, !off);
   failpoint(`rotation.${rotation.step}:after`);

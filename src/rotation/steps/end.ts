@@ -81,20 +81,19 @@ export function endedInWords({ rotation, issuer }: Run): string {
 
 /**
  * Step 8 of SOP 5.3 at the provider: tries what was ended, as somebody who holds it would. The evidence, empty where
- * nobody could be asked about the old value, or null when the rotation goes back or stops. What is neither dead nor alive
+ * nobody could be asked about an old value, or null when the rotation goes back or stops. What is neither dead nor alive
  * is an outage, and is tried again.
  */
 export async function deadAtProvider(run: Run): Promise<string | null> {
   const { rotation, issuer } = run;
   if (!issuer.can.confirmDead) return '';
   const said: string[] = [];
-  let oldAsked = true;
+  const unasked: string[] = [];
   for (const version of dying(rotation)) {
     const providerKeyId = issuedOf(rotation, version)?.providerKeyId ?? null;
     const value = await valueAt(run, version);
     if (!providerKeyId && !value) {
-      // What was tried and has neither was never made; the death of others says nothing of the old value.
-      if (version === rotation.oldVersion) oldAsked = false;
+      unasked.push(version);
       continue;
     }
     const { verdict, evidence } = await verdictOn(run, { providerKeyId, value });
@@ -114,7 +113,16 @@ export async function deadAtProvider(run: Run): Promise<string | null> {
     }
     said.push(evidence);
   }
-  return said.length > 0 && oldAsked ? `${said[0]}; ` : '';
+  // The death of others says nothing of these.
+  return said.length > 0 && !(await wereMade(run, unasked)) ? `${said[0]}; ` : '';
+}
+
+/** Whether any of these versions ever had a value that somebody may have: what a worker meant to make and did not has none. */
+async function wereMade({ ports, rotation }: Run, versions: string[]): Promise<boolean> {
+  const others = versions.filter((each) => !rotation.tried.includes(each));
+  if (others.length === 0 || others.includes(rotation.oldVersion ?? '')) return others.length > 0;
+  const all = await ports.store.look((view) => view.rotations.ofKey(rotation.keyId, 50));
+  return all.some((each) => others.includes(each.oldVersion ?? '') || others.includes(each.newVersion ?? ''));
 }
 
 /** A slot of which the new value has taken possession says nothing about the old one by its name. */

@@ -1,10 +1,12 @@
-import { failpoint } from '../../kernel.ts';
+import { failpoint, Later } from '../../kernel.ts';
 import { doneByHand, madeByHand } from '../by-hand/model.ts';
 import { waitForPerson } from '../by-hand/wait.ts';
 import { begin, journal, type Run, settle, settleBriefly, short, tokenOf } from '../journal.ts';
 import { conditionIn, holderOf } from '../labels-model.ts';
+import { unseenSwitch } from '../model.ts';
 import { givenUp, passed, stopped } from '../moves-model.ts';
 import { whyNotStage } from '../preflight-model.ts';
+import { asksOf, awaitTurn } from '../timing/pace.ts';
 import { withName } from './look.ts';
 import { makeValue, orphanRemoved, roomMade } from './make.ts';
 
@@ -12,7 +14,7 @@ import { makeValue, orphanRemoved, roomMade } from './make.ts';
 export async function generateValue(seen: Run): Promise<void> {
   const token = await tokenOf(seen.rotation.id, seen.rotation.attempt);
   let run = await begin(seen, token);
-  const { ports, rotation, key, secretId } = run;
+  const { ports, rotation, secretId } = run;
   const found = await ports.secrets.describe(secretId);
   const whyNot = whyNotStage(found);
   if (!found || whyNot) {
@@ -29,11 +31,9 @@ export async function generateValue(seen: Run): Promise<void> {
       current: { version: holder, lastFour: null },
     });
   }
-  // Whoever believes an older look has what is in use made new, at a provider that knows keys by their slots.
-  const isOther = key.currentVersion !== null && holder !== key.currentVersion;
-  if (!rotation.oldVersion && (isOther || (await tookOverSwitching(run)))) {
-    await settleBriefly(run, 'which version is current is not certain yet');
-  }
+  if (!rotation.oldVersion) await settledOn(run, holder);
+  // Its turn was not taken for mere looking.
+  await awaitTurn(run, asksOf(run));
   const pending = holderOf(found.versions, 'AWSPENDING');
   const stray = pending && pending !== token && pending !== holder ? pending : null;
   const isStored = found.versions.some((version) => version.id === token);
@@ -64,12 +64,23 @@ export async function generateValue(seen: Run): Promise<void> {
   );
 }
 
-/** Whether the rotation that this one took over from was switching: its call may have landed, or may do so yet. */
-async function tookOverSwitching({ ports, rotation }: Run): Promise<boolean> {
-  if (rotation.cleanup.length === 0) return false;
-  const [, over] = await ports.store.look((view) => view.rotations.ofKey(rotation.keyId, 2));
-  const last = over?.supersededBy === rotation.id ? over.record.at(-1) : undefined;
-  return last?.endedAt === null && (last.step === 'promote' || last.step === 'restore');
+/**
+ * Waits until it is certain that this version is current. Whoever believes an older look has what is in use made new, at a
+ * provider that knows keys by their slots, or ended, to make room.
+ */
+async function settledOn(run: Run, holder: string): Promise<void> {
+  const { rotation, key, issuer, ports, now } = run;
+  const { overlap, keyLimit, revoke } = issuer.can;
+  const mayEnd = revoke && (overlap !== 'many' || keyLimit !== null);
+  const earlier = mayEnd ? await ports.store.look((view) => view.rotations.ofKey(rotation.keyId, 5)) : [];
+  const lastDone = earlier.findIndex((each) => each.status === 'done');
+  const unseen = earlier
+    .slice(0, lastDone < 0 ? undefined : lastDone)
+    .flatMap((each) => (each.id === rotation.id ? [] : (unseenSwitch(each, now) ?? [])));
+  const waitMs = Math.max(0, ...unseen.map(({ landedAt }) => landedAt.getTime() - now.getTime()));
+  if (waitMs > 0) throw new Later('the switch of an earlier rotation may still land', waitMs);
+  const isOther = key.currentVersion !== null && holder !== key.currentVersion;
+  if (isOther || unseen.length > 0) await settleBriefly(run, 'which version is current is not certain yet');
 }
 
 async function handedInBy({ ports, rotation }: Run): Promise<string> {

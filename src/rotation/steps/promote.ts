@@ -3,7 +3,7 @@ import type { Policy } from '../../policy.ts';
 import type { Tx } from '../../ports.ts';
 import { spread } from '../deployment/deploy.ts';
 import { toldAnew } from '../deployment/model.ts';
-import { begin, journal, type Run, settle, short } from '../journal.ts';
+import { begin, journal, type Run, settle, short, stillOurs } from '../journal.ts';
 import { conditionIn, holderOf, switchOver } from '../labels-model.ts';
 import type { Rotation } from '../model.ts';
 import { givenUp, passed, stopped } from '../moves-model.ts';
@@ -29,6 +29,7 @@ export async function promoteValue(seen: Run): Promise<void> {
       facts: { holder: over.holder },
     });
   }
+  await stillOurs(run);
   failpoint('rotation.promote:before');
   const did = await ports.secrets.move(secretId, 'AWSCURRENT', over.from, version);
   failpoint('rotation.promote:after');
@@ -73,6 +74,7 @@ export async function restoreValue(seen: Run): Promise<void> {
       ...(holder ? { current: { version: holder, lastFour: null } } : {}),
     });
   }
+  await stillOurs(run);
   failpoint('rotation.restore:before');
   const did = await ports.secrets.move(secretId, 'AWSCURRENT', holder, old);
   failpoint('rotation.restore:after');

@@ -24,6 +24,9 @@ export interface Asks {
 /** So short a time is waited for where it is: to come back as a job would take as long. */
 const shortMs = 100;
 
+/** A job that is put off for less may come as much later; it comes at once, and waits for its place then. */
+const aheadMs = 1_000;
+
 /** What each step is about to ask for when it begins. */
 const needs: Record<Exclude<Step, 'retire'>, Asks> = {
   generate: { writes: 1, calls: 2 },
@@ -73,7 +76,8 @@ export async function awaitTurn(run: Paced, { writes = 0, calls = 0 }: Asks): Pr
 export async function untilNextTurn(run: Paced, next: Rotation): Promise<number> {
   if (next.status !== 'running' || next.continuesAt || next.waits || run.issuer.can.rotatesItself) return 0;
   const asks = asksOf({ rotation: next, issuer: run.issuer });
-  return asks.writes ? run.ports.pace.reserve(next.id, needsOf(run, asks), next.emergency) : 0;
+  const waitMs = asks.writes ? await run.ports.pace.reserve(next.id, needsOf(run, asks), next.emergency) : 0;
+  return waitMs < aheadMs ? 0 : waitMs;
 }
 
 function needsOf(run: Paced, { writes = 0, calls = 0 }: Asks): Need[] {

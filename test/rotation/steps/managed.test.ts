@@ -121,6 +121,7 @@ describe('a secret that AWS rotates', () => {
     const done = await here.work(await here.rotate());
     expect(done).toMatchObject({ status: 'failed', condition: 'both', attempt: 1 });
     expect(done.failure).toMatch(/^This is not a new value: the key had it before, as version .*did not replace it/);
+    expect(conditionInWords(done)).not.toMatch(/new value is handed out|both/i);
     here.at.keeps = false;
     await retryRotation(here.ports, stage.owner, done.id);
     expect(await here.work(done.id)).toMatchObject({ status: 'done', attempt: 2 });
@@ -207,6 +208,7 @@ describe('a secret that AWS rotates', () => {
     const second = await here.rotate(true);
     await stage.work({ ports: here.ports });
     expect((await stage.rotation(first)).status).toBe('superseded');
+    expect(conditionInWords(await stage.rotation(first))).toContain('has taken over');
     expect((await stage.rotation(second)).status).toBe('running');
     goOn();
     here.at.waits = null;
