@@ -121,11 +121,13 @@ process.exitCode = await onStage(async (stage) => {
 
   // ————— What is asked for —————
   const startedAt = performance.now();
+  let allAsked = false;
   const asking = (async () => {
     for (const { atMs, number, emergency } of plan.starts) {
       await sleep(Math.max(0, startedAt + atMs - performance.now()));
       await ask(house, number, emergency);
     }
+    allAsked = true;
   })();
 
   // ————— What happens meanwhile —————
@@ -145,6 +147,8 @@ process.exitCode = await onStage(async (stage) => {
     await sleep(mishap.afterStarts * Math.min(crew.startMs(), 3_000));
     await crew.ready(1);
     const left = await leftToDo(house.store).catch(() => null);
+    // Nothing is left that it could happen to.
+    if (allAsked && left?.rotations === 0) break;
     const about = await mishaps[mishap.kind](mishap);
     done[mishap.kind] = (done[mishap.kind] ?? 0) + 1;
     say(`${mishap.kind}${about ? `: ${about}` : ''}${left ? ` (${left.ended} ended, ${left.rotations} run)` : ''}`);

@@ -76,6 +76,10 @@ beforeAll(async () => {
       return { say: md`added` };
     },
   );
+  door.submit('rotation.start', z.object({ purpose: z.string() }), async ({ person: asker }) => {
+    refuseIf(whyNot(asker, 'rotation.start', { ownerId: owner.id, environment: 'staging' }));
+    return done;
+  });
   const clients = slackClients('xoxb-test', slack.apiUrl);
   const inner = postgresInbox(database.store.pool);
   const inbox: Inbox = {
@@ -137,14 +141,14 @@ const command = (text: string, facts: Record<string, string> = {}) =>
   }).toString();
 const interactive = (payload: object) =>
   `payload=${encodeURIComponent(JSON.stringify({ user: { id: 'U0DANA', team_id: 'T1' }, team: { id: 'T1' }, trigger_id: `trigger.${++triggers}`, response_url: `${slack.url}/respond`, ...payload }))}`;
-const submission = (values: Record<string, string>) =>
+const submission = (values: Record<string, string>, form = 't.add') =>
   interactive({
     type: 'view_submission',
     response_url: undefined,
     view: {
       id: 'V1',
       type: 'modal',
-      callback_id: 't.add',
+      callback_id: form,
       private_metadata: '{}',
       state: {
         values: Object.fromEntries(
@@ -319,6 +323,15 @@ describe('a form', () => {
     const answer = await send('interactive', submission({ purpose: 'administered' }));
     const errors = { purpose: 'An administrator can. Ask Ada Moreau, Sam Okafor or Lena Vogt.' };
     expect(await answer.json()).toEqual({ response_action: 'errors', errors });
+  });
+  it('stays, with what was typed, also for whoever may not do that', async () => {
+    const answer = await send('interactive', submission({ purpose: 'it is old' }, 'rotation.start'));
+    expect(await answer.json()).toEqual({
+      response_action: 'errors',
+      errors: {
+        purpose: expect.stringMatching(/^Only administrators and the key's owner can do this.* Ask Olivia Brandt/),
+      },
+    });
   });
   it('with a pasted key is refused under that field and nothing of it is stored', async () => {
     const pasted = ['AKIA', 'Q3EGRIZ7XK4LMN2P', '/', 'wJalrXUtnFEMI7K7MDENGbPxRfiCYz1aB2cD3eF4'].join('');

@@ -340,7 +340,7 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       if (!entered) await refuseSender(body, error);
       const block_ = error.field ? blockOf[error.field] : undefined;
       // The form stays, with what was typed: there is always a field to put the sentence under.
-      if (error.code !== 'not_allowed' && (block_ ?? Object.values(blockOf)[0]))
+      if (entered && (block_ ?? Object.values(blockOf)[0]))
         await underFields({ [block_ ?? Object.values(blockOf)[0]!]: await told(error, body) });
       else await show(sayRefusal(await told(error, body)));
     } finally {

@@ -53,7 +53,7 @@ ${rotation.oldLastFour ? [html`<dt>Old key</dt><dd>ends with …${rotation.oldLa
 <form method="post" action="/hand-in/${link.id}" autocomplete="off">
 <input type="hidden" name="csrf" value="${csrf}">
 <label for="value">The new key</label>
-<input id="value" name="value" type="password" required autofocus autocomplete="off" autocapitalize="off" spellcheck="false" maxlength="16000">
+<input id="value" name="value" type="password" required autofocus autocomplete="off" autocapitalize="off" spellcheck="false">
 <button type="submit">Hand it in</button>
 </form>
 <p class="soft">It is kept in Secrets Manager and nowhere else: not in Slack, not in a log, not on this page.</p>`,
