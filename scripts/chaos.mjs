@@ -143,12 +143,13 @@ process.exitCode = await onStage(async (stage) => {
     'crash Postgres': () => database.crash(),
     'break all connections': () => database.breakAll(),
   };
+  const kinds = new Set(plan.mishaps.map(({ kind }) => kind));
   for (const mishap of plan.mishaps) {
     await sleep(mishap.afterStarts * Math.min(crew.startMs(), 3_000));
     await crew.ready(1);
     const left = await leftToDo(house.store).catch(() => null);
-    // Nothing is left that it could happen to.
-    if (allAsked && left?.rotations === 0) break;
+    // Each has happened, and nothing is left that more could happen to.
+    if (allAsked && left?.rotations === 0 && kinds.size === Object.keys(done).length) break;
     const about = await mishaps[mishap.kind](mishap);
     done[mishap.kind] = (done[mishap.kind] ?? 0) + 1;
     say(`${mishap.kind}${about ? `: ${about}` : ''}${left ? ` (${left.ended} ended, ${left.rotations} run)` : ''}`);

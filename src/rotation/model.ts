@@ -281,23 +281,24 @@ function landsBy({ startedAt, endedAt }: StepRecord, rotation: Rotation, now: In
 
 /** Until when something that a rotation did outside may still come late, or null. A way back begins after that. */
 export function stragglersUntil(rotation: Rotation, now: Instant): Instant | null {
+  const open = openRecord(rotation);
   const instants = rotation.record
-    .filter(({ step }) => !changesNothing.has(step))
+    .filter((each) => !changesNothing.has(each.step) && (each.endedAt || each === open))
     .map((each) => landsBy(each, rotation, now)?.getTime() ?? 0);
   const until = Math.max(0, ...instants);
   return until > now.getTime() ? new Date(until) : null;
 }
 
 /**
- * Whether an earlier rotation may have moved AWSCURRENT without anybody having seen it, and when the last of its calls has
- * landed.
+ * Whether an earlier rotation may have moved AWSCURRENT without anybody having seen it, `holder` having it now, and when
+ * the last of its calls has landed. What has landed shows soon afterwards.
  */
-export function unseenSwitch(earlier: Rotation, now: Instant): { landedAt: Instant } | null {
+export function unseenSwitch(earlier: Rotation, holder: string, now: Instant): { landedAt: Instant } | null {
   const last = earlier.record.findLast(({ step }) => step === 'promote' || step === 'restore');
-  if (!last) return null;
+  if (!last || (last.step === 'promote' && holder === earlier.newVersion)) return null;
   const unseen = last.verdict === 'done' ? null : after(new Date(last.endedAt ?? earlier.endedAt ?? now), stragglerMs);
   const landedAt = landsBy(last, earlier, now) ?? unseen;
-  return landedAt && (unseen || landedAt > now) ? { landedAt } : null;
+  return landedAt && after(landedAt, unseen ? minute : 0) > now ? { landedAt } : null;
 }
 
 /** A drill takes the path of an emergency, and nothing has leaked. */

@@ -195,7 +195,11 @@ export function givenUp(rotation: Rotation, why: string, condition: Condition, n
 
 /** One part of the step was done, such as a label taken off or a key ended; there may be more, so the step has begun again. */
 export function partDone(rotation: Rotation, evidence: string, now: Instant): Rotation {
-  return begun(closed(rotation, 'done', evidence, now), now);
+  const { unsettledSince, unsettledWhy } = openRecord(rotation) ?? {};
+  const next = begun(closed(rotation, 'done', evidence, now), now);
+  if (rotation.step !== 'generate' || !unsettledSince || !unsettledWhy) return next;
+  // Which version is current was made sure of, and need not be again.
+  return { ...next, record: [...next.record.slice(0, -1), { ...next.record.at(-1)!, unsettledSince, unsettledWhy }] };
 }
 
 /** The old value turned out not to be dead yet, so all of it is ended once more. */
@@ -254,8 +258,11 @@ export function retried(rotation: Rotation, policy: Policy, now: Instant): Rotat
     rotation.step === 'discard' ||
     (refused && ['generate', 'test', 'promote', 'verify', 'restore'].includes(rotation.step));
   const attempt = afresh && rotation.tried.length >= rotation.attempt ? rotation.attempt + 1 : rotation.attempt;
+  // What was looked for in vain before is looked for anew.
+  const record = rotation.record.map(({ unsettledSince: _since, unsettledWhy: _why, ...each }) => each);
   return {
     ...rotation,
+    record,
     status: 'running',
     attempt,
     lastAttempt: attempt + policy.rotation.attempts - 1,

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
+import { selfMade } from '../../src/adapters/providers/self-made.ts';
 import type { Id } from '../../src/kernel.ts';
 import type { Ports } from '../../src/ports.ts';
 import { conditionInWords, isProvenDead } from '../../src/rotation/model.ts';
@@ -201,8 +202,8 @@ describe('a slot that is in use is not made new', () => {
     );
     await reconcileRotations(here.ports);
     expect(await stage.rotation(first)).toMatchObject({ status: 'failed', step: 'promote' });
-    // Long ago, so that nothing of it is under way.
-    await stage.database.store.pool.query(`update rotation set ended_at = now() - interval '1 hour' where id = $1`, [
+    // So long ago that nothing of it is under way.
+    await stage.database.store.pool.query(`update rotation set ended_at = now() - interval '40 s' where id = $1`, [
       first,
     ]);
     await stage.database.store.pool.query('update api_key set last_rotated_at = null where id = $1', [here.key.id]);
@@ -270,6 +271,36 @@ describe('an emergency', () => {
       expect(isProvenDead(done)).toBe(false);
       expect(conditionInWords(done)).toContain('Keysteward cannot ask');
     } else expect(done).toMatchObject({ status: 'failed', condition: 'both' });
+  });
+
+  test('that takes over a switch that has been seen does not wait for it', async () => {
+    const here = await slots({ settleSeconds: 60 });
+    const first = await rotate(here.ports, here.key.id);
+    await until(here.ports, first, 'promote');
+    const move: Secrets['move'] = async (...asked) => {
+      await here.ports.secrets.move(...asked);
+      throw new Error('no answer');
+    };
+    await stage.work({ ports: withSecrets(here.ports, { move }), until: () => true });
+    expect(await stage.rotation(first)).toMatchObject({ step: 'promote' });
+    await stage.database.store.pool.query('update api_key set current_version = $2 where id = $1', [
+      here.key.id,
+      (await stage.rotation(first)).newVersion,
+    ]);
+    const id = await rotate(here.ports, here.key.id, true);
+    await until(here.ports, id, 'test');
+    expect(await stage.rotation(id)).toMatchObject({ step: 'test' });
+    expect(await here.lives()).toBe(true);
+  });
+
+  test('does not take a document that does not show yet for none, and replace all of it by one value', async () => {
+    const { key } = await stage.key({}, JSON.stringify({ password: chance(), host: 'db' }));
+    let reads = 0;
+    const read: Secrets['read'] = async (secretId, which) =>
+      'versionId' in which && reads++ === 0 ? null : stage.ports.secrets.read(secretId, which);
+    const issuer = selfMade({ ...stage.ports.secrets, read });
+    await expect(issuer.create(key, 'a label')).rejects.toThrow(/cannot be seen/);
+    expect(await issuer.create(key, 'a label')).toMatchObject({ refused: expect.stringContaining('JSON document') });
   });
 
   test('replaces a value that is stored as binary', async () => {

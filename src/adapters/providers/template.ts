@@ -125,7 +125,6 @@ export function slots(name: string, settings: ProviderSettings<'http-slots'>, me
     find: async () => [],
     async create(key) {
       const value = await currentValue(means.secrets, key);
-      if (!value && key.currentVersion) throw new Error('the value that is in use cannot be read in Secrets Manager');
       const inUse = value && (await slotOf(value));
       if (!inUse) {
         return {

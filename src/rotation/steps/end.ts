@@ -1,7 +1,7 @@
 import { failpoint, type Secret } from '../../kernel.ts';
 import { dying, ended, idsToEnd, idsToKeep, issuedOf } from '../issued-model.ts';
 import { journal, type Run, settle, settleBriefly, short } from '../journal.ts';
-import type { Issued } from '../model.ts';
+import { type Issued, unique } from '../model.ts';
 import { aliveAgain, mayReviveAgain, partDone, stopped } from '../moves-model.ts';
 import { valueAt, withName } from './look.ts';
 
@@ -122,7 +122,10 @@ async function wereMade({ ports, rotation }: Run, versions: string[]): Promise<b
   const others = versions.filter((each) => !rotation.tried.includes(each));
   if (others.length === 0 || others.includes(rotation.oldVersion ?? '')) return others.length > 0;
   const all = await ports.store.look((view) => view.rotations.ofKey(rotation.keyId, 50));
-  return all.some((each) => others.includes(each.oldVersion ?? '') || others.includes(each.newVersion ?? ''));
+  return all.some(({ oldVersion, newVersion, tried, record }) => {
+    const stored = record.some((each) => each.step === 'generate' && each.verdict === 'done');
+    return unique([oldVersion, newVersion, ...(stored ? tried : [])]).some((each) => others.includes(each));
+  });
 }
 
 /** A slot of which the new value has taken possession says nothing about the old one by its name. */

@@ -66,17 +66,20 @@ export async function generateValue(seen: Run): Promise<void> {
 
 /**
  * Waits until it is certain that this version is current. Whoever believes an older look has what is in use made new, at a
- * provider that knows keys by their slots, or ended, to make room.
+ * provider that knows keys by their slots, or ended: to make room, or because it was another's that has been taken over.
  */
 async function settledOn(run: Run, holder: string): Promise<void> {
   const { rotation, key, issuer, ports, now } = run;
   const { overlap, keyLimit, revoke } = issuer.can;
   const mayEnd = revoke && (overlap !== 'many' || keyLimit !== null);
-  const earlier = mayEnd ? await ports.store.look((view) => view.rotations.ofKey(rotation.keyId, 5)) : [];
+  const earlier =
+    mayEnd || rotation.cleanup.length > 0
+      ? await ports.store.look((view) => view.rotations.ofKey(rotation.keyId, 5))
+      : [];
   const lastDone = earlier.findIndex((each) => each.status === 'done');
   const unseen = earlier
     .slice(0, lastDone < 0 ? undefined : lastDone)
-    .flatMap((each) => (each.id === rotation.id ? [] : (unseenSwitch(each, now) ?? [])));
+    .flatMap((each) => (each.id === rotation.id ? [] : (unseenSwitch(each, holder, now) ?? [])));
   const waitMs = Math.max(0, ...unseen.map(({ landedAt }) => landedAt.getTime() - now.getTime()));
   if (waitMs > 0) throw new Later('the switch of an earlier rotation may still land', waitMs);
   const isOther = key.currentVersion !== null && holder !== key.currentVersion;

@@ -171,6 +171,10 @@ describe('a secret that AWS rotates', () => {
     expect(here.seen).toEqual(['createSecret', 'setSecret']);
 
     here.at.fails = null;
+    await retryRotation(here.ports, stage.owner, id);
+    await stage.work({ ports: here.ports, until: () => true });
+    expect((await stage.rotation(id)).status, 'Retry watches for its whole time again').toBe('running');
+    expect(await here.work(id)).toMatchObject({ status: 'failed', condition: 'old' });
     const [token] = failed.tried;
     const move = { SecretId: here.key.secretId!, VersionStage: 'AWSCURRENT', RemoveFromVersionId: here.first };
     await stage.bot.updateSecretVersionStage({ ...move, MoveToVersionId: token! });
