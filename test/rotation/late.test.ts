@@ -4,6 +4,7 @@ import { selfMade } from '../../src/adapters/providers/self-made.ts';
 import type { Id } from '../../src/kernel.ts';
 import type { Ports } from '../../src/ports.ts';
 import { conditionInWords, isProvenDead } from '../../src/rotation/model.ts';
+import { partDone, unsettled } from '../../src/rotation/moves-model.ts';
 import { reEnableOld } from '../../src/rotation/re-enable.ts';
 import { reconcileRotations } from '../../src/rotation/reconcile.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
@@ -242,6 +243,18 @@ describe('a slot that is in use is not made new', () => {
     expect(looks).toBeGreaterThan(2);
     expect(await here.lives()).toBe(true);
   });
+});
+
+test('what was made sure of before one part of "generate" need not be made sure of before the next', async () => {
+  const { key } = await stage.key();
+  const id = await rotate(stage.ports, key.id);
+  const now = new Date();
+  const sure = unsettled(await stage.rotation(id), 'which version is current', now);
+  const next = partDone(sure, 'an orphan was removed', now).record.at(-1)!;
+  expect(next).toMatchObject({ step: 'generate', endedAt: null, unsettledWhy: 'which version is current' });
+  const other = partDone(unsettled({ ...sure, step: 'discard', record: [] }, 'a label', now), 'a label', now);
+  expect(other.record.at(-1)).not.toHaveProperty('unsettledSince');
+  await rollBackRotation(stage.ports, stage.owner, id);
 });
 
 describe('an emergency', () => {

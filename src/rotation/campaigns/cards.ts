@@ -139,7 +139,7 @@ function ended(lines: Line[]): Mrkdwn {
     unproven > 0
       ? md`; of ${keysInWords(unproven)} the service cannot be asked whether it still takes the old one`
       : md``;
-  const left = byAws > 0 ? md`; of ${keysInWords(byAws)} AWS knows alone what became of the old one` : md``;
+  const left = byAws > 0 ? md`; of ${keysInWords(byAws)} AWS alone knows what became of the old one` : md``;
   return md`the new value is handed out${asked}${left}`;
 }
 

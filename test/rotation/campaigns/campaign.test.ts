@@ -109,6 +109,23 @@ describe('all keys of a service', () => {
     for (const key of keys) expect(mine).toContain(key.name);
   });
 
+  test('are not said to have dead old values where nobody could be asked, and where AWS alone knows', async () => {
+    const { name, keys } = await service(3);
+    const campaign = await asked(stage.admin, name);
+    await work(campaign.id);
+    expect(await cardOf(campaign.id)).toContain('the new value works and the old one is dead');
+    const { pool } = stage.database.store;
+    await pool.query(`update rotation set condition = 'both' where key_id = $1`, [keys[0]!.id]);
+    await pool.query(
+      `update rotation set record = jsonb_set(record, array[(jsonb_array_length(record) - 1)::text, 'unproven'], 'true') where key_id = $1`,
+      [keys[1]!.id],
+    );
+    const shown = await cardOf(campaign.id);
+    expect(shown).not.toContain('is dead');
+    expect(shown).toContain('of 1 key the service cannot be asked whether it still takes the old one');
+    expect(shown).toContain('of 1 key AWS alone knows what became of the old one');
+  });
+
   test('show on their card within seconds when one ends that others had begun, however many cards show progress', async () => {
     const { name, keys } = await service(1);
     await startRotation(stage.ports, stage.owner, { keyId: keys[0]!.id, reason: 'Due', emergency: false });
