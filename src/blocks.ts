@@ -56,6 +56,19 @@ export function code(text: string, max = 300): Mrkdwn {
   return `\`${literal(text, max) || ' '}\`` as Mrkdwn;
 }
 
+/** A sentence of ours, which may quote what somebody typed: what stands in it between backticks is a code span. */
+export function spanned(text: string, max = 500): Mrkdwn {
+  const parts = cut(text, max).split('`');
+  if (parts.length % 2 === 0) return typed(text, max);
+  const shown = parts.map((part, i) => {
+    if (i % 2 === 1) return code(part, max);
+    // What surrounds a span keeps its spaces.
+    const [, before, inner, behind] = /^(\s*)(.*?)(\s*)$/s.exec(part)!;
+    return `${before}${typed(inner!, max)}${behind}`;
+  });
+  return shown.join('') as Mrkdwn;
+}
+
 /** A person by their Slack id. */
 export function mention(slackId: string): Mrkdwn {
   return (/^[UW][A-Z0-9]+$/.test(slackId) ? `<@${slackId}>` : typed(slackId)) as Mrkdwn;

@@ -102,20 +102,23 @@ export async function refuseAtClick(
 
 const mostNamed = 3;
 
-/** What whoever was refused is told: why, and whom to ask instead, never themselves. */
-export async function toldOf(store: Pick<Store, 'read'>, refusal: Refusal, slackId: string | null): Promise<string> {
-  if (refusal.instead.length === 0) return refusal.sentence;
-  const named = new Map(refusal.instead.flatMap((each) => (each === 'administrators' ? [] : [[each.id, each.as]])));
+/** What whoever was refused is told: why, and whom to ask instead, never themselves; `ask` is empty where there is nobody. */
+export async function toldOf(
+  store: Pick<Store, 'read'>,
+  { sentence, instead }: Refusal,
+  slackId: string | null,
+): Promise<{ why: string; ask: string }> {
+  if (instead.length === 0) return { why: sentence, ask: '' };
+  const named = new Map(instead.flatMap((each) => (each === 'administrators' ? [] : [[each.id, each.as]])));
   const people = await store.read(async ({ people }) => [
     ...(await people.many([...named.keys()])),
-    ...(refusal.instead.includes('administrators') ? await people.withTier('administrator') : []),
+    ...(instead.includes('administrators') ? await people.withTier('administrator') : []),
   ]);
   const names = [...byId(people).values()]
     .filter((each) => each.status === 'active' && each.slackId !== slackId)
     .slice(0, mostNamed)
     .map((each) => (named.has(each.id) ? `${each.name} (${named.get(each.id)})` : each.name));
-  if (names.length === 0) return refusal.sentence;
-  return `${refusal.sentence} Ask ${names.join(', ').replace(/, ([^,]*)$/, ' or $1')}.`;
+  return { why: sentence, ask: names.length === 0 ? '' : `Ask ${names.join(', ').replace(/, ([^,]*)$/, ' or $1')}.` };
 }
 
 /** The keys that are meant by an id, as a button carries it, or by words, as people type them. Nothing means none. */

@@ -449,6 +449,18 @@ describe.each(Object.keys(nasty))('with %s in every text that somebody typed', (
   });
 });
 
+it('a refusal shows what to type as code, and nothing that it quotes forges anything', () => {
+  expect(sayRefusal('Run `/keys audit` again, <!here>.').blocks).toEqual([
+    block.text(md`:no_entry_sign: Run \`/keys audit\` again, ${typed('<!here>')}.`),
+  ]);
+  // A lone one belongs to what was typed.
+  expect(sayRefusal('"`" is no tier.').blocks).toEqual([block.text(md`:no_entry_sign: ${typed('"`" is no tier.')}`)]);
+  for (const quoted of forgeries) {
+    const { blocks } = sayRefusal(`"\`${quoted}\`" is not known. Say \`mine\`.`);
+    expect([...problemsOfBlocks(blocks, 'message'), ...forgedIn(mrkdwnIn(blocks))]).toEqual([]);
+  }
+});
+
 describe('with nothing at all', () => {
   it.each(tiers)('a new %s sees a Home and answers that Slack takes', async (tier) => {
     const person = aPerson({ tier });

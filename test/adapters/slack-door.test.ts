@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { postgresInbox } from '../../src/adapters/postgres/slack.ts';
 import { slackClients } from '../../src/adapters/slack/clients.ts';
-import { slackDoor } from '../../src/adapters/slack/door.ts';
+import { slackDoor, underField } from '../../src/adapters/slack/door.ts';
 import { handler } from '../../src/adapters/slack/handle.ts';
 import { type Receive, receiveSlack } from '../../src/adapters/slack/receive.ts';
 import { form, input, md } from '../../src/blocks.ts';
@@ -323,6 +323,12 @@ describe('a form', () => {
     const answer = await send('interactive', submission({ purpose: 'administered' }));
     const errors = { purpose: 'An administrator can. Ask Ada Moreau, Sam Okafor or Lena Vogt.' };
     expect(await answer.json()).toEqual({ response_action: 'errors', errors });
+  });
+  it('keeps whom to ask under a field where the sentence before is too long', () => {
+    const said = underField(`It has \`a\` reason: ${'w'.repeat(300)}`, 'Ask Ada Moreau.');
+    expect(said).toMatch(/^It has a reason: w+… Ask Ada Moreau\.$/);
+    expect(said).toHaveLength(250);
+    expect(underField('w'.repeat(250))).toBe('w'.repeat(250));
   });
   it('stays, with what was typed, also for whoever may not do that', async () => {
     const answer = await send('interactive', submission({ purpose: 'it is old' }, 'rotation.start'));

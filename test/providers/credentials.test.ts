@@ -165,6 +165,24 @@ describe('a credential', () => {
     await again;
   });
 
+  test('that was turned down late is not tried again within the same call, which has to end in time', async () => {
+    const { store, by, acme } = await replaced('old', 'new');
+    const slow = by.using(
+      of,
+      async (credential) => {
+        acme.shown.push(credential.reveal());
+        store.nowMs += 6_001;
+        return 401;
+      },
+      turnedDown,
+    );
+    const failed = expect(slow).rejects.toThrow(/^acme took long to turn the credential down/);
+    await store.answers('new');
+    await failed;
+    // The next try has the new one already.
+    expect({ said: await ask(by, acme), shown: acme.shown }).toEqual({ said: 200, shown: ['old', 'new'] });
+  });
+
   test('is gone from memory after ten seconds, asked for or not, and printed by nothing', async () => {
     vi.useFakeTimers({ toFake: ['setTimeout'] });
     let reads = 0;

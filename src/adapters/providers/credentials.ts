@@ -3,6 +3,8 @@ import type { Secrets } from '../../ports.ts';
 
 /** So long after it was read a credential is used again without another read. */
 const keptMs = 10_000;
+/** A call that took longer until it was turned down is not repeated within the same try: whoever waits for stragglers counts on its end. */
+const repeatedWithinMs = 6_000;
 
 /** The credentials that Keysteward works with at providers, as the store has them. */
 export interface Credentials {
@@ -65,6 +67,7 @@ export function credentials(secrets: Pick<Secrets, 'read'>, now: () => number = 
           `The credential of ${provider} is not in Secrets Manager: there is no secret called ${secretId}.`,
         );
       };
+      const begun = now();
       const first = look(secretId);
       const credential = await arrived(first.found);
       const answer = await call(credential);
@@ -75,6 +78,8 @@ export function credentials(secrets: Pick<Secrets, 'read'>, now: () => number = 
       const second = look(secretId);
       const next = await arrived(second.found);
       const hasChanged = next.reveal() !== credential.reveal();
+      if (hasChanged && now() - begun > repeatedWithinMs)
+        throw new Error(`${provider} took long to turn the credential down, which has been replaced meanwhile`);
       const repeated = hasChanged ? await call(next) : answer;
       if (isTurnedDown(repeated)) forget(secretId, second.found);
       return repeated;

@@ -1,7 +1,7 @@
 import type { KnownBlock, View as ModalView } from '@slack/types';
 import { distance } from 'fastest-levenshtein';
 import type { z } from 'zod';
-import { block, cut, type Message, type Mrkdwn, md, message, page, say, typed } from '../../blocks.ts';
+import { block, cut, type Message, type Mrkdwn, md, message, page, say, spanned, typed } from '../../blocks.ts';
 import type { ActionSpec, Answer, Caller, Click, CommandAsk, CommandSpec, SlackDoor, Submit } from '../../doors.ts';
 import { Refusal } from '../../kernel.ts';
 import { aTier, type Person, whyNot } from '../../people/model.ts';
@@ -87,7 +87,7 @@ export function nearestVerb(registry: Registry, verb: string): string | null {
 
 /** A sentence for a person, as a message. */
 export function sayRefusal(sentence: string): Message {
-  return message(sentence, [block.text(md`:no_entry_sign: ${typed(sentence, 2500)}`)]);
+  return message(sentence, [block.text(md`:no_entry_sign: ${spanned(sentence, 2500)}`)]);
 }
 export function sayTrouble(errorId: string): Message {
   return say(
@@ -103,8 +103,13 @@ export function asMessage(said: Message | Mrkdwn): Message {
   return typeof said === 'string' ? say(said) : said;
 }
 
-/** A sentence under a field, where Slack formats nothing. */
-export const underField = (sentence: string): string => cut(sentence.replaceAll('`', ''), 250);
+const mostUnderField = 250;
+/** A sentence under a field, where Slack formats nothing. Whom to ask stays when it is too long. */
+export function underField(why: string, ask = ''): string {
+  const plain = (text: string) => text.replaceAll('`', '');
+  const end = ask && ` ${cut(plain(ask), mostUnderField / 2)}`;
+  return cut(plain(why), mostUnderField - end.length) + end;
+}
 
 /** What a form's schema found, under the fields that it concerns; the first of each field. */
 export function fieldErrors(error: z.ZodError, blockOf: Record<string, string>): Record<string, string> {

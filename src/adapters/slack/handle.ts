@@ -72,6 +72,10 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
   }
 
   const told = (refusal: Refusal, body: SlackBody) => toldOf(store, refusal, senderOf(body)?.userId ?? null);
+  async function sayRefused(refusal: Refusal, body: SlackBody): Promise<Message> {
+    const { why, ask } = await told(refusal, body);
+    return sayRefusal(`${why} ${ask}`.trim());
+  }
 
   async function refuseSender(body: SlackBody, refusal: Refusal): Promise<void> {
     const sender = senderOf(body);
@@ -161,7 +165,7 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
     }
     const answer = await run().catch(async (error: unknown): Promise<Answer> => {
       if (!modal) throw error;
-      if (error instanceof Refusal) return { update: asPage('Keysteward', sayRefusal(await told(error, body))) };
+      if (error instanceof Refusal) return { update: asPage('Keysteward', await sayRefused(error, body)) };
       return { update: asPage('Keysteward', sayTrouble(trouble(error, body))) };
     });
     if (!ack) {
@@ -292,15 +296,13 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
           ? clients.interactive.views.update({ view_id: view.id, view: asPage('Keysteward', message) })
           : tellLate(body, message),
       );
-    const plain = (errors: Record<string, string>) =>
-      Object.fromEntries(Object.entries(errors).map(([field, sentence]) => [field, underField(sentence)]));
-    const underFields = (errors: Record<string, string>) =>
-      finish({ response_action: 'errors', errors: plain(errors) }, () =>
-        show({
-          text: 'Not saved',
-          blocks: Object.values(errors).map((each) => block.text(md`:no_entry_sign: ${typed(each)}`)),
-        }),
-      );
+    const underFields = (errors: Record<string, string>, ask = '') => {
+      const plain = Object.entries(errors).map(([field, why]) => [field, underField(why, ask)]);
+      return finish({ response_action: 'errors', errors: Object.fromEntries(plain) }, () => {
+        const whys = Object.values(errors).map((why) => `${why} ${ask}`.trim());
+        return show({ text: 'Not saved', blocks: whys.flatMap((why) => sayRefusal(why).blocks) });
+      });
+    };
 
     const timer = setTimeout(() => {
       if (late) return;
@@ -340,9 +342,10 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       if (!entered) await refuseSender(body, error);
       const block_ = error.field ? blockOf[error.field] : undefined;
       // The form stays, with what was typed: there is always a field to put the sentence under.
-      if (entered && (block_ ?? Object.values(blockOf)[0]))
-        await underFields({ [block_ ?? Object.values(blockOf)[0]!]: await told(error, body) });
-      else await show(sayRefusal(await told(error, body)));
+      const where = block_ ?? Object.values(blockOf)[0];
+      if (!entered || !where) return await show(await sayRefused(error, body));
+      const { why, ask } = await told(error, body);
+      await underFields({ [where]: why }, ask);
     } finally {
       clearTimeout(timer);
     }
@@ -402,7 +405,7 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       if (error instanceof Refusal) {
         if (error.code === 'not_allowed' && !(await knownSender(body))) await refuseSender(body, error);
         if (body.type === 'event_callback') return;
-        const said = sayRefusal(await told(error, body));
+        const said = await sayRefused(error, body);
         await (ack ? tell(body, said, null) : tellLate(body, said));
         return;
       }

@@ -49,7 +49,8 @@ export function handInOverHttp(door: HttpDoor, ports: Ports): void {
         return await run(ask);
       } catch (error) {
         if (error instanceof Refusal) {
-          return shown(statusOf[error.code], saidPage('This did not work', await toldOf(ports.store, error, null)));
+          const { why, ask: whom } = await toldOf(ports.store, error, null);
+          return shown(statusOf[error.code], saidPage('This did not work', `${why} ${whom}`.trim()));
         }
         const sentence = 'Something went wrong on our side; nothing was finished. Try again in a minute.';
         return { ...shown(503, saidPage('This did not work', sentence)), trouble: error };

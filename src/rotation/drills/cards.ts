@@ -17,6 +17,7 @@ const outcomes: Record<RotationStatus, string> = {
 };
 /** In seconds as long as these say more. */
 function lasting(seconds: number): Mrkdwn {
+  if (seconds < 1) return md`less than a second`;
   if (seconds < 120) return seconds === 1 ? md`1 second` : md`${seconds} seconds`;
   return md`${Math.round(seconds / 6) / 10} minutes`;
 }
