@@ -61,6 +61,7 @@ import { offboardingInSlack } from './offboarding/slack.ts';
 import { meetPerson, syncPeople } from './people/meet.ts';
 import type { Person } from './people/model.ts';
 import { peopleInSlack } from './people/slack.ts';
+import { hearOfTeam, syncTeam, syncTeams } from './people/sync-teams.ts';
 import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
 import { checkAllForDrift, checkKey } from './reviews/check-drift.ts';
@@ -211,7 +212,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
       issuers: issuers(secrets, policy.providers),
       hooks: consumerHooks(policy.consumers.privateHosts),
       pager: pagerDuty(settings.pager),
-      directory: slackDirectory(clients, me.teamId),
+      directory: slackDirectory(clients, me.teamId, (message) => log('warn', message)),
       leases: postgresLeases(store.pool),
       runbooks: shippedRunbooks(),
       pace: postgresPace(store.pool),
@@ -289,6 +290,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
           teamId: me.teamId,
           personOf,
           meet: (entry) => meetPerson(ports, entry, admins),
+          teamChanged: (news) => hearOfTeam(ports, news),
           commandName: settings.slack.commandName ?? '/keys',
           log,
         }),
@@ -416,6 +418,8 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
   return {
     'slack.card': adapters.card,
     'people.sync': () => syncPeople(ports, admins),
+    'people.sync-teams': () => syncTeams(ports),
+    'people.sync-team': (job) => syncTeam(ports, job),
     'inventory.make-secret': (job) => makeSecret(ports, job),
     'inventory.make-signing-secret': (job) => makeSigningSecret(ports, job),
     'inventory.reassess': () => reassessKeys(ports),

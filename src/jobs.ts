@@ -22,6 +22,8 @@ const nothing = z.strictObject({});
 export const jobs = {
   'slack.card': job(z.strictObject({ cardId: id<'card'>() }), { lane: 'bulk', attempts: 12 }),
   'people.sync': job(nothing, { lane: 'normal', attempts: 5, cron: '17 * * * *' }),
+  'people.sync-teams': job(nothing, { lane: 'normal', attempts: 5, cron: '19 * * * *' }),
+  'people.sync-team': job(z.strictObject({ teamId: id<'team'>() }), { lane: 'normal', attempts: 5 }),
   'inventory.make-secret': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 20 }),
   'inventory.make-signing-secret': job(z.strictObject({ consumerId: id<'consumer'>() }), {
     lane: 'normal',

@@ -5,6 +5,7 @@ export type Instant = Date;
 export const idPrefixes = {
   key: 'key',
   person: 'usr',
+  team: 'tea',
   request: 'req',
   grant: 'grt',
   rotation: 'rot',

@@ -11,6 +11,7 @@ import type { JobName, JobPayload, Lane } from './jobs.ts';
 import type { Actor, Id, Instant, newId, Refusal, Secret } from './kernel.ts';
 import type { Case, HrMessage } from './offboarding/model.ts';
 import type { Person } from './people/model.ts';
+import type { Team } from './people/team-model.ts';
 import type { Policy } from './policy.ts';
 import type { Finding } from './reviews/model.ts';
 import type { PermissionReview } from './reviews/permissions-model.ts';
@@ -94,6 +95,8 @@ export interface KeyFilter {
   environment?: Environment;
   risk?: Risk;
   ownerId?: Id<'person'>;
+  /** Only those whose owner is in this team. */
+  teamId?: Id<'team'>;
   /** Rotation due up to this instant. */
   dueBefore?: Instant;
   status?: ApiKey['status'];
@@ -146,6 +149,14 @@ export interface PersonReads extends Rows<Person> {
   byHrId(hrId: string): Promise<Person | null>;
   withTier(tier: Person['tier']): Promise<Person[]>;
   many(ids: string[]): Promise<Person[]>;
+}
+export interface TeamReads extends Rows<Team> {
+  all(): Promise<Team[]>;
+  bySlackId(slackId: string): Promise<Team | null>;
+  /** In use, and somebody with this Slack id is in them; by name. */
+  ofMember(slackId: string): Promise<Team[]>;
+  /** In use, with this in their name or handle; by name. */
+  search(text: string, limit: number): Promise<Team[]>;
 }
 export interface RequestReads extends Rows<AccessRequest> {
   openBy(personId: string): Promise<AccessRequest[]>;
@@ -286,6 +297,7 @@ export interface View {
   versions: VersionReads;
   consumers: ConsumerReads;
   people: PersonReads;
+  teams: TeamReads;
   requests: RequestReads;
   grants: GrantReads;
   rotations: RotationReads;
@@ -310,6 +322,7 @@ export interface Tx extends View {
   versions: VersionReads & VersionWrites;
   consumers: Writable<ConsumerReads, Consumer>;
   people: Writable<PersonReads, Person>;
+  teams: Writable<TeamReads, Team>;
   requests: Writable<RequestReads, AccessRequest>;
   grants: Writable<GrantReads, Grant>;
   rotations: Writable<RotationReads, Rotation>;
@@ -570,9 +583,22 @@ export interface DirectoryEntry {
   isBot: boolean;
   deleted: boolean;
 }
+export interface TeamEntry {
+  slackId: string;
+  name: string;
+  handle: string;
+  disabled: boolean;
+  /** Slack ids; null where the list does not name them all, so that they have to be asked for. */
+  members: string[] | null;
+}
+/** Whom Slack knows. Throws `Later` where Slack asks to be left alone for a while. */
 export interface Directory {
   person(slackId: string): Promise<DirectoryEntry | null>;
   everybody(): AsyncIterable<DirectoryEntry[]>;
+  /** Every user group; null where Slack does not tell, because the app may not ask or the workspace has none. */
+  teams(): Promise<TeamEntry[] | null>;
+  /** Slack ids of who is in this user group; null where there is none, or Slack does not tell. */
+  membersOf(teamSlackId: string): Promise<string[] | null>;
 }
 
 /** What a webhook said: it is deployed, it is not, it will say so later; or why it could not be asked. */

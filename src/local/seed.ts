@@ -63,6 +63,22 @@ export const seedWorkspace: WorkspaceSeed = {
       members: ['U0ADA', 'U0SAM', bot],
     },
   ],
+  groups: [
+    {
+      id: 'S0PAYMENTS',
+      name: 'Payments',
+      handle: 'payments',
+      description: 'Everything that has to do with money',
+      members: ['U0MARCUS', 'U0OLIVIA', 'U0BEN'],
+    },
+    {
+      id: 'S0PLATFORM',
+      name: 'Platform',
+      handle: 'platform-team',
+      description: 'What the products run on',
+      members: ['U0ADA', 'U0PRIYA', 'U0DANA', 'U0BEN'],
+    },
+  ],
 };
 
 /** Who is an administrator of the local company from the first start. */
@@ -369,6 +385,7 @@ function fillInventory(ports: Ports, stored: Map<string, Stored>): Promise<void>
       const approver = each.approver === null ? null : people.get(each.approver)!;
       await openAccess(tx, ports, each.ask, bySecret.get(each.secret)!, people.get(each.asker)!, approver);
     }
+    await tx.jobs.add('people.sync-teams', {}, { once: 'all' });
     tx.note({ keys: inventory.length, requests: requests.length });
   });
 }

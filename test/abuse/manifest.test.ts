@@ -103,15 +103,19 @@ describe('the manifest and the program', () => {
     await dana.sees(/incident/);
     await house.program.store.change(
       { actor: { kind: 'operator', id: 'test' }, action: 'test.sync', subject: 'test' },
-      (tx) => tx.jobs.add('people.sync', {}),
+      async (tx) => {
+        await tx.jobs.add('people.sync', {});
+        await tx.jobs.add('people.sync-teams', {});
+      },
     );
     const { control } = house.slack;
     const called = () => [...new Set(control.calls().map((each) => each.method))];
     await until(
-      () => called().includes('users.list') && called().includes('chat.update'),
+      () => ['users.list', 'usergroups.list', 'chat.update'].every((each) => called().includes(each)),
       'the calls of the main flows',
     );
-    const asked = askedOfSlack();
+    // It has no user groups; the local Slack alone says what they need.
+    const asked = askedOfSlack().filter(({ method }) => !method.startsWith('usergroups.'));
     expect(asked.length).toBeGreaterThan(6);
     // It has seen no click and no window of ours, and takes no scope for them; Slack asks for none either.
     const needsClick = /^views\.(open|push|update)$/;
@@ -122,7 +126,7 @@ describe('the manifest and the program', () => {
     }
     // `commands` is asked for by no method: it is what makes Slack bring /keys and the shortcuts to the program.
     expect(scopes).toContain('commands');
-    for (const scope of scopes.filter((each) => each !== 'commands')) {
+    for (const scope of scopes.filter((each) => !['commands', 'usergroups:read'].includes(each))) {
       const answers = await Promise.all(asked.map((each) => askOther(each, `without:${scope}`)));
       expect([scope, answers.some(({ error }) => error === 'missing_scope')]).toEqual([scope, true]);
     }
@@ -132,6 +136,8 @@ describe('the manifest and the program', () => {
     ['chat:write', 'chat.postMessage', { channel: 'U0DANA', text: 'x' }],
     ['users:read', 'users.info', { user: 'U0DANA' }],
     ['users:read', 'users.list', {}],
+    ['usergroups:read', 'usergroups.list', {}],
+    ['usergroups:read', 'usergroups.users.list', { usergroup: 'S0PAYMENTS' }],
   ])('without %s, %s is refused', async (scope, method, args) => {
     const call = async () =>
       (await (

@@ -378,6 +378,7 @@ beforeAll(async () => {
     teamId: 'T1',
     personOf: async (slackId) => (await test.ports.store.read((view) => view.people.bySlackId(slackId)))!,
     meet: async () => {},
+    teamChanged: async () => {},
     commandName: '/keys',
     log: () => {},
   });

@@ -106,6 +106,7 @@ beforeAll(async () => {
         return known;
       },
       meet: async () => {},
+      teamChanged: async () => {},
       commandName: '/keys',
       log,
     }),

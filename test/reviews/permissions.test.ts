@@ -363,6 +363,7 @@ describe('the form', () => {
         teamId: 'T1',
         personOf: async () => dana,
         meet: async () => {},
+        teamChanged: async () => {},
         commandName: '/keys',
         log: () => {},
       });

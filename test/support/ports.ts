@@ -7,7 +7,7 @@ import { shippedRunbooks } from '../../src/adapters/runbooks.ts';
 import { slackSignIn } from '../../src/adapters/sign-in.ts';
 import { consumerHooks } from '../../src/adapters/webhooks/hooks.ts';
 import { defaultPolicy, type Policy } from '../../src/policy.ts';
-import type { DirectoryEntry, Pager, Ports } from '../../src/ports.ts';
+import type { DirectoryEntry, Pager, Ports, TeamEntry } from '../../src/ports.ts';
 import { type TestDatabase, useDatabase } from './database.ts';
 import { type TestSecrets, useSecrets } from './secrets.ts';
 
@@ -19,11 +19,19 @@ export interface TestPorts {
   pages: Parameters<Pager['page']>[0][];
   /** Whom Slack knows; tests add to it. */
   slackUsers: DirectoryEntry[];
+  /** The user groups that Slack tells of; null where it does not tell. */
+  slackTeams: { list: TeamEntry[] | null };
 }
 
 /** All ports for one test file: Postgres, leases, Secrets Manager and issuers are real, pager and directory remember. */
 export function usePorts(policy: Policy = defaultPolicy): TestPorts {
-  const test = { database: useDatabase(), aws: useSecrets(), pages: [], slackUsers: [] } as unknown as TestPorts;
+  const test = {
+    database: useDatabase(),
+    aws: useSecrets(),
+    pages: [],
+    slackUsers: [],
+    slackTeams: { list: [] },
+  } as unknown as TestPorts;
   beforeAll(() => {
     const { store } = test.database;
     test.ports = {
@@ -49,6 +57,8 @@ export function usePorts(policy: Policy = defaultPolicy): TestPorts {
         async *everybody() {
           yield test.slackUsers;
         },
+        teams: async () => test.slackTeams.list,
+        membersOf: async (slackId) => test.slackTeams.list?.find((each) => each.slackId === slackId)?.members ?? null,
       },
     };
   });

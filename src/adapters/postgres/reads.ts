@@ -5,6 +5,7 @@ import type { Consumer } from '../../inventory/consumer-model.ts';
 import type { ApiKey } from '../../inventory/model.ts';
 import type { Instant } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
+import type { Team } from '../../people/team-model.ts';
 import type {
   ConsumerReads,
   GrantReads,
@@ -15,11 +16,12 @@ import type {
   PersonReads,
   RequestReads,
   RotationReads,
+  TeamReads,
 } from '../../ports.ts';
 import type { HandIn } from '../../rotation/by-hand/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
 import { ask, notFound, rowsOf, type Session, shape, type TableRows, unnamed } from './rows.ts';
-import { consumers, grants, handIns, incidents, keys, people, requests, rotations } from './schema.ts';
+import { consumers, grants, handIns, incidents, keys, people, requests, rotations, teams } from './schema.ts';
 
 function keyConditions(filter: KeyFilter): SQL[] {
   return [
@@ -28,6 +30,7 @@ function keyConditions(filter: KeyFilter): SQL[] {
     ...(filter.environment ? [eq(keys.environment, filter.environment)] : []),
     ...(filter.risk ? [eq(keys.risk, filter.risk)] : []),
     ...(filter.ownerId ? [eq(keys.ownerId, filter.ownerId)] : []),
+    ...(filter.teamId ? [inArray(keys.ownerId, countedIn(filter.teamId))] : []),
     ...(filter.dueBefore ? [lt(keys.nextRotationAt, filter.dueBefore)] : []),
     ...(filter.paused ? [sql`pause ->> 'endedAt' is null and (pause ->> 'until')::timestamptz > now()`] : []),
     ...(filter.reviewedBefore ? [sql`not exists (${reviewThatCounts(filter.reviewedBefore)})`] : []),
@@ -37,6 +40,11 @@ function keyConditions(filter: KeyFilter): SQL[] {
     ...wordsIn(filter.words ?? ''),
   ];
 }
+
+/** As `isIn` in people/team-model.ts. */
+const countedIn = (teamId: Team['id']) =>
+  sql`(select p.id from team t cross join jsonb_array_elements_text(t.members) as m (slack_id)
+      join person p on p.slack_id = m.slack_id where t.id = ${teamId} and t.closed_at is null and p.status = 'active' and p.tier <> 'contractor')`;
 
 /** As `whyReview` in reviews/permissions-model.ts. */
 const reviewThatCounts = (since: Instant) =>
@@ -183,6 +191,22 @@ export function personRows(session: Session): TableRows<Person> & PersonReads {
     withTier: (tier) =>
       rows.where(and(eq(people.tier, tier), eq(people.status, 'active')), sql`${people.joinedAt}, ${people.id}`),
     many: async (ids) => (ids.length > 0 ? rows.where(inArray(people.id, ids as Person['id'][])) : []),
+  };
+}
+
+export function teamRows(session: Session): TableRows<Team> & TeamReads {
+  const rows = rowsOf<Team>(session, teams, 'team');
+  const byName = sql`lower(${teams.name}), ${teams.id}`;
+  return {
+    ...rows,
+    all: () => rows.where(undefined, byName),
+    bySlackId: async (slackId) => (await rows.where(eq(teams.slackId, slackId)))[0] ?? null,
+    ofMember: (slackId) => rows.where(and(isNull(teams.closedAt), sql`${teams.members} ? ${slackId}::text`), byName),
+    search(text, limit) {
+      const wanted = `%${escapeLike(text.trim().toLowerCase().replace(/^@/, ''))}%`;
+      const fits = sql`(lower(${teams.name}) like ${wanted} or lower(${teams.handle}) like ${wanted})`;
+      return rows.where(and(isNull(teams.closedAt), fits), byName, limit);
+    },
   };
 }
 

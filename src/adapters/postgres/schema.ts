@@ -9,6 +9,7 @@ import type { ApiKey } from '../../inventory/model.ts';
 import type { Version } from '../../inventory/version-model.ts';
 import type { Case, HrMessage } from '../../offboarding/model.ts';
 import type { Person } from '../../people/model.ts';
+import type { Team } from '../../people/team-model.ts';
 import type { Finding } from '../../reviews/model.ts';
 import type { PermissionReview } from '../../reviews/permissions-model.ts';
 import type { HandIn } from '../../rotation/by-hand/hand-in-model.ts';
@@ -98,6 +99,15 @@ export const people = pgTable('person', {
   hrId: text('hr_id'),
   joinedAt: instant('joined_at').notNull(),
   leftAt: instant('left_at'),
+});
+
+export const teams = pgTable('team', {
+  id: id<Team['id']>('id').primaryKey(),
+  slackId: text('slack_id').notNull(),
+  name: text('name').notNull(),
+  handle: text('handle').notNull(),
+  members: jsonb('members').$type<Team['members']>().notNull(),
+  closedAt: instant('closed_at'),
 });
 
 export const keys = pgTable('api_key', {

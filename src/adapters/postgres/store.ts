@@ -23,6 +23,7 @@ import {
   personRows,
   requestRows,
   rotationRows,
+  teamRows,
 } from './reads.ts';
 import { type Session, type Statement, sending } from './rows.ts';
 import { cards } from './schema.ts';
@@ -73,6 +74,7 @@ function nounsOf(session: Session) {
     versions: versionRows(session),
     consumers: consumerRows(session),
     people: personRows(session),
+    teams: teamRows(session),
     requests: requestRows(session),
     grants: grantRows(session),
     rotations: rotationRows(session),

@@ -29,6 +29,8 @@ export interface HandleParts {
   personOf: (slackId: string) => Promise<Person>;
   /** Slack says that somebody changed or joined. */
   meet: (entry: DirectoryEntry) => Promise<unknown>;
+  /** Slack says that a user group is new, or that something about it is. */
+  teamChanged: (news: { slackId: string; membersOnly: boolean }) => Promise<unknown>;
   commandName: string;
   log: (level: 'info' | 'warn' | 'error', message: string, facts?: Record<string, unknown>) => void;
 }
@@ -368,6 +370,10 @@ export function handler(parts: HandleParts): (body: SlackBody, ack: Ack) => Prom
       if (senderOf(body)?.teamId === parts.teamId) await showHome(slackId, sayRefusal(refusal.sentence).blocks);
     } else if (event.type === 'user_change' || event.type === 'team_join') {
       await parts.meet(entryOf(event.user as SlackUser));
+    } else if (event.type === 'subteam_members_changed') {
+      await parts.teamChanged({ slackId: event.subteam_id ?? '', membersOnly: true });
+    } else if (event.type === 'subteam_created' || event.type === 'subteam_updated') {
+      await parts.teamChanged({ slackId: event.subteam?.id ?? '', membersOnly: false });
     }
   }
 

@@ -27,7 +27,14 @@ export interface SlackBody {
   value?: string;
   // events
   event_id?: string;
-  event?: { type: string; user?: string | (SlackUser & { id: string }); tab?: string; channel?: string };
+  event?: {
+    type: string;
+    user?: string | (SlackUser & { id: string });
+    tab?: string;
+    channel?: string;
+    subteam_id?: string;
+    subteam?: { id: string };
+  };
 }
 
 export interface SlackView {
@@ -127,7 +134,7 @@ const kept: Shape = {
   message: { ts: true },
   view: { id: true, type: true, callback_id: true, hash: true, private_metadata: true, state: true },
   actions: [action],
-  event: { type: true, user, tab: true, channel: true },
+  event: { type: true, user, tab: true, channel: true, subteam_id: true, subteam: { id: true } },
 };
 
 /** Deeper than anything that Slack sends. */

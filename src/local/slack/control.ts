@@ -4,15 +4,17 @@ import type { Act, ActResult, PageMessage, PageState } from './contract.ts';
 import { deliverEvent } from './deliver.ts';
 import { bodyText, sendJson } from './http.ts';
 import { pageMessages, pageState } from './page-api.ts';
-import { userObject } from './payloads.ts';
+import { groupObject, userObject } from './payloads.ts';
 import { SlackError } from './slack-error.ts';
 import type { Sockets } from './socket.ts';
 import { closeViews } from './views.ts';
-import type { LocalChannel, LocalUser } from './workspace.ts';
+import type { LocalChannel, LocalGroup, LocalUser } from './workspace.ts';
 import type { ApiCall, Delivery, Fault, Speeds, World } from './world.ts';
 
 type NewUser = Partial<LocalUser> & { name: string; realName: string };
 type NewChannel = { id?: string; name: string; topic?: string; private?: boolean; members?: string[] };
+
+type NewGroup = Partial<LocalGroup> & { name: string; handle: string };
 
 /** What tests do to the local Slack; each is `POST /control/<name>` too, with its arguments as a JSON array. */
 export interface Control {
@@ -30,6 +32,10 @@ export interface Control {
   addMember(channel: string, user: string): void;
   removeMember(channel: string, user: string): void;
   archiveChannel(channel: string): void;
+  /** A user group is made; the app hears `subteam_created`. */
+  addGroup(group: NewGroup): Promise<LocalGroup>;
+  /** Its name, handle or being disabled changes: `subteam_updated`. Who is in it: `subteam_members_changed`. */
+  changeGroup(id: string, changes: Partial<Omit<LocalGroup, 'id'>>): Promise<LocalGroup>;
   /** Any event, as it is. */
   sendEvent(event: { type: string } & Record<string, unknown>): Promise<void>;
 
@@ -75,13 +81,15 @@ export function controlled(
     if (!channel) throw new SlackError('channel_not_found');
     return channel;
   };
+  const seconds = () => Math.floor(world.now() / 1000);
+  const wholeGroup = (group: LocalGroup) => groupObject(world, group, { users: true, count: true });
   async function changeUser(id: string, changes: Partial<Omit<LocalUser, 'id'>>): Promise<LocalUser> {
     const user = workspace.users.get(id);
     if (!user) throw new SlackError('user_not_found');
     Object.assign(user, changes, { id });
     if (user.deleted) closeViews(world, id, true);
     for (const type of ['users', 'channels']) workspace.changed({ type });
-    const at = Math.floor(world.now() / 1000);
+    const at = seconds();
     await deliverEvent(world, {
       type: 'user_change',
       user: userObject(world, user),
@@ -112,7 +120,7 @@ export function controlled(
       await deliverEvent(world, {
         type: 'team_join',
         user: userObject(world, user),
-        cache_ts: Math.floor(world.now() / 1000),
+        cache_ts: seconds(),
       });
       return user;
     },
@@ -137,6 +145,46 @@ export function controlled(
     archiveChannel(channel) {
       channelOf(channel).archived = true;
       workspace.changed({ type: 'channels' });
+    },
+    async addGroup(given) {
+      const at = seconds();
+      const group: LocalGroup = {
+        description: '',
+        members: [],
+        disabled: false,
+        createdAt: at,
+        changedAt: at,
+        ...given,
+        id: given.id ?? workspace.newId('S'),
+      };
+      workspace.groups.set(group.id, group);
+      workspace.save();
+      await deliverEvent(world, { type: 'subteam_created', subteam: wholeGroup(group) });
+      return group;
+    },
+    async changeGroup(id, { members, ...changes }) {
+      const group = workspace.groups.get(id);
+      if (!group) throw new SlackError('no_such_subteam');
+      const [before, date_previous_update] = [group.members, group.changedAt];
+      Object.assign(group, changes, members ? { members } : {}, { id, changedAt: seconds() });
+      workspace.save();
+      if (Object.keys(changes).length > 0)
+        await deliverEvent(world, { type: 'subteam_updated', subteam: wholeGroup(group) });
+      if (!members) return group;
+      const added_users = members.filter((each) => !before.includes(each));
+      const removed_users = before.filter((each) => !members.includes(each));
+      await deliverEvent(world, {
+        type: 'subteam_members_changed',
+        subteam_id: id,
+        team_id: workspace.team.id,
+        date_previous_update,
+        date_update: group.changedAt,
+        added_users,
+        added_users_count: added_users.length,
+        removed_users,
+        removed_users_count: removed_users.length,
+      });
+      return group;
     },
     sendEvent: async (event) => void (await deliverEvent(world, event)),
 

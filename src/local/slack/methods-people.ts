@@ -1,6 +1,6 @@
 import { channelForApp, userFor } from './channels.ts';
 import { type Args, isTrue, type Method, pageOf, wordOf } from './methods.ts';
-import { channelObject, userObject } from './payloads.ts';
+import { channelObject, groupObject, userObject } from './payloads.ts';
 import { SlackError } from './slack-error.ts';
 import { dmBetween, type LocalChannel } from './workspace.ts';
 import type { World } from './world.ts';
@@ -97,6 +97,20 @@ function lookupByEmail(world: World, args: Args): Record<string, unknown> {
   return { user: userObject(world, user) };
 }
 
+function groupList(world: World, args: Args): Record<string, unknown> {
+  const shown = { users: isTrue(args.include_users), count: isTrue(args.include_count) };
+  const usergroups = [...world.workspace.groups.values()]
+    .filter((each) => !each.disabled || isTrue(args.include_disabled))
+    .map((each) => groupObject(world, each, shown));
+  return { usergroups };
+}
+
+function groupMembers(world: World, args: Args): Record<string, unknown> {
+  const group = world.workspace.groups.get(wordOf(args.usergroup));
+  if (!group || (group.disabled && !isTrue(args.include_disabled))) throw new SlackError('no_such_subteam');
+  return { users: group.members };
+}
+
 function authTest(world: World): Record<string, unknown> {
   const { workspace, app } = world;
   return {
@@ -115,6 +129,8 @@ export const peopleMethods: Record<string, Method> = {
   'users.info': { scopes: ['users:read'], token: 'bot', run: userInfo },
   'users.list': { scopes: ['users:read'], token: 'bot', run: userList },
   'users.lookupByEmail': { scopes: ['users:read.email'], token: 'bot', run: lookupByEmail },
+  'usergroups.list': { scopes: ['usergroups:read'], token: 'bot', run: groupList },
+  'usergroups.users.list': { scopes: ['usergroups:read'], token: 'bot', run: groupMembers },
   'conversations.open': { scopes: ['im:write'], token: 'bot', run: open },
   'conversations.info': { scopes: scopeToRead, token: 'bot', run: info },
   'conversations.list': { scopes: [], token: 'bot', run: list },

@@ -10,7 +10,14 @@ import type {
   ViewSubmitAction,
 } from '@slack/bolt';
 import type { StateValues } from './contract.ts';
-import { type LocalChannel, type LocalMessage, type LocalUser, type LocalView, repliesTo } from './workspace.ts';
+import {
+  type LocalChannel,
+  type LocalGroup,
+  type LocalMessage,
+  type LocalUser,
+  type LocalView,
+  repliesTo,
+} from './workspace.ts';
 import type { World } from './world.ts';
 
 /** What Slack sends, checked against the types that Bolt reads it with. */
@@ -280,6 +287,32 @@ function zoneOffsetSeconds(zone: string, now: number): number {
   } catch {
     return 0;
   }
+}
+
+/** A user group; who is in it only where that was asked for. */
+export function groupObject(world: World, group: LocalGroup, { users, count }: { users: boolean; count: boolean }) {
+  return {
+    id: group.id,
+    team_id: world.workspace.team.id,
+    is_usergroup: true,
+    is_subteam: true,
+    name: group.name,
+    description: group.description,
+    handle: group.handle,
+    is_external: false,
+    date_create: group.createdAt,
+    date_update: group.changedAt,
+    date_delete: group.disabled ? group.changedAt : 0,
+    auto_type: null,
+    auto_provision: false,
+    enterprise_subteam_id: '',
+    created_by: world.app.botUserId,
+    updated_by: world.app.botUserId,
+    deleted_by: group.disabled ? world.app.botUserId : null,
+    prefs: { channels: [], groups: [] },
+    ...(users ? { users: group.members } : {}),
+    ...(count ? { user_count: group.members.length } : {}),
+  };
 }
 
 export function channelObject(world: World, channel: LocalChannel) {

@@ -79,7 +79,7 @@ export async function startLocalSlack(options: LocalSlackOptions): Promise<Local
     },
     restart() {
       const fresh = openWorkspace(seed, bot, undefined, now);
-      for (const name of ['users', 'channels', 'messages', 'stacks', 'homes', 'read'] as const)
+      for (const name of ['users', 'channels', 'groups', 'messages', 'stacks', 'homes', 'read'] as const)
         (world.workspace[name] as Map<string, unknown>) = fresh[name];
       world.workspace.save();
     },

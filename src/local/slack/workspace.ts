@@ -23,6 +23,18 @@ export interface LocalChannel {
   members: string[];
   archived: boolean;
 }
+/** A user group, which people mention by its handle. */
+export interface LocalGroup {
+  id: string;
+  name: string;
+  handle: string;
+  description: string;
+  members: string[];
+  disabled: boolean;
+  /** Seconds. */
+  createdAt: number;
+  changedAt: number;
+}
 export interface LocalMessage {
   ts: string;
   channel: string;
@@ -58,12 +70,14 @@ export interface WorkspaceSeed {
   team: { id: string; name: string; domain: string };
   users: (Partial<LocalUser> & { id: string; name: string; realName: string })[];
   channels: { id: string; name: string; topic?: string; private?: boolean; members: string[] }[];
+  groups?: { id: string; name: string; handle: string; description?: string; members: string[] }[];
 }
 
 export interface Workspace {
   team: WorkspaceSeed['team'];
   users: Map<string, LocalUser>;
   channels: Map<string, LocalChannel>;
+  groups: Map<string, LocalGroup>;
   messages: Map<string, LocalMessage[]>;
   /** Open modals by person, bottom first. */
   stacks: Map<string, LocalView[]>;
@@ -98,6 +112,7 @@ export function openWorkspace(
   stateFile: string | undefined,
   now: () => number,
 ): Workspace {
+  const createdAt = Math.floor(now() / 1000);
   let lastTs = 0;
   let timer: NodeJS.Timeout | undefined;
   const workspace: Workspace = {
@@ -114,6 +129,12 @@ export function openWorkspace(
           members: [...each.members],
           archived: false,
         },
+      ]),
+    ),
+    groups: new Map(
+      (seed.groups ?? []).map((each) => [
+        each.id,
+        { description: '', ...each, members: [...each.members], disabled: false, createdAt, changedAt: createdAt },
       ]),
     ),
     messages: new Map(),
@@ -144,6 +165,7 @@ export function openWorkspace(
       const state = {
         users: [...workspace.users.values()],
         channels: [...workspace.channels.values()],
+        groups: [...workspace.groups.values()],
         messages,
         read: [...workspace.read],
         homes: [...workspace.homes],
@@ -164,6 +186,8 @@ function restore(workspace: Workspace, stateFile: string): void {
   let state: {
     users: LocalUser[];
     channels: LocalChannel[];
+    /** Not in files of before there were any. */
+    groups?: LocalGroup[];
     messages: [string, LocalMessage[]][];
     read: [string, string][];
     homes: [string, LocalView][];
@@ -177,6 +201,7 @@ function restore(workspace: Workspace, stateFile: string): void {
   }
   for (const user of state.users) workspace.users.set(user.id, user);
   for (const channel of state.channels) workspace.channels.set(channel.id, channel);
+  for (const group of state.groups ?? []) workspace.groups.set(group.id, group);
   for (const [channel, list] of state.messages) workspace.messages.set(channel, list);
   workspace.read = new Map(state.read);
   workspace.homes = new Map(state.homes);

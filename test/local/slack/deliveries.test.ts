@@ -386,6 +386,19 @@ describe('an event', () => {
     ]);
   });
 
+  test('of a user group says what is new: the group as a whole, or who came and went', async () => {
+    await slack.control.addGroup({ id: 'S0NEW', name: 'New', handle: 'new', members: ['U0DANA'] });
+    await slack.control.changeGroup('S0NEW', { name: 'Newer' });
+    await slack.control.changeGroup('S0NEW', { members: ['U0OLIVIA'] });
+    await slack.control.changeGroup('S0NEW', { disabled: true });
+    expect(eventsOf(received).map(({ event }) => event)).toMatchObject([
+      { type: 'subteam_created', subteam: { id: 'S0NEW', name: 'New', users: ['U0DANA'], date_delete: 0 } },
+      { type: 'subteam_updated', subteam: { id: 'S0NEW', name: 'Newer', user_count: 1 } },
+      { type: 'subteam_members_changed', subteam_id: 'S0NEW', added_users: ['U0OLIVIA'], removed_users: ['U0DANA'] },
+      { type: 'subteam_updated', subteam: { id: 'S0NEW', date_delete: expect.toSatisfy((at) => Number(at) > 0) } },
+    ]);
+  });
+
   test('that failed comes again three times with the same id, numbered and with the reason', async () => {
     answer = () => ({ status: 500 });
     await slack.control.addUser({ name: 'new', realName: 'New Person' });

@@ -200,6 +200,32 @@ describe('people', () => {
   });
 });
 
+describe('user groups', () => {
+  test('are listed with who is in them only where that is asked for, and disabled ones too', async () => {
+    slack.control.setScopes(['usergroups:read']);
+    await slack.control.addGroup({ id: 'S0OLD', name: 'Old', handle: 'old', members: ['U0DANA'] });
+    await slack.control.changeGroup('S0OLD', { disabled: true });
+    const { usergroups } = await client.usergroups.list();
+    expect(usergroups).toMatchObject([{ id: 'S0BACKEND', name: 'Backend', handle: 'backend', date_delete: 0 }]);
+    expect([usergroups![0]!.users, usergroups![0]!.user_count]).toEqual([undefined, undefined]);
+    const all = { include_users: true, include_count: true, include_disabled: true };
+    const whole = (await client.usergroups.list(all)).usergroups!;
+    expect(whole.map((each) => [each.id, each.users, each.user_count, each.date_delete! > 0])).toEqual([
+      ['S0BACKEND', ['U0DANA', 'U0OLIVIA'], 2, false],
+      ['S0OLD', ['U0DANA'], 1, true],
+    ]);
+    expect((await client.usergroups.users.list({ usergroup: 'S0BACKEND' })).users).toEqual(['U0DANA', 'U0OLIVIA']);
+    expect(await refusal(client.usergroups.users.list({ usergroup: 'S0OLD' }))).toBe('no_such_subteam');
+    expect((await client.usergroups.users.list({ usergroup: 'S0OLD', include_disabled: true })).users).toEqual([
+      'U0DANA',
+    ]);
+    expect(await refusal(client.usergroups.users.list({ usergroup: 'S0NONE' }))).toBe('no_such_subteam');
+    slack.control.setScopes(['users:read']);
+    expect(await refusal(client.usergroups.list())).toBe('missing_scope');
+    expect(await refusal(client.usergroups.users.list({ usergroup: 'S0BACKEND' }))).toBe('missing_scope');
+  });
+});
+
 describe('conversations', () => {
   test('are listed as far as the app may know of them', async () => {
     slack.control.setScopes(['channels:read', 'groups:read']);

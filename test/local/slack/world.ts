@@ -23,6 +23,7 @@ export const seed = {
     { id: 'C0SECRET', name: 'security', private: true, members: ['U0OLIVIA', 'U0BOT'] },
     { id: 'C0HIDDEN', name: 'hidden', private: true, members: ['U0OLIVIA'] },
   ],
+  groups: [{ id: 'S0BACKEND', name: 'Backend', handle: 'backend', members: ['U0DANA', 'U0OLIVIA'] }],
 };
 
 export const anApp = (facts: Partial<LocalApp> = {}): LocalApp => ({
@@ -35,7 +36,14 @@ export const anApp = (facts: Partial<LocalApp> = {}): LocalApp => ({
   signingSecret: 'signing-secret',
   messagesReadOnly: false,
   scopes: ['chat:write', 'commands', 'users:read', 'im:write'],
-  events: ['app_home_opened', 'team_join', 'user_change'],
+  events: [
+    'app_home_opened',
+    'team_join',
+    'user_change',
+    'subteam_created',
+    'subteam_updated',
+    'subteam_members_changed',
+  ],
   commands: [{ command: '/keys', description: 'Keys', usageHint: '[help | list]', shouldEscape: true }],
   shortcuts: [
     { callbackId: 'report', name: 'Report', description: '', type: 'global' },
