@@ -105,6 +105,17 @@ export const providerSchema = z.discriminatedUnion('kind', [
       path: ['testPath'],
     }),
   z.strictObject({
+    // Each company has an address of its own there.
+    ...each('okta', null, 60),
+    app: z.string().regex(/^\w+$/, 'expected the id of an application'),
+    /** Null where it is the application's id, as Okta has it unless somebody chooses another. */
+    clientId: z.string().min(1).nullable().default(null),
+    /** How the application shows its secret, by the name that its settings at Okta have for it. */
+    clientAuthentication: z.enum(['client_secret_basic', 'client_secret_post']).default('client_secret_basic'),
+    /** Where the store has a JSON document. */
+    fields: pairFields('client_id', 'client_secret'),
+  }),
+  z.strictObject({
     ...each('aws-iam', 'https://iam.amazonaws.com', 120),
     /** Null for Keysteward's own role. */
     credential: z.string().min(1).nullable().default(null),

@@ -8,6 +8,7 @@ export const shapes = {
   sendgrid: { perProvider: 45, limit: 100 },
   azure: { perProvider: 1, others: 0 },
   aws: { perProvider: 1, others: 0 },
+  okta: { perProvider: 1, others: 0 },
 };
 
 /** Which key is of which provider. `weights` says how often each shape comes; SendGrid is filled up so that `spare` places are left. */

@@ -76,7 +76,7 @@ let house: House;
 const crashes: string[] = [];
 const canaries = new Set<string>();
 /** Providers that are connected: their values in one part, in two, of their own making, and found without a name. */
-const connected = ['openai', 'aws', 'twilio', 'deploy-key'].map(fittingOf);
+const connected = ['openai', 'aws', 'twilio', 'okta', 'deploy-key'].map(fittingOf);
 const fakes = new Map<string, Fake>();
 const credentialOf = (name: string) => `keysteward/credential-${name}`;
 

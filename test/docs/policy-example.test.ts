@@ -40,6 +40,7 @@ describe('policy.example.yml', () => {
       'mail',
       'gitlab',
       'aws-deployer',
+      'okta-shop',
       'aws-rotation',
       'shop-deploy-key',
       'github-tokens',

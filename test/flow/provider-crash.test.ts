@@ -51,6 +51,11 @@ const shapes: Record<string, Shape> = {
     has: () => [{ name: '', ...newAwsPair() }],
     ...searching,
   },
+  'two secrets at most, no labels, and none deleted before it is deactivated': {
+    fitting: fittingOf('okta'),
+    has: () => [{ name: '', value: chance() }],
+    ...searching,
+  },
   // A slot is ended by making it new, and what a dead worker has made is not looked for but made new once more.
   'two slots': {
     fitting: twoSlots,

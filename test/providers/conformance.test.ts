@@ -14,6 +14,7 @@ import { useSecrets } from '../support/secrets.ts';
 import { awsSecretOf, newAwsPair } from './fakes/aws-iam.ts';
 import { publicHalfOf, tokenDialect } from './fakes/github.ts';
 import { type Fitting, fittingOf, fittings, twoSlots } from './fakes/index.ts';
+import { oktaApp, oktaDialect } from './fakes/okta.ts';
 import { chance, type Fake, startFake } from './fakes/server.ts';
 
 const aws = useSecrets();
@@ -115,17 +116,19 @@ describe.each(fittings)('$name', (fitting) => {
   });
 
   whereKeysAreMade(
-    'finds what was made although the answer was lost, so that one live key is left in the end',
+    'finds what was made although the answer was lost, so that one new key is left in the end',
     async () => {
       const name = label();
+      const old = fake.world.make('in use', chance());
+      const inUse = { ...key, providerKeyId: old.id };
       fake.world.faults.push({ on: 'create', lose: true });
-      expect(await thrownBy(issuer.create(key, name))).toBeInstanceOf(Error);
-      expect(fake.world.live()).toHaveLength(1);
-      for (const { providerKeyId } of await issuer.find(key, [name])) {
-        await issuer.revoke(key, { providerKeyId, value: null });
+      expect(await thrownBy(issuer.create(inUse, name))).toBeInstanceOf(Error);
+      expect(fake.world.live()).toHaveLength(2);
+      for (const { providerKeyId } of await issuer.find(inUse, [name])) {
+        await issuer.revoke(inUse, { providerKeyId, value: null });
       }
       const { value } = await madeNow(name);
-      expect(fake.world.live()).toEqual([known(value)]);
+      expect(fake.world.live()).toEqual([old.value, known(value)]);
     },
   );
 
@@ -387,17 +390,21 @@ describe('a pair of slots', () => {
   });
 });
 
-describe.each(fittings.filter(({ name }) => ['anthropic', 'cloudflare', 'aws'].includes(name)))('$name', (fitting) => {
+const switching = ['anthropic', 'cloudflare', 'okta', 'aws'];
+describe.each(fittings.filter(({ name }) => switching.includes(name)))('$name', (fitting) => {
   it('switches a key off and on again, and what it may do stays as it was', async () => {
     const { fake, issuer } = await connected(fitting);
+    // The last one that works need not be stoppable.
+    fake.world.make('another', chance());
     const byHand = issuer.can.create ? null : fake.world.make('by hand', chance());
     const { value, id } = byHand
       ? { value: new Secret(byHand.value), id: byHand.id }
       : really(await issuer.create(key, label()));
-    await issuer.enable!(key, id, false);
+    for (let i = 0; i < 2; i++) await issuer.enable!(key, id, false);
     expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'refused' });
-    expect(await issuer.list(key)).toMatchObject([{ providerKeyId: id, active: false }]);
-    await issuer.enable!(key, id, true);
+    expect(await issuer.list(key)).toMatchObject([{ active: true }, { providerKeyId: id, active: false }]);
+    for (let i = 0; i < 2; i++) await issuer.enable!(key, id, true);
+    expect(await issuer.list(key)).toMatchObject([{ active: true }, { providerKeyId: id, active: true }]);
     expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
     await fake.close();
   });
@@ -566,18 +573,6 @@ describe('AWS IAM', () => {
     await fake.close();
   });
 
-  it('tries again, and is not refused for good, while IAM counts a key that it does not list yet', async () => {
-    const { fake, issuer } = await connected(fitting);
-    fake.world.make('', newAwsPair().value, { id: 'AKIAOLD' });
-    fake.world.faults.push({ on: 'create', lose: true });
-    const name = label();
-    expect(await thrownBy(issuer.create(key, name))).toBeInstanceOf(Error);
-    fake.world.hidden = 1;
-    expect(await thrownBy(issuer.create(key, name))).toMatchObject({ message: expect.stringMatching(/than it lists/) });
-    expect(await issuer.create(key, name)).toMatchObject({ refused: expect.stringMatching(/already has 2 keys/) });
-    await fake.close();
-  });
-
   it('believes no 200 that does not come from AWS', async () => {
     const { fake, issuer } = await connected(fitting);
     const { value } = really(await issuer.create(key, label()));
@@ -604,6 +599,205 @@ describe('AWS IAM', () => {
     if (!before.AWS_SECRET_ACCESS_KEY) delete process.env.AWS_SECRET_ACCESS_KEY;
     expect(fake.world.live()).toEqual([value.reveal()]);
     expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
+    await fake.close();
+  });
+});
+
+describe.each([
+  { fitting: fittingOf('aws'), old: newAwsPair() },
+  { fitting: fittingOf('okta'), old: { id: 'ocs1', value: chance() } },
+])('$fitting.name', ({ fitting, old }) => {
+  it('is asked again, and has not refused for good, while it counts a key that it does not list yet', async () => {
+    const { fake, issuer } = await connected(fitting);
+    fake.world.make('', old.value, { id: old.id });
+    fake.world.faults.push({ on: 'create', lose: true });
+    const name = label();
+    expect(await thrownBy(issuer.create(key, name))).toBeInstanceOf(Error);
+    fake.world.hidden = 1;
+    expect(await thrownBy(issuer.create(key, name))).toMatchObject({ message: expect.stringMatching(/than it lists/) });
+    expect(await issuer.create(key, name)).toMatchObject({ refused: expect.stringMatching(/already has 2 keys/) });
+    await fake.close();
+  });
+});
+
+describe('Okta', () => {
+  const fitting = fittingOf('okta');
+  const storedAs = async (value: string) => {
+    const secretId = `keysteward/okta-${randomUUID()}`;
+    await aws.secrets.create(secretId, randomUUID(), new Secret(value), 'The secret in use');
+    return { ...key, secretId };
+  };
+  const muchLater = `keysteward-rot_${'7'.padEnd(26, 'z')}-1`;
+
+  it('takes for left behind what was made since, and nothing that is older, in the inventory or in the store', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const inUse = await storedAs(fake.world.make('', chance()).value);
+    const { id } = really(await issuer.create(inUse, label()));
+    expect(await issuer.find(inUse, [label()])).toEqual([{ providerKeyId: id, label: null, active: true }]);
+    expect(await issuer.find({ ...inUse, providerKeyId: id }, [label()])).toEqual([]);
+    for (const other of [muchLater, '', 'keysteward-rot_x-1', 'somebody-else'])
+      expect(await issuer.find(inUse, [other])).toEqual([]);
+    await fake.close();
+  });
+
+  it('takes nothing for left behind where the store hands out a value that none of its secrets is', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const inUse = await storedAs(chance());
+    really(await issuer.create(inUse, label()));
+    expect(await issuer.find(inUse, [label()])).toEqual([]);
+    await fake.close();
+  });
+
+  it('knows a secret by its hash, or by itself where lists show it', async () => {
+    const { client_secret, secret_hash } = {
+      // https://developer.okta.com/docs/guides/client-secret-rotation-key/main/
+      client_secret: ['3ZIqRCzmjcdNPK2Y29x1qSkI5', 'NRHji_eGIm4aKtI'].join(''),
+      secret_hash: 'jMur1qOhMw_MtC9aQo7YEg',
+    };
+    const row = { id: 'ocs1', status: 'ACTIVE', created: '2022-01-10T21:06:31.000Z' };
+    for (const shown of [
+      { client_secret: '***KtI', secret_hash },
+      { client_secret, secret_hash: 'of another kind' },
+    ]) {
+      const { fake, issuer } = await connected(fitting);
+      const reply = {
+        status: 200,
+        body: [
+          { ...row, id: 'ocs0', secret_hash: 'x' },
+          { ...row, ...shown },
+        ],
+      };
+      fake.world.faults = [{ on: 'list', reply, times: 2 }];
+      expect(await issuer.identify(key, new Secret(client_secret))).toBe('ocs1');
+      expect(await issuer.identify(key, new Secret(`${client_secret}x`))).toBeNull();
+      await fake.close();
+    }
+  });
+
+  it('goes on where an end broke off between deactivation and deletion, also with what an earlier try left behind', async () => {
+    const { fake, issuer } = await connected(fitting);
+    fake.world.make('', chance(), { id: 'ocs1' });
+    const inUse = { ...key, providerKeyId: 'ocs1' };
+    const { id } = really(await issuer.create(inUse, label()));
+    fake.world.faults = [{ on: 'other', reply: { status: 503 } }];
+    expect(await thrownBy(issuer.revoke(inUse, { providerKeyId: id, value: null }))).toBeInstanceOf(Error);
+    // It works no more, and takes up a place.
+    expect(await issuer.list(inUse)).toMatchObject([{ active: true }, { providerKeyId: id, active: false }]);
+    expect(await issuer.find(inUse, [label()])).toMatchObject([{ providerKeyId: id }]);
+    await issuer.revoke(inUse, { providerKeyId: id, value: null });
+    expect(await issuer.list(inUse)).toMatchObject([{ providerKeyId: 'ocs1' }]);
+    await issuer.revoke(inUse, { providerKeyId: id, value: null });
+    await fake.close();
+  });
+
+  it('says in words that the only active secret cannot be ended, and leaves it as it is', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const { value, id } = really(await issuer.create(key, label()));
+    for (const run of [
+      () => issuer.revoke(key, { providerKeyId: id, value: null }),
+      () => issuer.enable!(key, id, false),
+    ]) {
+      expect(await thrownBy(run())).toMatchObject({
+        message: expect.stringMatching(/the only active one.*another one/),
+      });
+    }
+    expect(fake.world.live()).toEqual([value.reveal()]);
+    await fake.close();
+  });
+
+  it('puts the new secret into the document that the store has, and leaves the rest as it is', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const document = (secret: string) =>
+      `{"client_id":"${oktaApp}","scope":"read","client_secret":"${secret}","n":[1]}`;
+    const old = fake.world.make('', chance()).value;
+    const inUse = await storedAs(document(old));
+    expect(await issuer.identify(inUse, new Secret(document(old)))).toBe('key_1');
+    const { value, id } = really(await issuer.create(inUse, label()));
+    const made = fake.world.keys.find((each) => each.id === id)!.value;
+    expect(value.reveal()).toBe(document(made));
+    expect(await issuer.test(inUse, value, null)).toMatchObject({ verdict: 'works' });
+    expect(await issuer.identify(inUse, value)).toBe(id);
+    await issuer.revoke(inUse, { providerKeyId: id, value: null });
+    expect(await issuer.confirmDead(inUse, { providerKeyId: id, value })).toMatchObject({ verdict: 'dead' });
+    await fake.close();
+  });
+
+  it('makes nothing where its readers would not understand the document, or it is of another application', async () => {
+    const { fake, issuer } = await connected(fitting);
+    for (const document of [
+      '{"secret":"old-secret"}',
+      '{"client_id":"0oaOTHER","client_secret":"old-secret"}',
+      '{"client_secret":7}',
+      '{"client_secret":"old-secret"',
+      '["old-secret"]',
+      'old secret',
+    ]) {
+      const made = await issuer.create(await storedAs(document), label());
+      expect(made, document).toMatchObject({ refused: expect.stringMatching(/neither a value alone nor a JSON/) });
+      expect(JSON.stringify(made)).not.toContain('old-secret');
+      expect(await issuer.test(key, new Secret(document), null), document).toMatchObject({ verdict: 'refused' });
+      expect(await issuer.identify(key, new Secret(document)), document).toBeNull();
+    }
+    expect(fake.world.asked).toEqual([]);
+    await fake.close();
+  });
+
+  it.each(['client_secret_basic', 'client_secret_post'])(
+    'tries a secret of another client id than the application has, shown by %s, without having a token made',
+    async (clientAuthentication) => {
+      const texts: string[] = [];
+      const dialect = oktaDialect({ clientId: 'shop' });
+      const { fake, issuer } = await connected({
+        ...fitting,
+        dialect: () => ({
+          ...dialect,
+          handle(asked, world) {
+            if (asked.path.startsWith('/oauth2/')) texts.push(`${asked.path} ${asked.text}`);
+            return dialect.handle(asked, world);
+          },
+        }),
+        settings: (url, credential) => ({
+          ...fitting.settings(url, credential, 0),
+          clientId: 'shop',
+          clientAuthentication,
+        }),
+      });
+      const { value } = really(await issuer.create(key, label()));
+      expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
+      expect(await issuer.test(key, new Secret(`x${value.reveal()}`), null)).toMatchObject({ verdict: 'refused' });
+      expect(texts).toEqual([
+        expect.stringMatching(/^\/oauth2\/v1\/introspect token=keysteward&token_type_hint=access_token/),
+        expect.stringMatching(/^\/oauth2\/v1\/introspect token=/),
+      ]);
+      await fake.close();
+    },
+  );
+
+  it('is left alone until its limit begins anew, and asked again as ever where it does not say when', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const { id } = really(await issuer.create(key, label()));
+    const runs = [
+      ['create', () => issuer.create(key, label())],
+      ['list', () => issuer.list(key)],
+      ['revoke', () => issuer.revoke(key, { providerKeyId: id, value: null })],
+    ] as const;
+    const limited = (reset: number) => ({
+      status: 429,
+      headers: { 'x-rate-limit-limit': '600', 'x-rate-limit-remaining': '0', 'x-rate-limit-reset': String(reset) },
+      body: { errorCode: 'E0000047', errorSummary: 'API call exceeded rate limit due to too many requests.' },
+    });
+    for (const [on, run] of runs) {
+      fake.world.faults = [{ on, reply: limited(Math.ceil(Date.now() / 1000) + 300) }];
+      const { retryInMs } = (await thrownBy<Later>(run()))!;
+      expect(Math.abs(retryInMs - 300_000), on).toBeLessThan(30_000);
+      fake.world.faults = [{ on, reply: limited(0) }];
+      const said = await thrownBy(run());
+      expect({ name: said?.name, message: said?.message }, on).toEqual({
+        name: 'Error',
+        message: expect.stringMatching(/asked too often/),
+      });
+    }
+    expect(fake.world.live()).toHaveLength(1);
     await fake.close();
   });
 });
@@ -683,6 +877,8 @@ describe('policy.yml', () => {
     [{ sms: { kind: 'twilio', credential: 'x', account: 'AC1', fields: { id: 'a', secret: 'a' } } }, /two different/],
     [{ sms: { kind: 'twilio', credential: 'x', account: '../AC1' } }, /account SID/],
     [{ aws: { kind: 'aws-iam', credential: 'x' } }, /user/],
+    [{ sso: { kind: 'okta', credential: 'x', app: '0oa1' } }, /baseUrl/],
+    [{ sso: { kind: 'okta', credential: 'x', baseUrl: 'https://acme.okta.com', app: '../0oa1' } }, /application/],
     [{ github: { kind: 'github-token', credential: 'x' } }, /credential/],
     [{ github: { kind: 'github-deploy-key', credential: 'x', repository: '../shop' } }, /owner.name/],
     [{ aws: { kind: 'aws-iam', user: '' } }, /IAM user/],

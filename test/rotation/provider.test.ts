@@ -20,6 +20,7 @@ const shapes = {
   gitlab: fittingOf('gitlab'),
   acme: fittingOf('acme'),
   aws: fittingOf('aws'),
+  okta: fittingOf('okta'),
   azure: twoSlots,
 };
 type Shape = keyof typeof shapes;
@@ -69,7 +70,7 @@ const keyOf = (id: string) => stage.database.store.read((view) => view.keys.get(
 const worksElsewhere = ({ fake }: Scene, current: string) =>
   fake.world.live().filter((each) => each !== current && !fake.world.keys.some((key) => key.name.startsWith('Key')));
 
-describe.each(['openai', 'gitlab', 'azure', 'aws'] as const)('a rotation at a provider like %s', (shape) => {
+describe.each(['openai', 'gitlab', 'azure', 'aws', 'okta'] as const)('a rotation at a provider like %s', (shape) => {
   test('ends with one live key, which is the one handed out, and with the old one revoked and proven dead', async () => {
     const here = await scene(shape);
     here.fake.world.lag = shape === 'azure' ? { made: 0, ended: 1 } : { made: 2, ended: 2 };
@@ -141,7 +142,7 @@ describe.each(['openai', 'gitlab', 'azure', 'aws'] as const)('a rotation at a pr
   });
 });
 
-describe.each(['openai', 'azure', 'aws'] as const)('a worker at a provider like %s', (shape) => {
+describe.each(['openai', 'azure', 'aws', 'okta'] as const)('a worker at a provider like %s', (shape) => {
   test('that dies before or after any outside call ends the same: one current version, no orphan, the old one dead', async () => {
     let points = 0;
     for (const moment of ['before', 'after'] as const) {

@@ -1,7 +1,6 @@
 import type * as IamSdk from '@aws-sdk/client-iam';
 import type * as StsSdk from '@aws-sdk/client-sts';
-import type { ApiKey } from '../../inventory/model.ts';
-import { madeAt, minute, type Secret } from '../../kernel.ts';
+import type { Secret } from '../../kernel.ts';
 import type { IssuedKey, Issuer } from '../../ports.ts';
 import type { ProviderSettings } from '../../provider-settings.ts';
 import {
@@ -18,18 +17,17 @@ import {
 } from './call.ts';
 import { credentialPair, type Pair, pairIn, providerOfPairs } from './pair.ts';
 import { allPages, type Verdict } from './provider.ts';
+import { leftBehind } from './unlabelled.ts';
 
 type Sdk = { iam: typeof IamSdk; sts: typeof StsSdk };
 const inCredential = { id: 'AccessKeyId', secret: 'SecretAccessKey' };
-/** How far the clock of AWS and the one that a rotation's id was made by may be apart. */
-const clocksApartMs = minute;
 /** AWS says some of it with HTTP 400. */
 const throttled = ['Throttling', 'ThrottlingException', 'TooManyRequestsException', 'RequestLimitExceeded'];
 
 /**
- * Access keys of one IAM user. The value is a JSON document with the id and the secret. Keys have no names there, so what
- * an earlier try left behind is told from others by this: it was made since the rotation began, nobody has ever used it,
- * and the store does not hand it out. The user's name goes with every call: without it IAM would act on the caller's own.
+ * Access keys of one IAM user. The value is a JSON document with the id and the secret. Keys have no names there; of those
+ * that look left behind, one that somebody has used is none. The user's name goes with every call: without it IAM would act
+ * on the caller's own.
  * https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateAccessKey.html
  */
 export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, means: Means): Issuer {
@@ -94,12 +92,6 @@ export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, mean
     const { body } = expected(name, 'see when a key was used', answer, [200, 404]);
     return instantAt(body, '/AccessKeyLastUsed/LastUsedDate');
   }
-  async function handedOut({ secretId }: ApiKey): Promise<(string | null)[]> {
-    const stages = secretId ? ['AWSCURRENT', 'AWSPREVIOUS', 'AWSPENDING'] : [];
-    const held = await Promise.all(stages.map((stage) => means.secrets.read(secretId!, { stage })));
-    return held.map((each) => (each ? (pairIn(each.value, settings.fields)?.id ?? null) : null));
-  }
-
   const issuer = providerOfPairs(
     {
       name,
@@ -154,28 +146,20 @@ export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, mean
   return {
     ...issuer,
     async find(key, labels) {
-      const begun = labels.flatMap((label) => begunAt(label) ?? []);
-      if (begun.length === 0) return [];
-      const since = Math.min(...begun) - clocksApartMs;
-      let known: (string | null)[] | undefined;
+      const candidates = await leftBehind(means, key, labels, async () =>
+        (await rows()).map((row) => ({
+          key: listed(row),
+          madeAt: instantAt(row, '/CreateDate'),
+          isOf: (value: Secret) => pairIn(value, settings.fields)?.id === textAt(row, '/AccessKeyId'),
+        })),
+      );
       const found: IssuedKey[] = [];
-      for (const row of await rows()) {
-        const each = listed(row);
-        const made = instantAt(row, '/CreateDate')?.getTime() ?? 0;
-        if (!each.active || made < since || each.providerKeyId === key.providerKeyId) continue;
-        known ??= await handedOut(key);
-        if (known.includes(each.providerKeyId)) continue;
-        if ((await lastUsed(each.providerKeyId)) === null) found.push(each);
+      for (const each of candidates) {
+        if (each.active && (await lastUsed(each.providerKeyId)) === null) found.push(each);
       }
       return found;
     },
   };
-}
-
-/** When the rotation began whose value this is the label of, in milliseconds. */
-function begunAt(label: string): number | null {
-  const [, id] = /^keysteward-(rot_[0-9a-z]{26})-\d+$/.exec(label) ?? [];
-  return id ? madeAt(id).getTime() : null;
 }
 
 /** A call of the SDK as an answer like any other. Of its errors only the name, the status and the wait are kept. */

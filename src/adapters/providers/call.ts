@@ -115,7 +115,9 @@ export function expected(provider: string, doing: string, answer: Answer, status
 
 /** How long a provider that is asked too often wants to be left alone, in milliseconds. GitHub says so by 403 as well. */
 export function waitMs({ status, headers }: Answer): number | null {
-  const spent = headers.get('x-ratelimit-remaining') === '0' ? Number(headers.get('x-ratelimit-reset')) : 0;
+  // GitHub's words, and Okta's. Where too much is asked at one time, Okta's window ends at 0, which says nothing.
+  const limit = ['x-ratelimit', 'x-rate-limit'].find((each) => headers.get(`${each}-remaining`) === '0');
+  const spent = limit ? Number(headers.get(`${limit}-reset`)) : 0;
   const after = headers.get('retry-after') ?? (spent > 0 ? new Date(spent * 1000).toUTCString() : null);
   if (![403, 429, 503].includes(status) || !after) return null;
   const seconds = /^\d+$/.test(after) ? Number(after) : (Date.parse(after) - Date.now()) / 1000;

@@ -11,6 +11,7 @@ import { githubDeployKey } from './github-deploy-key.ts';
 import { githubToken } from './github-token.ts';
 import { gitlab } from './gitlab.ts';
 import { mistral } from './mistral.ts';
+import { okta } from './okta.ts';
 import { openai } from './openai.ts';
 import { openaiAdmin } from './openai-admin.ts';
 import { person, whyImplausible } from './person.ts';
@@ -42,6 +43,8 @@ export function issuerFrom(name: string, settings: Settings, means: Means): Issu
       return mistral(name, settings, means);
     case 'twilio':
       return twilio(name, settings, means);
+    case 'okta':
+      return okta(name, settings, means);
     case 'aws-iam':
       return awsIam(name, settings, means);
     case 'github-deploy-key':

@@ -1,13 +1,10 @@
 import type { Issuer } from '../../ports.ts';
 import type { ProviderSettings } from '../../provider-settings.ts';
 import { listAt, type Means, path, talkingTo, textAt } from './call.ts';
-import { credentialPair, type Pair, providerOfPairs } from './pair.ts';
+import { basic, credentialPair, providerOfPairs } from './pair.ts';
 import { allPages, listed } from './provider.ts';
 
 const perPage = 100;
-const basic = ({ id, secret }: Pair) => ({
-  authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}`,
-});
 
 /**
  * Twilio API keys, standard ones or, with a `policy`, restricted ones. The credential is a Main key (or the account's SID

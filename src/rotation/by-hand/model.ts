@@ -179,6 +179,7 @@ const places: Place[] = [
     url: 'https://console.twilio.com/us1/account/keys-credentials/api-keys',
     where: 'Twilio Console',
   },
+  { names: /\bokta\b/i, url: 'https://login.okta.com/', where: 'Okta Admin Console, Applications' },
   { names: /\bnpm\b/i, url: 'https://www.npmjs.com/settings/~/tokens', where: 'npm, access tokens' },
 ];
 

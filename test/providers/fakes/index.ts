@@ -6,6 +6,7 @@ import { datadogDialect } from './datadog.ts';
 import { deployKeyDialect, publicHalfOf } from './github.ts';
 import { gitlabDialect } from './gitlab.ts';
 import { mistralDialect } from './mistral.ts';
+import { oktaApp, oktaDialect, oktaRefuses } from './okta.ts';
 import { openaiDialect } from './openai.ts';
 import { openaiAdminDialect } from './openai-admin.ts';
 import { sendgridDialect } from './sendgrid.ts';
@@ -176,6 +177,23 @@ export const fittings: Fitting[] = [
     pages: true,
     keyLimit: null,
     unclear: [...outages, { status: 403, body: { code: 20003, message: 'Permission denied' } }],
+  },
+  {
+    name: 'okta',
+    dialect: () => oktaDialect(),
+    settings: (baseUrl, credential) => ({ kind: 'okta', baseUrl, credential, ...common, app: oktaApp }),
+    identifies: true,
+    labelled: false,
+    pages: false,
+    keyLimit: 2,
+    unclear: [
+      ...outages,
+      { status: 401 },
+      oktaRefuses("Invalid value for 'client_id' parameter."),
+      oktaRefuses('No client credentials found.'),
+      { status: 403, body: { error: 'access_denied', error_description: 'outside of the permitted network zones' } },
+      { status: 200, body: '<html>Sign in</html>' },
+    ],
   },
   {
     name: 'aws',
