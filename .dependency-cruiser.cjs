@@ -83,7 +83,7 @@ module.exports = {
     sdk('bolt', '^node_modules/@slack/(bolt|web-api|socket-mode)', ['^src/adapters/slack/', '^src/local/slack/']),
     sdk('postgres', '^node_modules/(pg|drizzle-orm)/', ['^src/adapters/(postgres|bullmq)/', '^src/local/postgres/']),
     sdk('bullmq', '^node_modules/(bullmq|ioredis)/', ['^src/adapters/bullmq/']),
-    sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/(secrets-manager|providers/aws-)']),
+    sdk('aws', '^node_modules/@aws-sdk/', ['^src/adapters/(secrets-manager|cloudtrail|providers/aws-)']),
     sdk('ssh', '^node_modules/ssh2/', ['^src/adapters/providers/github-deploy-key\\.ts$']),
     sdk('webhooks', '^node_modules/standardwebhooks/', ['^src/adapters/webhooks/']),
     sdk('calendars', '^node_modules/ical-generator/', ['^src/calendar/calendar-document\\.ts$']),

@@ -8,6 +8,7 @@ import { followPrincipal } from './access/principal.ts';
 import { accessInSlack } from './access/slack.ts';
 import { engine, type Handlers } from './adapters/bullmq/engine.ts';
 import { migrateQueues, openQueues, type QueueHome, type Queues } from './adapters/bullmq/queues.ts';
+import { cloudTrail } from './adapters/cloudtrail.ts';
 import { fingerprints } from './adapters/fingerprints.ts';
 import { metrics } from './adapters/http/metrics.ts';
 import { httpServer } from './adapters/http/server.ts';
@@ -99,7 +100,9 @@ export interface Settings {
     /** For Sign in with Slack, which the pages for people need. */
     client?: { id: string; secret: string };
   };
-  aws: { region?: string; endpoint?: string; credentials?: { accessKeyId: string; secretAccessKey: string } };
+  aws: AwsSettings;
+  /** How CloudTrail is reached that says who reads secrets; null where nobody asks it. */
+  cloudTrail: AwsSettings | null;
   hrWebhookSecrets: string[];
   pager: { routingKey?: string; url: string };
   administrators: string[];
@@ -110,6 +113,12 @@ export interface Settings {
   publicUrl: string | null;
   leaseMs: number;
   log: Log;
+}
+
+interface AwsSettings {
+  region?: string;
+  endpoint?: string;
+  credentials?: { accessKeyId: string; secretAccessKey: string };
 }
 
 export interface Program {
@@ -202,12 +211,15 @@ export async function startProgram(settings: Settings): Promise<Program> {
     const me = await whoAmI(clients);
     const secrets = secretsManager(settings.aws);
     closing.push(() => secrets.close());
+    const readers = settings.cloudTrail ? cloudTrail(settings.cloudTrail) : null;
+    if (readers) closing.push(() => readers.close());
     let listening = settings.port;
     const { client, apiUrl = 'https://slack.com/api/' } = settings.slack;
     const ports: Ports = {
       store,
       policy,
       secrets,
+      readers,
       fingerprints: fingerprints(secrets, policy.inventory.fingerprintSecret, (message) => log('warn', message)),
       issuers: issuers(secrets, policy.providers),
       hooks: consumerHooks(policy.consumers.privateHosts),

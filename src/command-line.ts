@@ -177,7 +177,7 @@ const queueHomeOf = (config: Config, databaseUrl: string): Settings['queueHome']
   config.REDIS_URL ? { redisUrl: config.REDIS_URL } : { databaseUrl };
 
 /** What the environment and the stand-ins together say. */
-function settingsOf(
+export function settingsOf(
   config: Config,
   standIns: Pick<StandIns, 'databaseUrl' | 'slack' | 'aws' | 'hrWebhookSecrets' | 'administrators'>,
   roles: Settings['roles'],
@@ -196,7 +196,12 @@ function settingsOf(
   const apiUrl = slack?.apiUrl ?? config.SLACK_API_URL;
   const { SLACK_CLIENT_ID: id, SLACK_CLIENT_SECRET: secret } = config;
   const client = slack?.client ?? (id && secret ? { id, secret } : undefined);
-  const endpoint = standIns.aws?.endpoint ?? config.AWS_ENDPOINT_URL_SECRETS_MANAGER;
+  const policy = loadPolicy(config.POLICY_FILE);
+  const aws = (endpoint: string | undefined): Settings['aws'] => ({
+    ...((standIns.aws?.region ?? config.AWS_REGION) ? { region: standIns.aws?.region ?? config.AWS_REGION! } : {}),
+    ...(endpoint ? { endpoint } : {}),
+    ...(standIns.aws ? { credentials: standIns.aws.credentials } : {}),
+  });
   return {
     roles,
     databaseUrl: standIns.databaseUrl,
@@ -207,18 +212,19 @@ function settingsOf(
       ...(apiUrl ? { apiUrl } : {}),
       ...(client ? { client } : {}),
     },
-    aws: {
-      ...((standIns.aws?.region ?? config.AWS_REGION) ? { region: standIns.aws?.region ?? config.AWS_REGION! } : {}),
-      ...(endpoint ? { endpoint } : {}),
-      ...(standIns.aws ? { credentials: standIns.aws.credentials } : {}),
-    },
+    aws: aws(standIns.aws?.endpoint ?? config.AWS_ENDPOINT_URL_SECRETS_MANAGER),
+    // The local stand-in is both.
+    cloudTrail:
+      (policy.rotation.evidence.readsFrom ?? (standIns.aws ? 'cloudtrail' : 'none')) === 'cloudtrail'
+        ? aws(standIns.aws?.endpoint ?? config.AWS_ENDPOINT_URL_CLOUDTRAIL)
+        : null,
     hrWebhookSecrets: standIns.hrWebhookSecrets,
     pager: {
       url: config.PAGERDUTY_URL,
       ...(config.PAGERDUTY_ROUTING_KEY ? { routingKey: config.PAGERDUTY_ROUTING_KEY } : {}),
     },
     administrators: config.ADMIN_SLACK_USERS.length > 0 ? config.ADMIN_SLACK_USERS : standIns.administrators,
-    policy: loadPolicy(config.POLICY_FILE),
+    policy,
     port: config.PORT,
     host: config.HOST,
     publicUrl: config.PUBLIC_URL ?? null,

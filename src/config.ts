@@ -49,6 +49,10 @@ export const variables = {
     ['http:', 'https:'],
     'an address such as https://secretsmanager.eu-central-1.amazonaws.com',
   ),
+  AWS_ENDPOINT_URL_CLOUDTRAIL: url(
+    ['http:', 'https:'],
+    'an address such as https://cloudtrail.eu-central-1.amazonaws.com',
+  ),
   PORT: whole(0, 65_535, 3000),
   HOST: optional.default('127.0.0.1'),
   PUBLIC_URL: url(['http:', 'https:'], 'an address such as https://keysteward.example.com').transform((value) =>

@@ -196,6 +196,11 @@ export const policySchema = z.strictObject({
           cacheMinutes: minutes.default(60),
           /** No use of the old key at its provider for so long, all of it after the switch, is evidence too. */
           quietHours: z.number().int().positive().default(24),
+          /**
+           * Who says whether somebody who reads the store has read the new value. Null: nobody, but CloudTrail where the
+           * local Secrets Manager stands in for AWS. AWS's own asks for a permission, and limits how often it may be asked.
+           */
+          readsFrom: z.enum(['cloudtrail', 'none']).nullable().default(null),
           /** How often it is looked again. */
           lookEveryMinutes: minutes.default(240),
           /** Whoever has to move something is reminded so often, in their working hours. */

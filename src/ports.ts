@@ -17,6 +17,7 @@ import type { Finding } from './reviews/model.ts';
 import type { PermissionReview } from './reviews/permissions-model.ts';
 import type { HandIn } from './rotation/by-hand/hand-in-model.ts';
 import type { Campaign } from './rotation/campaigns/model.ts';
+import type { ReadsFound } from './rotation/deployment/reads-model.ts';
 import type { Rotation } from './rotation/model.ts';
 import type { Need } from './rotation/timing/pace-model.ts';
 import type { Runbook } from './runbooks/model.ts';
@@ -26,6 +27,8 @@ export interface Ports {
   store: Store;
   policy: Policy;
   secrets: Secrets;
+  /** Null where nobody is asked who reads secrets. */
+  readers: Readers | null;
   fingerprints: Fingerprints;
   issuers: Issuers;
   hooks: Hooks;
@@ -447,6 +450,16 @@ export interface Secrets {
   setPolicy(secretId: string, policy: string | null): Promise<void>;
   /** Whether the service answers. */
   ping(): Promise<void>;
+}
+
+/** Who reads secrets, as far as somebody writes that down. */
+export interface Readers {
+  /** Whoever does, as people know them. */
+  name: string;
+  /** How long a read may take to be written down. */
+  lateMs: number;
+  /** Successful reads of the value of this secret since then, but for our own. What is not known is said, and not thrown. */
+  of(arn: string, since: Instant): Promise<ReadsFound>;
 }
 
 /** Keyed fingerprints of values: equal for equal values, and of no use to anybody who has not the key for them. */

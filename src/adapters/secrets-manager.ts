@@ -1,6 +1,7 @@
 import type * as Sdk from '@aws-sdk/client-secrets-manager';
 import { Refusal, Secret } from '../kernel.ts';
 import type { SecretDescription, Secrets } from '../ports.ts';
+import { ourAgent } from '../rotation/deployment/reads-model.ts';
 
 export interface SecretsManagerOptions {
   /** Each of these defaults to the AWS SDK's own variables and files. */
@@ -36,6 +37,7 @@ export function secretsManager(options: SecretsManagerOptions = {}): Secrets & {
       ...(options.region ? { region: options.region } : {}),
       ...(options.endpoint ? { endpoint: options.endpoint } : {}),
       ...(options.credentials ? { credentials: options.credentials } : {}),
+      customUserAgent: [[ourAgent.name, ourAgent.version]],
       maxAttempts: attempts,
       retryMode: 'standard',
       requestHandler: { connectionTimeout: 2_000, requestTimeout: attemptMs, throwOnRequestTimeout: true },

@@ -8,7 +8,7 @@ export function consumerLine(consumer: Consumer, mover: Person | undefined): Mrk
   const name = md`*${typed(consumer.name, 80)}*`;
   switch (consumer.kind) {
     case 'reads-store':
-      return md`${name}: reads Secrets Manager itself`;
+      return md`${name}: reads Secrets Manager itself${consumer.readsAs ? md`, as ${code(consumer.readsAs)}` : md``}`;
     case 'person':
       return md`${name}: ${mover ? mention(mover.slackId) : md`somebody`} moves it${mover && mover.status !== 'active' ? md` · :warning: no longer active here` : md``}`;
     case 'webhook':

@@ -1,5 +1,5 @@
 import { type Id, type Instant, Refusal } from '../kernel.ts';
-import type { Person } from '../people/model.ts';
+import { type Person, whyNotPrincipal } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
 import type { ApiKey } from './model.ts';
 
@@ -21,6 +21,8 @@ export interface Consumer {
   url: string | null;
   /** Who says that it is on the new value. */
   personId: Id<'person'> | null;
+  /** The IAM user or role that it reads the store as, by which its reads are known; null where nobody has said. */
+  readsAs: string | null;
   /** The secret in Secrets Manager that its webhooks are signed with; null until it is made. */
   signedWith: string | null;
   addedBy: Id<'person'>;
@@ -29,7 +31,7 @@ export interface Consumer {
 }
 
 /** What somebody enters about a consumer. */
-export type ConsumerEntry = Pick<Consumer, 'name' | 'kind' | 'url' | 'personId'>;
+export type ConsumerEntry = Pick<Consumer, 'name' | 'kind' | 'url' | 'personId'> & Partial<Pick<Consumer, 'readsAs'>>;
 
 /** More than these nobody keeps an eye on, and one message cannot show them. */
 export const mostConsumers = 20;
@@ -48,6 +50,10 @@ export function whyNotRecord(
   }
   if (others.some((each) => each.name.toLowerCase() === entry.name.toLowerCase())) {
     return new Refusal('conflict', `"${entry.name}" is recorded for this key already.`, 'consumerName');
+  }
+  if (entry.kind === 'reads-store' && entry.readsAs) {
+    const why = whyNotPrincipal(entry.readsAs);
+    return why && new Refusal(why.code, why.sentence, 'readsAs');
   }
   if (entry.kind === 'webhook') return whyNotTell(entry.url ?? '', policy.consumers.privateHosts);
   if (entry.kind === 'person') {
@@ -91,12 +97,13 @@ export function whyNotTell(address: string, privateHosts: string[]): Refusal | n
 }
 
 /** What is kept of an entry: only what its kind needs. */
-function kept({ name, kind, url, personId }: ConsumerEntry): ConsumerEntry {
+function kept({ name, kind, url, personId, readsAs = null }: ConsumerEntry): Required<ConsumerEntry> {
   return {
     name,
     kind,
     url: kind === 'webhook' ? new URL(url ?? '').href : null,
     personId: kind === 'person' ? personId : null,
+    readsAs: kind === 'reads-store' ? readsAs : null,
   };
 }
 

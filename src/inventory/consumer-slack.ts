@@ -18,7 +18,10 @@ interface Draft {
   url?: string | undefined;
   /** A Slack id. */
   mover?: string | undefined;
+  readsAs?: string | undefined;
 }
+
+const mostOfArn = 600;
 
 const ConsumerForm = z.object({
   keyId: idField('key').optional(),
@@ -30,6 +33,12 @@ const ConsumerForm = z.object({
   consumerKind: z.enum(Object.keys(consumerKinds) as [ConsumerKind], { error: 'Say how it gets a new value.' }),
   url: z.string().trim().max(500, 'At most 500 characters.').nullish(),
   mover: z.string().nullish(),
+  readsAs: z
+    .string()
+    // Copied from one of our cards, it brings the unseen spaces along that keep Slack from formatting.
+    .transform((text) => text.replaceAll('\u200b', '').trim())
+    .refine((text) => text.length <= mostOfArn, `At most ${mostOfArn} characters.`)
+    .nullish(),
 });
 
 const hints: Record<ConsumerKind, string> = {
@@ -40,7 +49,7 @@ const hints: Record<ConsumerKind, string> = {
 
 /** Who uses a key: recorded from its card, so that a rotation can wait for them. */
 export function consumersInSlack(slack: SlackDoor, ports: Ports): void {
-  const { store } = ports;
+  const { store, readers } = ports;
 
   /** The key, if this person may look after who uses it. */
   async function keyFor(person: Person, keyId: string): Promise<ApiKey> {
@@ -112,6 +121,22 @@ export function consumersInSlack(slack: SlackDoor, ports: Ports): void {
         }),
       ];
     }
+    if (draft.kind === 'reads-store') {
+      return [
+        input({
+          kind: 'text',
+          name: 'readsAs',
+          label: 'As which IAM role or user does it read?',
+          placeholder: 'arn:aws:iam::123456789012:role/checkout',
+          max: mostOfArn,
+          optional: true,
+          hint: readers
+            ? `A rotation then waits until ${readers.name} says that it has read the new value.`
+            : 'Kept for later: rotation.evidence.readsFrom in policy.yml says that nobody is asked who reads secrets.',
+          ...(draft.readsAs ? { initial: draft.readsAs } : {}),
+        }),
+      ];
+    }
     if (draft.kind === 'person') {
       return [
         input({
@@ -150,13 +175,15 @@ export function consumersInSlack(slack: SlackDoor, ports: Ports): void {
   slack.action('inventory.change-consumer', { opens: 'Edit a consumer' }, async ({ person, value }) => {
     const { key, consumer } = await consumerFor(person, value);
     const mover = consumer.personId ? await store.read((view) => view.people.find(consumer.personId!)) : null;
-    const draft = { name: consumer.name, kind: consumer.kind, url: consumer.url ?? undefined, mover: mover?.slackId };
+    const { name, kind, url, readsAs } = consumer;
+    const draft = { name, kind, url: url ?? undefined, mover: mover?.slackId, readsAs: readsAs ?? undefined };
     return { open: consumerModal(draft, key, consumer.id) };
   });
   // How it gets a new value decides what else is asked.
   slack.action('consumerKind', {}, async ({ person, fields, value, context }) => {
     const text = (name: string) => (typeof fields[name] === 'string' ? (fields[name] as string) : undefined);
-    const draft = { name: text('consumerName'), url: text('url'), mover: text('mover'), kind: value };
+    const typed = { name: text('consumerName'), url: text('url'), mover: text('mover'), readsAs: text('readsAs') };
+    const draft = { ...typed, kind: value };
     return { update: consumerModal(draft, await keyFor(person, context.keyId ?? ''), context.consumerId) };
   });
   slack.action('inventory.remove-consumer', {}, async ({ person, value }): Promise<Answer> => {
@@ -175,6 +202,7 @@ export function consumersInSlack(slack: SlackDoor, ports: Ports): void {
       kind: asked.consumerKind,
       url: asked.url || null,
       personId: mover?.id ?? null,
+      readsAs: asked.readsAs || null,
     };
   }
   async function answered(keyId: Id<'key'>, consumer: Consumer): Promise<Answer> {

@@ -44,7 +44,8 @@ export async function changeConsumer(
     // Somebody's offboarding may wait for just this.
     const mover = before.personId ? await tx.people.find(before.personId) : null;
     if (mover && mover.status !== 'active') await tx.jobs.add('offboarding.sweep', {}, { once: 'hand-over' });
-    tx.note({ before: { name: before.name, kind: before.kind, url: before.url, personId: before.personId } });
+    const { name, kind, url, personId, readsAs } = before;
+    tx.note({ before: { name, kind, url, personId, readsAs } });
     return kept(tx, key, changed(before, entry));
   });
 }
@@ -55,7 +56,7 @@ async function kept(tx: Tx, key: ApiKey, consumer: Consumer): Promise<Consumer> 
     await tx.jobs.add('inventory.make-signing-secret', { consumerId: consumer.id }, { once: consumer.id });
   }
   await tx.cards.touch(key.id);
-  const { id, name, kind, url, personId } = consumer;
-  tx.note({ consumerId: id, name, kind, url, personId });
+  const { id, name, kind, url, personId, readsAs } = consumer;
+  tx.note({ consumerId: id, name, kind, url, personId, readsAs });
   return consumer;
 }

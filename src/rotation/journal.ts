@@ -8,7 +8,10 @@ import { isDrill, isReal, openRecord, type Rotation, type Step, type StepRecord 
 import { begun, keyRotated, keySwitched, unsettled } from './moves-model.ts';
 import { untilNextTurn } from './timing/pace.ts';
 
-export type RotationPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy' | 'pace'>;
+export type RotationPorts = Pick<
+  Ports,
+  'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy' | 'pace' | 'readers'
+>;
 
 /** One run of one step: what was true when it began. Everything is checked again under the lock. */
 export interface Run {

@@ -134,6 +134,10 @@ export interface Deployment {
   confirmedBy: Id<'person'> | null;
   /** What shows that it is on the value that is handed out. */
   evidence: string | null;
+  /** Which IAM user or role it reads the store as, where that is recorded. Not said in rotations of older programs. */
+  readsAs?: string | null;
+  /** What came of looking for its reads, in words that follow its name, and whether they are waited for. */
+  reading?: { why: string; awaited: boolean } | null;
 }
 
 /** Why the old value lives longer than its grace. */

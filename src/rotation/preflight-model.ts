@@ -37,6 +37,8 @@ export interface Inside {
   roomComes: boolean;
   holders: number;
   consumers: Consumer[];
+  /** Who is asked whether somebody has read the new value; null where nobody is. */
+  readers: string | null;
   issuer: IssuerFacts | null;
 }
 interface IssuerFacts {
@@ -209,10 +211,15 @@ const named = (consumers: Consumer[]) =>
     .join(', ') + (consumers.length > 5 ? ` and ${consumers.length - 5} more` : '');
 
 /** What updates itself, and what breaks unless somebody acts. */
-function whoUsesIt({ consumers }: Inside): Check[] {
+function whoUsesIt({ consumers, readers }: Inside): Check[] {
   const by = (kind: Consumer['kind']) => consumers.filter((each) => each.kind === kind);
-  const [itself, hooked, byHand] = [by('reads-store'), by('webhook'), by('person')];
+  const [hooked, byHand] = [by('webhook'), by('person')];
+  const lookedFor = readers ? by('reads-store').filter((each) => each.readsAs) : [];
+  const itself = by('reads-store').filter((each) => !lookedFor.includes(each));
   return [
+    ...(lookedFor.length > 0
+      ? [ok(`Updates itself, and its read is looked for in ${readers}: ${named(lookedFor)}.`)]
+      : []),
     ...(itself.length > 0 ? [ok(`Updates itself, from Secrets Manager: ${named(itself)}.`)] : []),
     ...(hooked.length > 0 ? [ok(`Is told by a webhook: ${named(hooked)}.`)] : []),
     ...(byHand.length > 0

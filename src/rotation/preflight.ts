@@ -8,18 +8,23 @@ type LookPorts = Pick<Ports, 'issuers' | 'secrets'>;
 
 /** What a rotation of this key would mean, and what is missing for it, before anything is touched. */
 export async function preflight(
-  ports: LookPorts & Pick<Ports, 'store' | 'policy'>,
+  ports: LookPorts & Pick<Ports, 'store' | 'policy' | 'readers'>,
   keyId: Id<'key'>,
 ): Promise<Check[]> {
   const { inside, now } = await ports.store.read(async (view) => ({
     inside: await insideOf(view, ports, await view.keys.get(keyId)),
     now: view.now,
   }));
-  return checksFor(inside, await lookOutside(ports, inside.key), ports.policy, now);
+  const readers = ports.readers?.name ?? null;
+  return checksFor({ ...inside, readers }, await lookOutside(ports, inside.key), ports.policy, now);
 }
 
 /** What the inventory knows. */
-export async function insideOf(view: View, { issuers }: Pick<Ports, 'issuers'>, key: ApiKey): Promise<Inside> {
+export async function insideOf(
+  view: View,
+  { issuers }: Pick<Ports, 'issuers'>,
+  key: ApiKey,
+): Promise<Omit<Inside, 'readers'>> {
   const [previous] = await view.rotations.ofKey(key.id, 1);
   return {
     key,

@@ -161,4 +161,13 @@ describe('the AWS role in the documentation', () => {
     const policies = Statement.find((each) => [each.Action].flat().includes('secretsmanager:PutResourcePolicy'));
     expect(policies!.Condition).toEqual({ Bool: { 'secretsmanager:BlockPublicPolicy': 'true' } });
   });
+
+  it('may do at CloudTrail what the program does there by one statement more, for whoever wants that', () => {
+    const more = [...contentOf('docs/how-to/connect-aws.md').matchAll(/```json\n([\s\S]*?)```/g)].slice(1);
+    const asked = [...contentOf('src/adapters/cloudtrail.ts').matchAll(/\bsdk\.(\w+)Command\b/g)];
+    expect(more.map(([, statement]) => (JSON.parse(statement!) as { Action: string }).Action)).toEqual([
+      ...new Set(asked.map(([, operation]) => `cloudtrail:${operation}`)),
+    ]);
+    expect(more).toHaveLength(1);
+  });
 });

@@ -129,6 +129,81 @@ describe('who uses a key', () => {
   });
 });
 
+describe('the IAM user or role that a consumer reads as', () => {
+  const role = 'arn:aws:iam::123456789012:role/apps/checkout';
+  const sent = { consumerName: 'checkout', consumerKind: 'reads-store' };
+
+  it('is asked for where it reads by itself, kept through every change of the form, and shown; it can be left out', async () => {
+    const key = await aStoredKey();
+    const drawn = await desk.press(olivia, 'consumerKind', 'reads-store', {
+      fields: { consumerName: 'checkout', readsAs: role },
+      context: { keyId: key.id },
+    });
+    expect(saying(drawn)).toContain('As which IAM role or user does it read?');
+    expect(saying(drawn)).toContain(role);
+    const webhook = await desk.press(olivia, 'consumerKind', 'webhook', {
+      fields: { consumerName: 'checkout', readsAs: role },
+      context: { keyId: key.id },
+    });
+    expect(saying(webhook)).not.toContain('As which IAM role');
+
+    await desk.send(olivia, 'inventory.add-consumer', { ...sent, keyId: key.id, readsAs: ` \u200b${role} ` });
+    const [made] = await usersOf(key.id);
+    expect(made).toMatchObject({ kind: 'reads-store', readsAs: role });
+    expect(saying(await desk.type(olivia, `show ${key.id}`))).toContain(
+      `*checkout*: reads Secrets Manager itself, as \`${role}\``,
+    );
+    expect(saying(await desk.press(olivia, 'inventory.change-consumer', made!.id))).toContain(role);
+
+    await desk.send(olivia, 'inventory.change-consumer', { ...sent, consumerId: made!.id, readsAs: null });
+    expect((await usersOf(key.id))[0]).toMatchObject({ readsAs: null });
+    const { rows } = await test.ports.store.read((view) => view.audit.list({ keyId: key.id }, 10));
+    expect(rows.find((each) => each.action === 'inventory.change-consumer')!.facts).toMatchObject({
+      before: { readsAs: role },
+      readsAs: null,
+    });
+    expect(rows.find((each) => each.action === 'inventory.add-consumer')!.facts).toMatchObject({ readsAs: role });
+  });
+
+  it('is of no one who is told or moved by a person, whatever is sent', async () => {
+    const key = await aStoredKey();
+    await desk.send(olivia, 'inventory.add-consumer', {
+      ...{ ...sent, consumerKind: 'person', mover: dana.slackId },
+      ...{ keyId: key.id, readsAs: role },
+    });
+    expect((await usersOf(key.id))[0]).toMatchObject({ kind: 'person', readsAs: null });
+  });
+
+  it.each([
+    'checkout',
+    '*',
+    'arn:aws:iam::123456789012:root',
+    'arn:aws:sts::123456789012:assumed-role/checkout/i-0abc',
+    'arn:aws:iam::123456789012:role/*',
+    'arn:aws:iam::1234:role/checkout',
+    `arn:aws:iam::123456789012:role/${'x'.repeat(600)}`,
+  ])('%s is refused under its field', async (readsAs) => {
+    const key = await aStoredKey();
+    const form = { ...sent, keyId: key.id, readsAs };
+    await expect(desk.send(olivia, 'inventory.add-consumer', form)).rejects.toSatisfy((error: unknown) => {
+      const { field, issues } = error as { field?: string; issues?: { path: string[] }[] };
+      return field === 'readsAs' || issues?.[0]?.path[0] === 'readsAs';
+    });
+    expect(await usersOf(key.id)).toEqual([]);
+  });
+
+  it('is kept for later where nobody is asked who reads secrets, and the form says so', async () => {
+    const key = await aStoredKey();
+    const drawn = await desk.press(olivia, 'consumerKind', 'reads-store', { context: { keyId: key.id } });
+    expect(saying(drawn)).toContain('Kept for later');
+    const asking = { name: 'CloudTrail', lateMs: 0, of: async () => ({ reads: [], missing: null }) };
+    const there = deskOf(() => ({ ...test.ports, readers: asking }), inventoryInSlack);
+    expect(saying(await there.press(olivia, 'consumerKind', 'reads-store', { context: { keyId: key.id } }))).toContain(
+      'waits until CloudTrail says that it has read the new value',
+    );
+  });
+});
+
 describe('the secret that signs what a consumer is told', () => {
   it('is made once, in Secrets Manager, also when its maker died in between; only its name is kept', async () => {
     const key = await aStoredKey();

@@ -27,6 +27,7 @@ const inside: Inside = {
   roomComes: false,
   holders: 2,
   consumers: [],
+  readers: null,
   issuer,
 };
 const outside: Outside = {
@@ -41,6 +42,7 @@ const consumer = (name: string, kind: Consumer['kind']): Consumer => ({
   kind,
   url: null,
   personId: null,
+  readsAs: null,
   signedWith: null,
   addedBy: owner.id,
   addedAt: now,
@@ -52,6 +54,21 @@ const blocking = (...args: Parameters<typeof found>) => found(...args).filter((e
 const under = (rules: Partial<Policy['rotation']>): Policy => ({ ...quick, rotation: { ...quick.rotation, ...rules } });
 
 describe('the preflight of a rotation', () => {
+  test('says whose read of the new value is looked for, and who just updates itself', () => {
+    const consumers = [
+      { ...consumer('checkout', 'reads-store'), readsAs: 'arn:aws:iam::123456789012:role/checkout' },
+      consumer('reports', 'reads-store'),
+    ];
+    const saying = (readers: string | null) => found({ inside: { consumers, readers } }).map((each) => each.sentence);
+    expect(saying('CloudTrail')).toEqual(
+      expect.arrayContaining([
+        'Updates itself, and its read is looked for in CloudTrail: checkout.',
+        'Updates itself, from Secrets Manager: reports.',
+      ]),
+    );
+    expect(saying(null)).toContain('Updates itself, from Secrets Manager: checkout, reports.');
+  });
+
   test('of a key where nothing is missing blocks nothing and says what it means', () => {
     const findings = found({
       inside: {

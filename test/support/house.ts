@@ -147,6 +147,7 @@ export async function openHouse(options: HouseOptions): Promise<House> {
         : { kind: 'http', signingSecret: secrets.signingSecret },
     },
     aws: { region: aws.region, endpoint: aws.url, credentials: aws.credentials },
+    cloudTrail: { region: aws.region, endpoint: aws.url, credentials: aws.credentials },
     hrWebhookSecrets: [`whsec_${Buffer.from('0123456789abcdef0123456789abcdef').toString('base64')}`],
     pager: { url: 'http://127.0.0.1:9' },
     administrators: seedAdministrators,

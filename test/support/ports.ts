@@ -38,6 +38,7 @@ export function usePorts(policy: Policy = defaultPolicy): TestPorts {
       store,
       policy,
       secrets: test.aws.secrets,
+      readers: null,
       fingerprints: fingerprints(test.aws.secrets, policy.inventory.fingerprintSecret),
       issuers: issuers(test.aws.secrets),
       leases: postgresLeases(store.pool),

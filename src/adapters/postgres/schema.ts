@@ -159,6 +159,7 @@ export const consumers = pgTable('consumer', {
   kind: id<Consumer['kind']>('kind').notNull(),
   url: text('url'),
   personId: id<NonNullable<Consumer['personId']>>('person_id'),
+  readsAs: text('reads_as'),
   signedWith: text('signed_with'),
   addedBy: id<Consumer['addedBy']>('added_by').notNull(),
   addedAt: instant('added_at').notNull(),

@@ -16,6 +16,8 @@ export type Control = {
   limit(letsThrough: (operation: string) => boolean): void;
   /** The newest events of this run, oldest first. */
   events(): TrailEvent[];
+  /** From now on CloudTrail shows an event only so long after it. */
+  delayEvents(ms: number): void;
   /** Moves the clock on. */
   advance(ms: number): void;
   /** Says who an access key id stands for, from now on. */
@@ -37,6 +39,7 @@ export type Control = {
  * - `GET    /control/health`
  * - `GET    /control/faults`, `POST /control/faults {"faults":[…]}`, `DELETE /control/faults`
  * - `GET    /control/events`
+ * - `POST   /control/events {"delayMs":900000}`: from now on they show so much later
  * - `POST   /control/clock {"advanceMs":3600000}`
  * - `POST   /control/principals {"accessKeyId":"…","arn":"…"}`
  * - `POST   /control/rotations`: runs the rotations that are due
@@ -67,6 +70,10 @@ export async function controlled(
         return { status: 200, body: { faults: [] } };
       case 'GET /control/events':
         return { status: 200, body: { events: control.events() } };
+      case 'POST /control/events':
+        if (typeof body.delayMs !== 'number') throw new Error('delayMs is a number of milliseconds.');
+        control.delayEvents(body.delayMs);
+        return { status: 200, body: {} };
       case 'POST /control/clock':
         if (typeof body.advanceMs !== 'number') throw new Error('advanceMs is a number of milliseconds.');
         control.advance(body.advanceMs);

@@ -173,8 +173,14 @@ const lookupMax = 50;
 /**
  * CloudTrail's LookupEvents over these events: newest first, 50 a page, one attribute per call
  * (https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html). Times are epoch seconds.
+ * What came after `shownUntil`, in milliseconds, does not show yet.
  */
-export function lookedUp(trail: Trail, region: string, ask: Record<string, unknown>): Record<string, unknown> {
+export function lookedUp(
+  trail: Trail,
+  region: string,
+  ask: Record<string, unknown>,
+  shownUntil: number,
+): Record<string, unknown> {
   const wanted = (ask.LookupAttributes ?? []) as { AttributeKey?: unknown; AttributeValue?: unknown }[];
   const max = typeof ask.MaxResults === 'number' ? ask.MaxResults : lookupMax;
   if (
@@ -193,7 +199,7 @@ export function lookedUp(trail: Trail, region: string, ask: Record<string, unkno
   const entries = trail
     .all()
     .reverse()
-    .filter((event) => event.awsRegion === region)
+    .filter((event) => event.awsRegion === region && Date.parse(event.eventTime) <= shownUntil)
     .map(entryOf)
     .filter((entry) => entry.EventTime >= from && entry.EventTime <= to)
     .filter((entry) =>

@@ -74,6 +74,7 @@ export async function startLocalSecretsManager(options: LocalSecretsManagerOptio
   }
   const disk = options.dataDir === undefined ? noDisk : openDisk(options.dataDir);
   let offsetMs = 0;
+  let delayMs = 0;
   const running = new Set<Promise<void>>();
   const functions = new Map(Object.entries(options.rotationFunctions ?? {}));
   const principals = new Map(Object.entries(options.principals ?? {}));
@@ -104,6 +105,9 @@ export async function startLocalSecretsManager(options: LocalSecretsManagerOptio
       faultsLeft: () => faults.left(),
       limit: (letsThrough) => faults.limit(letsThrough),
       events: () => world.trail.all(),
+      delayEvents(ms) {
+        delayMs = ms;
+      },
       advance(ms) {
         offsetMs += ms;
       },
@@ -129,7 +133,9 @@ export async function startLocalSecretsManager(options: LocalSecretsManagerOptio
     };
 
     const server = http.createServer((request, response) => {
-      answer(request, response, { world, control, faults, whoIs }).catch(() => response.destroy());
+      answer(request, response, { world, control, faults, whoIs, shownUntil: () => world.now() - delayMs }).catch(() =>
+        response.destroy(),
+      );
     });
     server.listen(options.port ?? 0, host);
     await Promise.race([
@@ -175,6 +181,7 @@ type Inside = {
   control: Control;
   faults: ReturnType<typeof openFaults>;
   whoIs: (accessKeyId: string) => Principal;
+  shownUntil: () => number;
 };
 
 function send(response: ServerResponse, status: number, body: string, requestId: string): void {
@@ -226,18 +233,24 @@ function refuseBrowsers(request: IncomingMessage): void {
 }
 
 const targetPrefix = 'secretsmanager.';
-const lookupTarget = 'com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents';
+/** The SDKs differ in how they name it; AWS takes both. */
+const lookupTarget = /^(com\.amazonaws\.cloudtrail\.v20131101\.)?CloudTrail_20131101\.LookupEvents$/;
 
 async function called(
   request: IncomingMessage,
   text: string,
   requestId: string,
-  { world, faults, whoIs }: Inside,
+  { world, faults, whoIs, shownUntil }: Inside,
 ): Promise<Answer | 'lost'> {
   const target = String(request.headers['x-amz-target'] ?? '');
   if (request.method !== 'POST') throw new ApiError('UnknownOperationException', '');
   const { accessKeyId, region } = signedScope(request.headers.authorization);
-  if (target === lookupTarget) return lookedUp(world.trail, region, parsedBody(text));
+  if (lookupTarget.test(target)) {
+    const { delayMs, error } = faults.strike('LookupEvents', undefined);
+    if (delayMs > 0) await sleep(delayMs);
+    if (error) throw error;
+    return lookedUp(world.trail, region, parsedBody(text), shownUntil());
+  }
   const operation = target.startsWith(targetPrefix) ? target.slice(targetPrefix.length) : '';
   if (!isOperation(operation)) throw new ApiError('UnknownOperationException', '');
   const input = parsedBody(text);

@@ -17,6 +17,7 @@ const untold = {
   confirmedAt: null,
   confirmedBy: null,
   evidence: null,
+  reading: null,
 } as const satisfies Partial<Deployment>;
 
 function told(consumer: Consumer, news: Deployment['news']): Deployment {
@@ -25,6 +26,7 @@ function told(consumer: Consumer, news: Deployment['news']): Deployment {
     name: consumer.name,
     kind: consumer.kind,
     personId: consumer.personId,
+    readsAs: consumer.readsAs,
     claimedBy: null,
     news,
     round: 1,
@@ -38,7 +40,9 @@ export function listed(rotation: Rotation, consumers: Consumer[]): Rotation {
   const deployments = consumers.map((consumer) => {
     const before = known.get(consumer.id);
     const same = before?.kind === consumer.kind && before.personId === consumer.personId;
-    return before && same ? { ...before, name: consumer.name } : told(consumer, before?.news ?? 'rotated');
+    return before && same
+      ? { ...before, name: consumer.name, readsAs: consumer.readsAs }
+      : told(consumer, before?.news ?? 'rotated');
   });
   return { ...rotation, deployments };
 }
@@ -69,6 +73,8 @@ export const reachedThem = (rotation: Rotation, consumerId: string, now: Instant
   altered(rotation, consumerId, ({ toldAt }) => ({ toldAt: toldAt ?? now.toISOString(), trouble: null }));
 export const troubled = (rotation: Rotation, consumerId: string, trouble: string) =>
   altered(rotation, consumerId, () => ({ trouble }));
+export const awaiting = (rotation: Rotation, consumerId: string, reading: NonNullable<Deployment['reading']> | null) =>
+  altered(rotation, consumerId, () => ({ reading }));
 export const claimed = (rotation: Rotation, consumerId: string, by: Id<'person'>) =>
   altered(rotation, consumerId, () => ({ claimedBy: by }));
 /** It is on the value that is handed out; whoever says it first is believed. */
@@ -164,11 +170,14 @@ export interface Usage {
   knowsNew: boolean;
 }
 
-const at = (instant: Instant) => `${instant.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
+export const momentInUtc = (instant: Instant) => `${instant.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 /** Our own tries of the new key are over by so long after its verification. */
 const ownUseMs = minute;
 
-/** Those who read the store are taken to be on the new value: on what its provider saw, else when their cache has run out. */
+/**
+ * Those who read the store are taken to be on the new value: on what its provider saw, else when their cache has run out.
+ * Not those whose own reads are known, and waited for.
+ */
 export function readersConfirmed(rotation: Rotation, usage: Usage | null, policy: Policy, now: Instant): Rotation {
   const since = switchedAt(rotation);
   if (!since || now < after(since, policy.rotation.evidence.cacheMinutes * minute)) return rotation;
@@ -178,11 +187,13 @@ export function readersConfirmed(rotation: Rotation, usage: Usage | null, policy
     const verified = rotation.record.findLast((each) => each.step === 'verify' && each.verdict === 'done')?.endedAt;
     const own = after(verified ? new Date(verified) : since, ownUseMs);
     if (!usage.newUsedAt || usage.newUsedAt <= own) return rotation;
-    evidence = `${cache}, and ${usage.provider} saw the new key used ${at(usage.newUsedAt)}`;
+    evidence = `${cache}, and ${usage.provider} saw the new key used ${momentInUtc(usage.newUsedAt)}`;
   }
   return unconfirmed(rotation)
-    .filter((each) => each.kind === 'reads-store')
-    .reduce((all, each) => confirmed(all, each.consumerId, evidence, null, now), rotation);
+    .filter((each) => each.kind === 'reads-store' && !each.reading?.awaited)
+    .reduce((all, { consumerId, reading }) => {
+      return confirmed(all, consumerId, reading ? `${evidence} (${reading.why})` : evidence, null, now);
+    }, rotation);
 }
 
 /** Whether the grace ends on evidence and not on its time: somebody is recorded, or has wanted the old value back. */
@@ -209,18 +220,21 @@ export function standing(
   if (usage?.knowsOld && since) {
     const quietSince = usage.oldUsedAt && usage.oldUsedAt > since ? usage.oldUsedAt : since;
     if (now >= after(quietSince, quietHours * hour)) {
-      return { enough: `${usage.provider} has seen no use of the old key since ${at(quietSince)}` };
+      return { enough: `${usage.provider} has seen no use of the old key since ${momentInUtc(quietSince)}` };
     }
   }
   const seen =
-    usage?.knowsOld && usage.oldUsedAt ? `; ${usage.provider} last saw the old key used ${at(usage.oldUsedAt)}` : '';
+    usage?.knowsOld && usage.oldUsedAt
+      ? `; ${usage.provider} last saw the old key used ${momentInUtc(usage.oldUsedAt)}`
+      : '';
   const lacking = objected ? ['something broke when the old value was disabled'] : [];
   return { lacking: `${[...lacking, ...open.map((each) => `${each.name}: ${lackOf(each)}`)].join('; ')}${seen}` };
 }
 
 /** What is not known of one consumer, in words that follow its name. */
-export function lackOf({ kind, trouble, toldAt }: Deployment): string {
+export function lackOf({ kind, trouble, toldAt, reading }: Deployment): string {
   if (trouble) return trouble;
+  if (reading?.awaited) return reading.why;
   switch (kind) {
     case 'reads-store':
       return 'may still use what it has in its cache';
@@ -231,8 +245,17 @@ export function lackOf({ kind, trouble, toldAt }: Deployment): string {
   }
 }
 
-/** The evidence does not suffice: it is looked again later; after a while people are told, and in the end it stops and asks. */
-export function extended(rotation: Rotation, lacking: string, policy: Policy, now: Instant): Rotation {
+/**
+ * The evidence does not suffice: it is looked again later, also at the `more` times that are not over; after a while people
+ * are told, and in the end it stops and asks.
+ */
+export function extended(
+  rotation: Rotation,
+  lacking: string,
+  policy: Policy,
+  now: Instant,
+  more: Instant[] = [],
+): Rotation {
   const { lookEveryMinutes, escalateAfterDays, maxGraceDays, cacheMinutes } = policy.rotation.evidence;
   const since = rotation.extension?.since ?? now.toISOString();
   const waitedMs = now.getTime() - Date.parse(since);
@@ -248,6 +271,7 @@ export function extended(rotation: Rotation, lacking: string, policy: Policy, no
     after(new Date(since), maxGraceDays * day),
     ...(escalatedAt ? [] : [after(new Date(since), escalateAfterDays * day)]),
     ...(cached ? [after(cached, cacheMinutes * minute)] : []),
+    ...more,
   ].filter((each) => each > now);
   return {
     ...rotation,

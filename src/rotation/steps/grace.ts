@@ -1,5 +1,7 @@
 import { consumersOf, spread } from '../deployment/deploy.ts';
 import { extended, listed, readersConfirmed, standing, type Usage } from '../deployment/model.ts';
+import { readsSeen } from '../deployment/reads.ts';
+import { nextReadLooks, readsTaken } from '../deployment/reads-model.ts';
 import { issuedOf } from '../issued-model.ts';
 import { journal, notBeforeItsTime, type Run } from '../journal.ts';
 import { reached } from '../model.ts';
@@ -19,11 +21,14 @@ export async function endGrace(seen: Run): Promise<void> {
   const run = asks && seen.issuer.can.lastUsed ? await withOldNamed(seen) : seen;
   const { rotation } = run;
   const usage = asks ? await usageOf(run) : null;
+  const reads = asks ? await readsSeen(run, consumers) : null;
   const { policy } = ports;
   const look = (each: typeof rotation, at: Date) => {
-    const current = readersConfirmed(listed(each, consumers), usage, policy, at);
+    const current = readersConfirmed(readsTaken(listed(each, consumers), reads, at), usage, policy, at);
     return { current, found: standing(current, usage, policy, at) };
   };
+  const looksAgain = (each: typeof rotation, at: Date) =>
+    nextReadLooks(each, reads, policy.rotation.evidence.cacheMinutes, at);
   const lacks = 'lacking' in look(rotation, now).found;
   await journal(
     run,
@@ -31,11 +36,14 @@ export async function endGrace(seen: Run): Promise<void> {
       const { current, found } = look(each, at);
       return 'enough' in found
         ? passed(current, found.enough, policy, at)
-        : extended(current, found.lacking, policy, at);
+        : extended(current, found.lacking, policy, at, looksAgain(current, at));
     },
     {
       ...(lacks ? { action: 'rotation.extend' } : {}),
-      facts: usage ? { oldUsedAt: usage.oldUsedAt, newUsedAt: usage.newUsedAt } : {},
+      facts: {
+        ...(usage ? { oldUsedAt: usage.oldUsedAt, newUsedAt: usage.newUsedAt } : {}),
+        ...(reads ? { reads: reads.reads.length, readsMissing: reads.missing?.why ?? null } : {}),
+      },
       also: async (tx, next, key) => {
         const known = new Set(rotation.deployments.map((each) => each.consumerId));
         const came = next.deployments.filter((each) => !known.has(each.consumerId) && !each.confirmedAt);

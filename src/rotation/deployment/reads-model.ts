@@ -1,0 +1,126 @@
+import { after, type Instant, minute } from '../../kernel.ts';
+import type { Deployment, Rotation } from '../model.ts';
+import { awaiting, confirmed, momentInUtc, switchedAt, unconfirmed } from './model.ts';
+
+/** What our own calls of Secrets Manager are named, so that they are told from those of whoever shares our role. */
+export const ourAgent = { name: 'keysteward', version: '1' } as const;
+
+/** One successful read of a secret's value, as it was asked for. */
+export interface SecretRead {
+  /** The IAM user or role, as its ARN; of a session, that of its role. */
+  by: string;
+  at: Instant;
+  /** What was asked for; both null for the current value. */
+  versionId: string | null;
+  stage: string | null;
+}
+
+/** What is known of the reads of one secret. */
+export interface ReadsFound {
+  reads: SecretRead[];
+  /** Why these may not be all of them, or null; `soon` where it is worth asking again in a while. */
+  missing: { why: string; soon: boolean } | null;
+}
+
+/** The same, with who says so. */
+export interface ReadsSeen extends ReadsFound {
+  /** `CloudTrail` */
+  said: string;
+  /** How long a read may take to be written down. */
+  lateMs: number;
+  /** Of the secret. */
+  account: string;
+}
+
+/** Two clocks may differ by so much: the database's, which has the switch, and that of AWS, which has the read. */
+const clocksMs = 5_000;
+/** After so long it is asked again, where somebody did not answer. */
+const soonMs = 10 * minute;
+
+/** The account that an ARN names. */
+export const accountOf = (arn: string) => arn.split(':')[4] ?? '';
+
+/** A user or a role by its account and name: unique there, whatever its path and the case of its letters. Null for anybody else. */
+function identityOf(arn: string): string | null {
+  const [, account, kind, rest] =
+    /^arn:aws[a-z-]*:(?:iam|sts)::(\d{12}):(user|role|assumed-role)\/(.+)$/.exec(arn) ?? [];
+  if (!account || !rest) return null;
+  const parts = rest.split('/');
+  const name = kind === 'assumed-role' ? parts[0]! : parts.at(-1)!;
+  return `${account} ${kind === 'user' ? 'user' : 'role'} ${name.toLowerCase()}`;
+}
+
+/** Whether two ARNs mean one user or role; a session is its role. */
+export function isSamePrincipal(one: string, other: string): boolean {
+  return identityOf(one) !== null && identityOf(one) === identityOf(other);
+}
+
+/** From when on who reads what is current reads the new value: we have read it there ourselves, and nobody has objected since. */
+export function readFrom(rotation: Rotation): Instant | null {
+  const switched = switchedAt(rotation);
+  if (!switched) return null;
+  const verified = rotation.record.findLast((each) => each.step === 'verify' && each.verdict === 'done')?.endedAt;
+  return after(new Date(Math.max(switched.getTime(), verified ? Date.parse(verified) : 0)), clocksMs);
+}
+
+/** Whose reads have to be looked for. */
+export const unread = (rotation: Rotation): Deployment[] =>
+  unconfirmed(rotation).filter((each) => each.kind === 'reads-store' && each.readsAs);
+
+const isOfNew = ({ versionId, stage }: SecretRead, { newVersion }: Rotation) =>
+  versionId ? versionId === newVersion : stage === null || stage === 'AWSCURRENT';
+
+/**
+ * Who is known by the user or role that it reads the store as is on the new value once it has read that, and is waited for
+ * until then, whatever its cache. Where its reads are not known, they prove nothing either way.
+ */
+export function readsTaken(rotation: Rotation, seen: ReadsSeen | null, now: Instant): Rotation {
+  const from = readFrom(rotation);
+  return unread(rotation).reduce((all, each) => {
+    const found = seen && from ? looked(rotation, each, seen, from, now) : null;
+    return found && 'readAt' in found
+      ? confirmed(all, each.consumerId, inWords(found.readAt, seen!.said), null, now)
+      : awaiting(all, each.consumerId, found);
+  }, rotation);
+}
+
+const inWords = (at: Instant, said: string) =>
+  `read the new value from Secrets Manager at ${momentInUtc(at)} (${said})`;
+
+function looked(
+  rotation: Rotation,
+  { readsAs }: Deployment,
+  { said, reads, missing, lateMs, account }: ReadsSeen,
+  from: Instant,
+  now: Instant,
+): { readAt: Instant } | NonNullable<Deployment['reading']> {
+  const mine = reads.filter((each) => isSamePrincipal(each.by, readsAs!) && each.at >= from && isOfNew(each, rotation));
+  if (mine.length > 0) return { readAt: new Date(Math.min(...mine.map((each) => each.at.getTime()))) };
+  if (accountOf(readsAs!) !== account) {
+    return { why: `${said} does not say here who reads from another account`, awaited: false };
+  }
+  if (missing) {
+    const why = missing.soon
+      ? `${said} could not be asked whether it has read the new value: ${missing.why}`
+      : missing.why;
+    return { why, awaited: missing.soon };
+  }
+  const knownUntil = after(now, -lateMs);
+  const why =
+    knownUntil < from
+      ? `its read of the new value is looked for in ${said}, which is up to ${lateMs / minute} minutes late`
+      : `had not read the new value by ${momentInUtc(knownUntil)}, says ${said}`;
+  return { why, awaited: true };
+}
+
+/** When it is worth looking again, beside the usual times: when the last read that a cache allows is written down, or soon. */
+export function nextReadLooks(
+  rotation: Rotation,
+  seen: ReadsSeen | null,
+  cacheMinutes: number,
+  now: Instant,
+): Instant[] {
+  const from = readFrom(rotation);
+  if (!seen || !from) return [];
+  return seen.missing?.soon ? [after(now, soonMs)] : [after(from, cacheMinutes * minute + seen.lateMs)];
+}
