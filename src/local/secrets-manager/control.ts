@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http';
-import type { Principal } from './access.ts';
+import { everything, type Principal } from './access.ts';
 import type { TrailEvent } from './events.ts';
 import { type Fault, readFault } from './faults.ts';
 import type { RotationFunction } from './world.ts';
@@ -41,7 +41,7 @@ export type Control = {
  * - `GET    /control/events`
  * - `POST   /control/events {"delayMs":900000}`: from now on they show so much later
  * - `POST   /control/clock {"advanceMs":3600000}`
- * - `POST   /control/principals {"accessKeyId":"…","arn":"…"}`
+ * - `POST   /control/principals {"accessKeyId":"…","arn":"…"}`; with `"mayDoEverything":true` as its own policies allow it
  * - `POST   /control/rotations`: runs the rotations that are due
  */
 export async function controlled(
@@ -82,7 +82,10 @@ export async function controlled(
         if (typeof body.accessKeyId !== 'string' || typeof body.arn !== 'string') {
           throw new Error('accessKeyId and arn are text.');
         }
-        control.setPrincipal(body.accessKeyId, body.arn);
+        control.setPrincipal(
+          body.accessKeyId,
+          body.mayDoEverything === true ? { arn: body.arn, policies: [everything] } : body.arn,
+        );
         return { status: 200, body: {} };
       case 'POST /control/rotations':
         await control.runDueRotations();

@@ -113,7 +113,10 @@ function looked(
   return { why, awaited: true };
 }
 
-/** When it is worth looking again, beside the usual times: when the last read that a cache allows is written down, or soon. */
+/**
+ * When it is worth looking again, beside the usual times: soon, where somebody did not answer; else each time that what was
+ * not written down yet has been, until the last read that a cache allows.
+ */
 export function nextReadLooks(
   rotation: Rotation,
   seen: ReadsSeen | null,
@@ -121,6 +124,9 @@ export function nextReadLooks(
   now: Instant,
 ): Instant[] {
   const from = readFrom(rotation);
-  if (!seen || !from) return [];
-  return seen.missing?.soon ? [after(now, soonMs)] : [after(from, cacheMinutes * minute + seen.lateMs)];
+  if (!seen || !from || unread(rotation).length === 0) return [];
+  if (seen.missing?.soon) return [after(now, soonMs)];
+  const last = after(from, cacheMinutes * minute + seen.lateMs);
+  const next = after(now, seen.lateMs);
+  return [next < last ? next : last];
 }

@@ -125,6 +125,20 @@ describe('LookupEvents', () => {
     expect(byName.Events).toHaveLength(2);
   });
 
+  test('is understood under either name that SDKs give it, and shows an event only when it has come through', async () => {
+    const stand = await bench({ clock });
+    const { control } = stand;
+    await stand.bot.createSecret({ Name: 'a', SecretString: 'v' });
+    expect((await stand.raw('CloudTrail_20131101.LookupEvents', {})).body).toEqual(await lookup(stand, {}));
+    control.delayEvents(900_000);
+    expect((await lookup(stand, {})).Events).toEqual([]);
+    control.advance(900_000);
+    expect((await lookup(stand, {})).Events).toHaveLength(1);
+    control.inject({ kind: 'throttle', operation: 'LookupEvents' });
+    expect((await lookup(stand, {})).Events).toBeUndefined();
+    expect((await lookup(stand, {})).Events).toHaveLength(1);
+  });
+
   test('in pages of at most 50', async () => {
     const stand = await bench();
     for (let i = 0; i < 60; i++) await stand.bot.getRandomPassword({});

@@ -131,6 +131,13 @@ describe('the control over HTTP', () => {
     await control('POST', 'faults', { kind: 'throttle', times: 5 });
     expect((await control('GET', 'faults')).body.faults).toHaveLength(1);
     await control('DELETE', 'faults');
+    const reader = { accessKeyId: 'READER', arn: 'arn:aws:iam::123456789012:role/reader' };
+    await control('POST', 'principals', reader);
+    await expect(as(reader).getSecretValue({ SecretId: 's' })).rejects.toMatchObject({ name: 'AccessDeniedException' });
+    await control('POST', 'principals', { ...reader, mayDoEverything: true });
+    await as(reader).getSecretValue({ SecretId: 's' });
+    expect((await control('POST', 'events', { delayMs: '1' })).status).toBe(400);
+    await control('POST', 'events', { delayMs: 3_600_000 });
     await control('POST', 'principals', { accessKeyId: 'EVE', arn: 'arn:aws:iam::123456789012:user/eve' });
     await expect(as({ accessKeyId: 'EVE' }).getSecretValue({ SecretId: 's' })).rejects.toMatchObject({
       name: 'AccessDeniedException',

@@ -158,6 +158,18 @@ describe('the rule', () => {
     }
   });
 
+  test('looks again as often as CloudTrail may have come to show it, until the last read that a cache allows', () => {
+    const next = (minutes: number, of = rotation) => nextReadLooks(of, seen([]), 60, at(minutes));
+    expect(next(10)).toEqual([at(25)]);
+    expect(next(59)).toEqual([at(74)]);
+    // The clocks, the cache, and 15 minutes.
+    const last = after(switched, 75 * minute + 7_000);
+    expect(next(61)).toEqual([last]);
+    expect(next(90)).toEqual([last]);
+    expect(next(10, looked(seen([read()]), at(10)).rotation)).toEqual([]);
+    expect(nextReadLooks(rotation, null, 60, at(10))).toEqual([]);
+  });
+
   test('does not take it for moved because CloudTrail did not answer, and asks again soon', () => {
     const busy = seen([], { why: 'it is asked too often at the moment', soon: true });
     const found = looked(busy, at(90));
@@ -166,8 +178,6 @@ describe('the rule', () => {
       'CloudTrail could not be asked whether it has read the new value: it is asked too often at the moment',
     );
     expect(nextReadLooks(found.rotation, busy, 60, at(90))).toEqual([at(100)]);
-    // Two clocks and 15 minutes after the last moment at which a cache may be read again.
-    expect(nextReadLooks(found.rotation, seen([]), 60, at(60))).toEqual([after(switched, 75 * minute + 7_000)]);
   });
 });
 
