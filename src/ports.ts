@@ -17,6 +17,7 @@ import type { Finding } from './reviews/model.ts';
 import type { PermissionReview } from './reviews/permissions-model.ts';
 import type { HandIn } from './rotation/by-hand/hand-in-model.ts';
 import type { Campaign } from './rotation/campaigns/model.ts';
+import type { Use } from './rotation/deployment/model.ts';
 import type { ReadsFound } from './rotation/deployment/reads-model.ts';
 import type { Rotation } from './rotation/model.ts';
 import type { Need } from './rotation/timing/pace-model.ts';
@@ -485,6 +486,10 @@ export interface IssuerAbilities {
   confirmDead: boolean;
   list: boolean;
   lastUsed: boolean;
+  /** Counts how much a key is used. */
+  usage: boolean;
+  /** So much later than it happened a use may show in `lastUsed` and `usage`, in minutes: of what lies less far back, silence proves nothing. */
+  usageLagMinutes: number;
   /** How many of its keys can live side by side. */
   overlap: 'many' | 'two' | 'none';
   /** How many keys there can be at most; null where no limit is known. */
@@ -542,7 +547,10 @@ export interface Issuer {
   confirmDead(key: ApiKey, ending: Ending): Promise<{ verdict: 'dead' | 'alive' | 'unclear'; evidence: string }>;
   /** All keys that are there, over all pages. */
   list(key: ApiKey): Promise<IssuedKey[]>;
+  /** The last use that shows by now, or the end of the shortest span of time that it is known to lie in; null where none shows. */
   lastUsed(key: ApiKey, providerKeyId: string): Promise<Instant | null>;
+  /** How much of its use since then shows by now; null where nobody counts, or nothing can have been counted yet. */
+  usage(key: ApiKey, providerKeyId: string, since: Instant): Promise<Use | null>;
 }
 export interface Issuers {
   /** `person` is one of them: somebody who does by hand what no API does. */

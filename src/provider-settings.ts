@@ -81,6 +81,13 @@ export const providerSchema = z.discriminatedUnion('kind', [
     ...each('anthropic', 'https://api.anthropic.com', 30),
     /** Null for all workspaces. */
     workspace: z.string().min(1).nullable().default(null),
+    /** How late a use may show in the usage report; as a rule it is five minutes. */
+    reportLagMinutes: z
+      .number()
+      .int()
+      .min(0)
+      .max(7 * 24 * 60)
+      .default(240),
   }),
   z.strictObject(each('datadog', 'https://api.datadoghq.com', 60)),
   z.strictObject({

@@ -330,6 +330,11 @@ describe.each(fittings)('$name', (fitting) => {
     const { id } = await madeNow(label());
     // Nobody has used it yet.
     expect(await issuer.lastUsed(key, id)).toBeNull();
+    const counts = ['openai', 'anthropic'].includes(fitting.name);
+    expect(issuer.can.usage).toBe(counts);
+    const used = await issuer.usage(key, id, new Date(Date.now() - 3_600_000));
+    expect(used?.amount ?? null).toBe(counts ? 0 : null);
+    if (counts) expect(issuer.can.lastUsed).toBe(true);
   });
 
   it('says which secret is missing when its credential is not there', async () => {
@@ -424,6 +429,138 @@ describe('OpenAI', () => {
     expect(fake.world.live()).toEqual([twin.value, sibling.value]);
     await fake.close();
   });
+});
+
+describe.each([
+  { name: 'openai', unit: 'calls', of: 'embeddings' },
+  { name: 'anthropic', unit: 'tokens', of: undefined },
+])('$name, of how much a key is used,', ({ name, unit, of }) => {
+  const [minuteMs, hourMs] = [60_000, 3_600_000];
+  const ago = (ms: number) => Date.now() - ms;
+  async function counting() {
+    const { fake, issuer } = await connected(fittingOf(name));
+    const [mine, other] = [fake.world.make('mine', chance()), fake.world.make('other', chance())];
+    const use = (who: typeof mine, atMs: number, amount: number, kind = of) => {
+      who.uses = [...(who.uses ?? []), { atMs, amount, ...(kind ? { of: kind } : {}) }];
+    };
+    return { fake, issuer, mine, other, use };
+  }
+
+  it('counts what this key did since then, of every kind, and nothing of before or of others', async () => {
+    const { fake, issuer, mine, other, use } = await counting();
+    const since = new Date(ago(2 * hourMs));
+    use(mine, ago(2 * hourMs + minuteMs), 1_000);
+    use(mine, ago(90 * minuteMs), 40);
+    use(mine, ago(10 * minuteMs), 2, of && 'completions');
+    use(other, ago(10 * minuteMs), 500);
+    const used = await issuer.usage(key, mine.id, since);
+    expect(used).toEqual({ amount: 42, unit, since: expect.any(Date) });
+    expect(used!.since.getTime() - since.getTime()).toBeGreaterThanOrEqual(0);
+    expect(used!.since.getTime() - since.getTime()).toBeLessThan(minuteMs);
+    expect(await issuer.usage(key, 'nobody', since)).toMatchObject({ amount: 0 });
+    // Nothing can have been counted since a moment ago.
+    expect(await issuer.usage(key, mine.id, new Date(Date.now() + minuteMs))).toBeNull();
+    await fake.close();
+  });
+
+  it('counts over days in whole hours, on as many pages as it takes', async () => {
+    const { fake, issuer, mine, use } = await counting();
+    const since = new Date(ago(10 * 24 * hourMs));
+    use(mine, since.getTime() + hourMs, 5);
+    use(mine, ago(minuteMs), 7);
+    const used = await issuer.usage(key, mine.id, since);
+    expect(used).toMatchObject({ amount: 12, unit });
+    expect(used!.since.getTime() % hourMs).toBe(0);
+    expect(used!.since.getTime() - since.getTime()).toBeLessThan(hourMs);
+    // Hours of a week come on a page.
+    expect(fake.world.asked.filter(({ path }) => path.includes('usage')).length).toBe(name === 'openai' ? 12 : 2);
+    await fake.close();
+  });
+
+  it('takes nothing that is reported of all keys together for its own', async () => {
+    const { fake, issuer, mine, use } = await counting();
+    use(mine, ago(10 * minuteMs), 3);
+    const since = new Date(ago(hourMs));
+    const [start, end] = [ago(hourMs), Date.now()];
+    const reply = {
+      status: 200,
+      body: {
+        data: [
+          {
+            starting_at: new Date(start).toISOString(),
+            ending_at: new Date(end).toISOString(),
+            results: [{ api_key_id: null, num_model_requests: 9, output_tokens: 9 }],
+          },
+        ],
+        has_more: false,
+      },
+    };
+    fake.world.faults = [{ on: 'other', reply, times: 6 }];
+    expect(await issuer.usage(key, mine.id, since)).toMatchObject({ amount: 0 });
+    await fake.close();
+  });
+
+  it('shows a use only when it is reported, and is silent of it until then', async () => {
+    const { fake, issuer, mine, use } = await counting();
+    fake.world.reportLagMs = hourMs;
+    use(mine, ago(30 * minuteMs), 7);
+    use(mine, ago(90 * minuteMs), 5);
+    expect(await issuer.usage(key, mine.id, new Date(ago(3 * hourMs)))).toMatchObject({ amount: 5 });
+    await fake.close();
+  });
+});
+
+describe('Anthropic, which tells no last use but reports what was used,', () => {
+  const hourMs = 3_600_000;
+  async function using(...uses: { atMs: number; amount: number }[]) {
+    const { fake, issuer } = await connected(fittingOf('anthropic'));
+    const [mine, other] = [fake.world.make('mine', chance()), fake.world.make('other', chance())];
+    mine.uses = uses;
+    other.uses = [{ atMs: Date.now() - 1_000, amount: 9 }];
+    const found = await issuer.lastUsed(key, mine.id);
+    await fake.close();
+    return found;
+  }
+
+  it.each([
+    ['minutes', 10 * 60_000],
+    ['hours', 30 * hourMs],
+    ['nearly a week', 6.9 * 24 * hourMs],
+  ])('has the end of the minute of the last use, %s ago', async (_, agoMs) => {
+    const atMs = Date.now() - agoMs;
+    const found = await using({ atMs: atMs - 5 * hourMs, amount: 4_000 }, { atMs, amount: 1 });
+    const lateMs = found!.getTime() - atMs;
+    expect(lateMs).toBeGreaterThan(0);
+    expect(lateMs).toBeLessThanOrEqual(60_000);
+  });
+
+  it('has the end of the day of one that is weeks ago, nothing of one that is longer ago, and never an instant to come', async () => {
+    const weeksAgo = Date.now() - 20 * 24 * hourMs;
+    const found = await using({ atMs: weeksAgo, amount: 3 });
+    expect(found!.getTime() % (24 * hourMs)).toBe(0);
+    expect(found!.getTime() - weeksAgo).toBeLessThanOrEqual(24 * hourMs);
+    expect(await using({ atMs: Date.now() - 40 * 24 * hourMs, amount: 3 })).toBeNull();
+    const now = await using({ atMs: Date.now(), amount: 3 });
+    expect(now!.getTime()).toBeLessThanOrEqual(Date.now());
+  });
+
+  it('says how late that may be, as its entry in policy.yml has it', async () => {
+    const anthropic = fittingOf('anthropic');
+    const settings: Fitting['settings'] = (...all) => ({ ...anthropic.settings(...all), reportLagMinutes: 30 });
+    for (const [fitting, minutes] of [[anthropic, 240] as const, [{ ...anthropic, settings }, 30] as const]) {
+      const { fake, issuer } = await connected(fitting);
+      expect(issuer.can.usageLagMinutes).toBe(minutes);
+      await fake.close();
+    }
+  });
+});
+
+it('where only the day of the last use is told, a use may be a day later than it looks', async () => {
+  const { fake, issuer } = await connected(fittingOf('mistral'));
+  const { id } = fake.world.make('mine', chance(), { usedAt: Date.parse('2026-03-05T23:10:00Z') / 1000 });
+  expect(await issuer.lastUsed(key, id)).toEqual(new Date('2026-03-05'));
+  expect(issuer.can.usageLagMinutes).toBe(24 * 60);
+  await fake.close();
 });
 
 describe('GitHub', () => {

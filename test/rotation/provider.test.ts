@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { addConsumer } from '../../src/inventory/record-consumer.ts';
-import { Secret } from '../../src/kernel.ts';
-import type { Ports } from '../../src/ports.ts';
+import { Later, Secret } from '../../src/kernel.ts';
+import type { Issuer, Ports } from '../../src/ports.ts';
 import { conditionInWords, isProvenDead, openRecord, type Rotation } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
@@ -453,20 +453,16 @@ describe('the old key of a provider that says when it was last used', () => {
     const used = async (value: string, hoursAgo: number) => {
       keyOfValue(value).usedAt = Math.floor(Date.now() / 1000) - hoursAgo * 3600;
     };
-    const look = async () => {
+    const look = async (issuer: Partial<Issuer> = {}) => {
+      const real = here.ports.issuers.of('openai')!;
+      const of = () => ({ ...real, ...issuer, can: { ...real.can, ...issuer.can } });
+      const ports: Ports = { ...here.ports, issuers: { ...here.ports.issuers, of } };
       await stage.skipTime(id);
-      await stage.work({ ports: here.ports, until: (each) => each.step !== 'grace' || each.status !== 'running' });
+      await stage.work({ ports, until: (each) => each.step !== 'grace' || each.status !== 'running' });
       return stage.rotation(id);
     };
-    const switchedHoursAgo = (hours: number) =>
-      stage.database.store.pool.query(
-        `update rotation set record = (select jsonb_agg(each || jsonb_build_object('endedAt',
-           to_char((each ->> 'endedAt')::timestamptz at time zone 'utc' - $2 * interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
-           from jsonb_array_elements(record) each where each ->> 'endedAt' is not null)
-           || (select jsonb_agg(each) from jsonb_array_elements(record) each where each ->> 'endedAt' is null) where id = $1`,
-        [id, hours],
-      );
-    return { here, id, used, look, switchedHoursAgo };
+    const switchedHoursAgo = (hours: number) => stage.endedEarlier(id, hours);
+    return { here, id, used, look, switchedHoursAgo, keyOfValue };
   }
 
   test('lives on while it is used, and goes when it has been quiet for the whole window since the switch', async () => {
@@ -487,6 +483,58 @@ describe('the old key of a provider that says when it was last used', () => {
     expect(done.record.find((each) => each.step === 'grace')!.evidence).toMatch(
       /^openai has seen no use of the old key since \d{4}-/,
     );
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
+  test('is said to be used so much since the switch, for those who read why it lives on', async () => {
+    const { here, id, used, look, switchedHoursAgo, keyOfValue } = await waiting();
+    await switchedHoursAgo(3);
+    await used(here.old, 1);
+    const said = async () => (await look()).extension!.why;
+    expect(await said()).toMatch(
+      /last saw the old key used .* UTC; openai has counted no calls with the old key since \d{4}-\d\d-\d\d \d\d:\d\d UTC$/,
+    );
+    const use = (hoursAgo: number, amount: number, of: string) => ({
+      atMs: Date.now() - hoursAgo * 3_600_000,
+      amount,
+      of,
+    });
+    keyOfValue(here.old).uses = [use(4, 900, 'completions'), use(2, 1, 'embeddings')];
+    expect(await said()).toMatch(/has counted 1 call with the old key since/);
+    keyOfValue(here.old).uses!.push(use(1, 1_240, 'completions'));
+    expect(await said()).toMatch(/has counted 1,241 calls with the old key since/);
+    const events = (await stage.trail(id)).filter((each) => each.action === 'rotation.extend');
+    expect(events.at(-1)!.facts).toMatchObject({ oldUse: { amount: 1_241, unit: 'calls' } });
+  });
+
+  test('lives on for as long as its use may not be reported yet, and says so', async () => {
+    const { here, used, look, switchedHoursAgo } = await waiting();
+    await switchedHoursAgo(30);
+    const usageLagMinutes = 240;
+    const late = { can: { usageLagMinutes } } as Partial<Issuer>;
+    await used(here.old, 27);
+    const waits = await look(late);
+    expect(waits).toMatchObject({ step: 'grace', status: 'running' });
+    expect(waits.extension!.why).toMatch(/; what is less than 4 hours old may not be counted yet$/);
+    await used(here.old, 29);
+    expect(await look(late)).toMatchObject({ step: 'retire' });
+    await stage.work({ ports: here.ports });
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
+  test('goes its way although nobody can say how much it is used, and waits where the provider wants to be left alone', async () => {
+    const { here, id, used, look, switchedHoursAgo } = await waiting();
+    await switchedHoursAgo(3);
+    await used(here.old, 1);
+    const refusing = { usage: () => Promise.reject(new Error('it does not let us')) };
+    expect((await look(refusing)).extension!.why).toMatch(/last saw the old key used .* UTC$/);
+    const before = await stage.rotation(id);
+    await look({ usage: () => Promise.reject(new Later('asked too often', 60_000)) }).catch(() => {});
+    expect((await stage.rotation(id)).fence).toBe(before.fence);
+    await switchedHoursAgo(30);
+    await used(here.old, 26);
+    expect(await look(refusing)).toMatchObject({ step: 'retire' });
+    await stage.work({ ports: here.ports });
     expect(here.fake.world.live()).toEqual([await here.current()]);
   });
 

@@ -20,6 +20,8 @@ export interface Stage extends TestPorts {
   /** A key in the inventory whose secret exists, with the version that is current. */
   key(facts?: Partial<ApiKey>, value?: string): Promise<{ key: ApiKey; version: string }>;
   /** Runs rotation jobs that are due, one after the other, until there are none or `until` says so. Answers how many. */
+  /** The steps that this rotation has behind it ended so many hours earlier, the switch among them. */
+  endedEarlier(id: string, hours: number): Promise<void>;
   work(options?: { until?: (rotation: Rotation) => boolean; ports?: Ports }): Promise<number>;
   rotation(id: string): Promise<Rotation>;
   /** Moves the end of a grace, and whatever waits for it, into the past. */
@@ -61,6 +63,15 @@ export function useStage(policy: Policy = quick): Stage {
     await stage.database.store.pool.query(
       `update work set run_at = now() - interval '1 s' where status = 'waiting' and payload ->> 'rotationId' = $1`,
       [id],
+    );
+  };
+  stage.endedEarlier = async (id, hours) => {
+    await stage.database.store.pool.query(
+      `update rotation set record = (select jsonb_agg(each || jsonb_build_object('endedAt',
+         to_char((each ->> 'endedAt')::timestamptz at time zone 'utc' - $2 * interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
+         from jsonb_array_elements(record) each where each ->> 'endedAt' is not null)
+         || (select jsonb_agg(each) from jsonb_array_elements(record) each where each ->> 'endedAt' is null) where id = $1`,
+      [id, hours],
     );
   };
   stage.work = ({ until, ports = stage.ports } = {}) =>

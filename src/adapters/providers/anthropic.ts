@@ -1,13 +1,23 @@
-import type { Secret } from '../../kernel.ts';
+import { after, hour, minute, type Secret } from '../../kernel.ts';
 import type { Issuer } from '../../ports.ts';
 import type { ProviderSettings } from '../../provider-settings.ts';
 import { at, type Means, path, talkingTo, textAt } from './call.ts';
 import { allPages, listed, pageByLastId, provider, theOneShown } from './provider.ts';
+import { countOf, lastUsedSpan, latestSpans, pageOfReport, type Spans, spansSince } from './usage-report.ts';
 
 const version = { 'anthropic-version': '2023-06-01' };
+const tokens = [
+  '/uncached_input_tokens',
+  '/cache_read_input_tokens',
+  '/cache_creation/ephemeral_1h_input_tokens',
+  '/cache_creation/ephemeral_5m_input_tokens',
+  '/output_tokens',
+];
 
 /**
- * Anthropic API keys. Nobody but a person can create one, in the Console; the rest goes by the Admin API.
+ * Anthropic API keys. Nobody but a person can create one, in the Console; the rest goes by the Admin API. What use it sees is
+ * what costs tokens: who only lists models, counts tokens or keeps files shows in no report. A report is late, by five minutes
+ * as a rule and now and then by more.
  * https://docs.claude.com/en/api/administration-api
  */
 export function anthropic(name: string, settings: ProviderSettings<'anthropic'>, means: Means): Issuer {
@@ -24,9 +34,26 @@ export function anthropic(name: string, settings: ProviderSettings<'anthropic'>,
     await must(`make a key ${status}`, { method: 'POST', path: keys + path`/${id}`, body: { status } }, statuses);
   }
 
+  function report(id: string, { width, limit, from }: Spans, until?: Date): Promise<unknown[]> {
+    return allPages<unknown>(name, async (page) => {
+      const query = {
+        starting_at: from.toISOString(),
+        ending_at: until?.toISOString(),
+        bucket_width: width,
+        limit,
+        'api_key_ids[]': id,
+        'group_by[]': 'api_key_id',
+        page: page ?? undefined,
+      };
+      const { body } = await must('read the usage report', { path: '/v1/organizations/usage_report/messages', query });
+      return pageOfReport(body);
+    });
+  }
+
   return provider({
     name,
     settings,
+    usageLagMinutes: settings.reportLagMinutes,
     list: async () => (await all()).map((each) => listed(each, '/id', '/name', at(each, '/status') === 'active')),
     identify: async (_key, value) => theOneShown(await all(), value, { shown: '/partial_key_hint', id: '/id' }),
     probe: (_key, value) => as(value, { path: '/v1/models' }),
@@ -41,5 +68,24 @@ export function anthropic(name: string, settings: ProviderSettings<'anthropic'>,
     },
     revoke: (_key, id) => set(id, 'archived', [200, 404]),
     enable: (_key, id, on) => set(id, on ? 'active' : 'inactive', [200]),
+    async lastUsed(_key, id) {
+      const usedIn = async (spans: Spans, until?: Date) =>
+        lastUsedSpan(await report(id, spans, until), (each) => countOf(each, id, tokens) > 0);
+      // A day that is not over may not be reported yet, an hour is no later than what may be late anyway.
+      const found = (await usedIn(latestSpans('1h'))) ?? (await usedIn(latestSpans('1d')));
+      if (!found) return null;
+      const { startsAt, endsAt } = found;
+      const isHour = endsAt.getTime() - startsAt.getTime() <= hour;
+      const minutes = { ...latestSpans('1m'), from: startsAt };
+      const to = isHour ? ((await usedIn(minutes, after(endsAt, minute)))?.endsAt ?? endsAt) : endsAt;
+      return new Date(Math.min(to.getTime(), Date.now()));
+    },
+    async usage(_key, id, since) {
+      const spans = spansSince(since);
+      if (!spans) return null;
+      const all = await report(id, spans);
+      const amount = all.reduce<number>((sum, each) => sum + countOf(each, id, tokens), 0);
+      return { amount, unit: 'tokens', since: spans.from };
+    },
   });
 }

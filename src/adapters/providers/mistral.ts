@@ -1,3 +1,4 @@
+import { day, minute } from '../../kernel.ts';
 import type { Issuer } from '../../ports.ts';
 import type { ProviderSettings } from '../../provider-settings.ts';
 import { instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
@@ -39,6 +40,8 @@ export function mistral(name: string, settings: ProviderSettings<'mistral'>, mea
     async revoke(_key, id) {
       await must('delete a key', { method: 'DELETE', path: path`/v1/admin/api-keys/${id}` }, [200, 204, 404]);
     },
+    // It names the day alone, of which the beginning is read.
+    usageLagMinutes: day / minute,
     async lastUsed(_key, id) {
       const found = (await keys()).find((each) => textAt(each, '/key_id') === id);
       return instantAt(found, '/last_used');

@@ -7,6 +7,8 @@ export const cannot = {
   confirmDead: false,
   list: false,
   lastUsed: false,
+  usage: false,
+  usageLagMinutes: 0,
   keyLimit: null,
 } as const satisfies Partial<IssuerAbilities>;
 
@@ -17,5 +19,6 @@ export const nobodyKnows = {
   identify: async () => null,
   list: async () => [],
   lastUsed: async () => null,
+  usage: async () => null,
   revoke: async () => {},
 } satisfies Partial<Issuer>;

@@ -2,9 +2,13 @@ import type { Issuer } from '../../ports.ts';
 import type { ProviderSettings } from '../../provider-settings.ts';
 import { type Answer, at, instantAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { allPages, pageByLastId, provider, theOneShown, type Verdict } from './provider.ts';
+import { countOf, pageOfReport, spansSince } from './usage-report.ts';
 
 /** Accounts of this name are made by Keysteward for one value each, and go with it. */
 const ours = /^keysteward-rot_/;
+
+/** What calls are counted of, each in a report of its own. */
+const counted = ['completions', 'embeddings', 'moderations', 'images', 'audio_speeches', 'audio_transcriptions'];
 
 /**
  * OpenAI, keys of service accounts in one project: each value has an account of its own, named by its label.
@@ -66,6 +70,28 @@ export function openai(name: string, settings: ProviderSettings<'openai'>, means
     async lastUsed(_key, id) {
       const found = await must('look for a key', { path: project + path`/api_keys/${id}` }, [200, 404]);
       return instantAt(found.body, '/last_used_at');
+    },
+    async usage(_key, id, since) {
+      const spans = spansSince(since);
+      if (!spans) return null;
+      const query = {
+        start_time: spans.from.getTime() / 1000,
+        bucket_width: spans.width,
+        limit: spans.limit,
+        api_key_ids: id,
+        group_by: 'api_key_id',
+      };
+      const reports = counted.map((each) =>
+        allPages<unknown>(name, async (page) => {
+          const report = `/organization/usage/${each}`;
+          return pageOfReport(
+            (await must('count calls', { path: report, query: { ...query, page: page ?? undefined } })).body,
+          );
+        }),
+      );
+      const all = (await Promise.all(reports)).flat();
+      const amount = all.reduce<number>((sum, each) => sum + countOf(each, id, ['/num_model_requests']), 0);
+      return { amount, unit: 'calls', since: spans.from };
     },
   });
 }

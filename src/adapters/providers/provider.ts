@@ -1,6 +1,7 @@
 import type { ApiKey } from '../../inventory/model.ts';
 import { Secret } from '../../kernel.ts';
 import type { Ending, IssuedKey, Issuer, IssuerAbilities, LaterValue } from '../../ports.ts';
+import type { Use } from '../../rotation/deployment/model.ts';
 import { type Answer, at, expected, inWords, isFinal, listAt, textAt, waitMs } from './call.ts';
 
 export type Verdict = 'works' | 'refused' | 'unclear';
@@ -30,6 +31,9 @@ export interface Dialect {
   revoke(key: ApiKey, providerKeyId: string, value: LaterValue | null): Promise<void>;
   enable?(key: ApiKey, providerKeyId: string, on: boolean): Promise<void>;
   lastUsed?(key: ApiKey, providerKeyId: string): Promise<Date | null>;
+  usage?(key: ApiKey, providerKeyId: string, since: Date): Promise<Use | null>;
+  /** How late that may be; not at all where nothing is said. */
+  usageLagMinutes?: number;
 }
 
 const byStatus = ({ status }: Answer): Verdict => (status === 200 ? 'works' : status === 401 ? 'refused' : 'unclear');
@@ -53,6 +57,8 @@ export function provider(dialect: Dialect): Issuer {
       confirmDead: true,
       list: Boolean(dialect.list),
       lastUsed: Boolean(dialect.lastUsed),
+      usage: Boolean(dialect.usage),
+      usageLagMinutes: dialect.usageLagMinutes ?? 0,
       overlap: dialect.overlap ?? 'many',
       keyLimit,
       propagationSeconds: settings.propagationSeconds,
@@ -62,6 +68,7 @@ export function provider(dialect: Dialect): Issuer {
     identify: dialect.identify,
     ...(dialect.enable ? { enable: dialect.enable } : {}),
     lastUsed: async (key, id) => (await dialect.lastUsed?.(key, id)) ?? null,
+    usage: async (key, id, since) => (await dialect.usage?.(key, id, since)) ?? null,
 
     async create(key, label) {
       if (!dialect.create || !dialect.made) return { refused: `${name} makes no keys for programs; a person has to.` };

@@ -168,6 +168,16 @@ export interface Usage {
   newUsedAt: Instant | null;
   knowsOld: boolean;
   knowsNew: boolean;
+  /** So much later than it happened a use may show, in milliseconds. */
+  lagMs: number;
+  /** How much the old key was still used since the switch, where that is counted. */
+  oldUse: Use | null;
+}
+/** How much a key was used since then. */
+export interface Use {
+  amount: number;
+  unit: 'calls' | 'tokens';
+  since: Instant;
 }
 
 export const momentInUtc = (instant: Instant) => `${instant.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
@@ -219,7 +229,8 @@ export function standing(
   const since = switchedAt(rotation);
   if (usage?.knowsOld && since) {
     const quietSince = usage.oldUsedAt && usage.oldUsedAt > since ? usage.oldUsedAt : since;
-    if (now >= after(quietSince, quietHours * hour)) {
+    // A use of the last hours may not show yet: only silence from before that counts.
+    if (now >= after(quietSince, quietHours * hour + usage.lagMs)) {
       return { enough: `${usage.provider} has seen no use of the old key since ${momentInUtc(quietSince)}` };
     }
   }
@@ -228,7 +239,19 @@ export function standing(
       ? `; ${usage.provider} last saw the old key used ${momentInUtc(usage.oldUsedAt)}`
       : '';
   const lacking = objected ? ['something broke when the old value was disabled'] : [];
-  return { lacking: `${[...lacking, ...open.map((each) => `${each.name}: ${lackOf(each)}`)].join('; ')}${seen}` };
+  const counted = usage?.oldUse ? `; ${countedInWords(usage.provider, usage.oldUse, usage.lagMs)}` : '';
+  return {
+    lacking: `${[...lacking, ...open.map((each) => `${each.name}: ${lackOf(each)}`)].join('; ')}${seen}${counted}`,
+  };
+}
+
+function countedInWords(provider: string, { amount, unit, since }: Use, lagMs: number): string {
+  const one = unit.replace(/s$/, '');
+  const many = amount === 0 ? `no ${unit}` : amount === 1 ? `1 ${one}` : `${amount.toLocaleString('en')} ${unit}`;
+  const late = Math.ceil(lagMs / hour);
+  const known =
+    late > 0 ? `; what is less than ${late} ${late === 1 ? 'hour' : 'hours'} old may not be counted yet` : '';
+  return `${provider} has counted ${many} with the old key since ${momentInUtc(since)}${known}`;
 }
 
 /** What is not known of one consumer, in words that follow its name. */

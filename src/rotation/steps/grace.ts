@@ -1,5 +1,6 @@
+import { Later, minute } from '../../kernel.ts';
 import { consumersOf, spread } from '../deployment/deploy.ts';
-import { extended, listed, readersConfirmed, standing, type Usage } from '../deployment/model.ts';
+import { extended, listed, readersConfirmed, standing, switchedAt, type Usage, type Use } from '../deployment/model.ts';
 import { readsSeen } from '../deployment/reads.ts';
 import { nextReadLooks, readsTaken } from '../deployment/reads-model.ts';
 import { issuedOf } from '../issued-model.ts';
@@ -20,7 +21,7 @@ export async function endGrace(seen: Run): Promise<void> {
   const asks = consumers.length > 0 || reached(seen.rotation, 'enable');
   const run = asks && seen.issuer.can.lastUsed ? await withOldNamed(seen) : seen;
   const { rotation } = run;
-  const usage = asks ? await usageOf(run) : null;
+  let usage = asks ? await usageOf(run) : null;
   const reads = asks ? await readsSeen(run, consumers) : null;
   const { policy } = ports;
   const look = (each: typeof rotation, at: Date) => {
@@ -30,6 +31,7 @@ export async function endGrace(seen: Run): Promise<void> {
   const looksAgain = (each: typeof rotation, at: Date) =>
     nextReadLooks(each, reads, policy.rotation.evidence.cacheMinutes, at);
   const lacks = 'lacking' in look(rotation, now).found;
+  if (lacks && usage) usage = { ...usage, oldUse: await oldUseIn(run) };
   await journal(
     run,
     (each, at) => {
@@ -41,7 +43,7 @@ export async function endGrace(seen: Run): Promise<void> {
     {
       ...(lacks ? { action: 'rotation.extend' } : {}),
       facts: {
-        ...(usage ? { oldUsedAt: usage.oldUsedAt, newUsedAt: usage.newUsedAt } : {}),
+        ...(usage ? { oldUsedAt: usage.oldUsedAt, newUsedAt: usage.newUsedAt, oldUse: usage.oldUse } : {}),
         ...(reads ? { reads: reads.reads.length, readsMissing: reads.missing?.why ?? null } : {}),
       },
       also: async (tx, next, key) => {
@@ -59,17 +61,37 @@ export async function endGrace(seen: Run): Promise<void> {
   );
 }
 
+/** What the provider calls both keys. A slot that the new value has taken over says nothing about the old one. */
+function idsOf({ rotation }: Run): { old: string | null; current: string | null } {
+  const [old, current] = [rotation.oldVersion, rotation.newVersion].map(
+    (version) => issuedOf(rotation, version)?.providerKeyId ?? null,
+  ) as [string | null, string | null];
+  return { old: old === current ? null : old, current };
+}
+
 /** What the provider has seen of both keys. What it calls them was learned when they were made, or is asked for once. */
-async function usageOf({ rotation, key, issuer }: Run): Promise<Usage | null> {
+async function usageOf(run: Run): Promise<Usage | null> {
+  const { key, issuer } = run;
   if (!issuer.can.lastUsed) return null;
-  const [old, current] = [issuedOf(rotation, rotation.oldVersion), issuedOf(rotation, rotation.newVersion)];
-  // A slot that the new value has taken over says nothing about the old one.
-  const knowsOld = old !== null && old.providerKeyId !== current?.providerKeyId;
+  const { old, current } = idsOf(run);
   return {
     provider: issuer.name,
-    knowsOld,
+    knowsOld: old !== null,
     knowsNew: current !== null,
-    oldUsedAt: knowsOld ? await issuer.lastUsed(key, old.providerKeyId) : null,
-    newUsedAt: current ? await issuer.lastUsed(key, current.providerKeyId) : null,
+    oldUsedAt: old ? await issuer.lastUsed(key, old) : null,
+    newUsedAt: current ? await issuer.lastUsed(key, current) : null,
+    lagMs: issuer.can.usageLagMinutes * minute,
+    oldUse: null,
   };
+}
+
+/** How much the old key is still used: for those who read why it lives on. Without an answer it goes on all the same. */
+async function oldUseIn(run: Run): Promise<Use | null> {
+  const { old } = idsOf(run);
+  const since = switchedAt(run.rotation);
+  if (!run.issuer.can.usage || !old || !since) return null;
+  return run.issuer.usage(run.key, old, since).catch((error: unknown) => {
+    if (error instanceof Later) throw error;
+    return null;
+  });
 }

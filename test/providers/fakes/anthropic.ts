@@ -1,10 +1,38 @@
-import { type Asked, type Dialect, type FakeKey, pageOf } from './server.ts';
+import { type Asked, type Dialect, type FakeKey, pageOf, type Reply, spansOf, type World } from './server.ts';
 
 const by = (asked: Asked) => asked.headers['x-api-key'] ?? '';
 const failed = (status: number, type: string, message: string) => ({
   status,
   body: { type: 'error', error: { type, message } },
 });
+
+/** Tokens by key and span of time; a third of them are read from a cache, and one is written to it. */
+function usageReport({ query }: Asked, world: World): Reply {
+  if (!query.get('starting_at')) return failed(400, 'invalid_request_error', 'starting_at');
+  const isGrouped = query.getAll('group_by[]').includes('api_key_id');
+  const { spans, next } = spansOf(world, {
+    keyId: query.get('api_key_ids[]'),
+    width: query.get('bucket_width') ?? '1d',
+    fromMs: Date.parse(query.get('starting_at')!),
+    untilMs: query.has('ending_at') ? Date.parse(query.get('ending_at')!) : Number.POSITIVE_INFINITY,
+    limit: Number(query.get('limit')),
+    page: Number((query.get('page') ?? 'page_0').replace('page_', '')),
+  });
+  const results = (each: { id: string; amount: number }) => ({
+    api_key_id: isGrouped ? each.id : null,
+    uncached_input_tokens: each.amount - Math.floor(each.amount / 3) - 1,
+    cache_read_input_tokens: Math.floor(each.amount / 3),
+    cache_creation: { ephemeral_1h_input_tokens: 0, ephemeral_5m_input_tokens: 1 },
+    output_tokens: 0,
+    server_tool_use: { web_search_requests: 7 },
+  });
+  const data = spans.map(({ startMs, endMs, results: its }) => ({
+    starting_at: new Date(startMs).toISOString(),
+    ending_at: new Date(endMs).toISOString(),
+    results: its.map(results),
+  }));
+  return { status: 200, body: { data, has_more: next !== null, next_page: next === null ? null : `page_${next}` } };
+}
 
 /** Anthropic's keys: a person makes them, an archived one is gone for good. */
 export function anthropicDialect(): Dialect {
@@ -19,6 +47,7 @@ export function anthropicDialect(): Dialect {
   return {
     credentialOf: by,
     kindOf({ method, path }) {
+      if (path.includes('/usage_report/')) return 'other';
       return path === '/v1/models' ? 'probe' : method === 'POST' ? 'revoke' : 'list';
     },
     handle(asked, world) {
@@ -29,6 +58,7 @@ export function anthropicDialect(): Dialect {
         return key && !off.has(key.id) ? { status: 200, body: { data: [] } } : wrong;
       }
       if (by(asked) !== world.admin) return wrong;
+      if (asked.path === '/v1/organizations/usage_report/messages') return usageReport(asked, world);
       const id = /^\/v1\/organizations\/api_keys\/(.+)$/.exec(asked.path)?.[1];
       if (id) {
         const key = world.keys.find((each) => each.id === id);

@@ -24,11 +24,17 @@ export const mistralDialect = (): Dialect => ({
     }
     const offset = Number(asked.query.get('offset'));
     const keys = world.listed().slice(offset, offset + Math.min(world.pageSize, Number(asked.query.get('limit'))));
+    const dayOf = (usedAt: number) => new Date(usedAt * 1000).toISOString().slice(0, 10);
     const hidden = (value: string) => `${value.slice(0, 3)}***${value.slice(-4)}`;
     return {
       status: 200,
       body: {
-        keys: keys.map(({ id: key_id, name, value }) => ({ key_id, name, hidden_key: hidden(value), last_used: null })),
+        keys: keys.map(({ id: key_id, name, value, usedAt }) => ({
+          key_id,
+          name,
+          hidden_key: hidden(value),
+          last_used: usedAt ? dayOf(usedAt) : null,
+        })),
       },
     };
   },

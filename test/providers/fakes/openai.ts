@@ -1,4 +1,4 @@
-import { type Asked, chance, type Dialect, type FakeKey, pageOf, type Reply, type World } from './server.ts';
+import { type Asked, chance, type Dialect, type FakeKey, pageOf, type Reply, spansOf, type World } from './server.ts';
 
 const wrong: Reply = {
   status: 401,
@@ -33,6 +33,8 @@ export function openaiDialect({ keepsKeys = false } = {}): Dialect {
     handle(asked, world) {
       if (asked.path === '/models') return world.accepts(bearer(asked)) ? { status: 200, body: { data: [] } } : wrong;
       if (bearer(asked) !== world.admin) return wrong;
+      const [, counted] = /^\/organization\/usage\/(\w+)$/.exec(asked.path) ?? [];
+      if (counted) return usage(asked, counted, world);
       const [, , collection, id] =
         /^\/organization\/projects\/([^/]+)\/(service_accounts|api_keys)\/?([^/]*)$/.exec(asked.path) ?? [];
       if (collection === 'service_accounts' && asked.method === 'POST') return made(asked, world);
@@ -59,6 +61,35 @@ export function openaiDialect({ keepsKeys = false } = {}): Dialect {
       return { status: 200, body: { object: 'list', data, last_id: last, has_more: page.next !== null } };
     },
   };
+}
+
+/** Calls by key and span of time. */
+function usage({ query }: Asked, of: string, world: World): Reply {
+  const invalid = { status: 400, body: { error: { message: 'start_time', type: 'invalid_request_error' } } };
+  if (!/^\d+$/.test(query.get('start_time') ?? '')) return invalid;
+  const isGrouped = query.getAll('group_by').includes('api_key_id');
+  const { spans, next } = spansOf(world, {
+    keyId: query.get('api_key_ids'),
+    of,
+    width: query.get('bucket_width') ?? '1d',
+    fromMs: Number(query.get('start_time')) * 1000,
+    untilMs: query.has('end_time') ? Number(query.get('end_time')) * 1000 : Number.POSITIVE_INFINITY,
+    limit: Number(query.get('limit')),
+    page: Number((query.get('page') ?? 'page_0').replace('page_', '')),
+  });
+  const data = spans.map(({ startMs, endMs, results }) => ({
+    object: 'bucket',
+    start_time: startMs / 1000,
+    end_time: endMs / 1000,
+    results: results.map(({ id, amount }) => ({
+      object: `organization.usage.${of}.result`,
+      input_tokens: amount * 1000,
+      num_model_requests: amount,
+      api_key_id: isGrouped ? id : null,
+    })),
+  }));
+  const body = { object: 'page', data, has_more: next !== null, next_page: next === null ? null : `page_${next}` };
+  return { status: 200, body };
 }
 
 function made(asked: Asked, world: World): Reply {

@@ -24,10 +24,18 @@ export interface FakeKey {
   value: string;
   account: string;
   ended: boolean;
+  /** What its provider counted of it: so much at this instant, in milliseconds. */
+  uses?: Use[];
   /** Seconds since 1970; null or absent when nobody has used it. */
   usedAt?: number | null;
   /** How many more tries of its value are answered as before it was made, or before it was ended. */
   lag: number;
+}
+export interface Use {
+  atMs: number;
+  amount: number;
+  /** Which report counts it, where there are several. */
+  of?: string;
 }
 export interface Fault {
   on: Kind;
@@ -48,6 +56,8 @@ export class World {
   limit = Number.POSITIVE_INFINITY;
   /** Tries until a new value works, and until an ended one is dead. */
   lag = { made: 0, ended: 0 };
+  /** So late, in milliseconds, does a use show in reports. */
+  reportLagMs = 0;
   /** Newly made keys are not listed for so many listings. */
   hidden = 0;
   asked: { kind: Kind; method: string; path: string; credential: string }[] = [];
@@ -175,6 +185,40 @@ export async function startFake(dialect: Dialect): Promise<Fake> {
 export async function listening(server: Server): Promise<number> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return (server.address() as AddressInfo).port;
+}
+
+/**
+ * A report on the use of one key as OpenAI and Anthropic cut it: whole spans of time from the one that `fromMs` lies in, of
+ * which the last one that has begun may be under way; so many a page. Other keys' use stands beside it only without a filter.
+ */
+export function spansOf(
+  world: World,
+  asked: {
+    keyId: string | null;
+    of?: string;
+    width: string;
+    fromMs: number;
+    untilMs: number;
+    limit: number;
+    page: number;
+  },
+): { spans: { startMs: number; endMs: number; results: { id: string; amount: number }[] }[]; next: number | null } {
+  const ms = { '1m': 60_000, '1h': 3_600_000, '1d': 86_400_000 }[asked.width]!;
+  const [most, usual] = { '1m': [1440, 60], '1h': [168, 24], '1d': [31, 7] }[asked.width] as [number, number];
+  const now = Date.now();
+  const first = Math.floor(asked.fromMs / ms) * ms;
+  const spans = [];
+  for (let startMs = first; startMs < Math.min(now, asked.untilMs); startMs += ms) {
+    const counted = (use: Use) =>
+      use.atMs >= startMs && use.atMs < startMs + ms && use.atMs <= now - world.reportLagMs && use.of === asked.of;
+    const results = world.keys
+      .filter((each) => asked.keyId === null || each.id === asked.keyId)
+      .map(({ id, uses = [] }) => ({ id, amount: uses.filter(counted).reduce((sum, { amount }) => sum + amount, 0) }))
+      .filter(({ amount }) => amount > 0);
+    spans.push({ startMs, endMs: startMs + ms, results });
+  }
+  const { rows, next } = pageOf(spans, asked.page, Math.min(asked.limit || usual, most));
+  return { spans: rows, next };
 }
 
 /** One page of something, from where the caller left off. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { addConsumer } from '../../../src/inventory/record-consumer.ts';
 import { confirmDeleted } from '../../../src/rotation/by-hand/confirm-deleted.ts';
 import { waitsNow } from '../../../src/rotation/by-hand/model.ts';
 import { conditionInWords } from '../../../src/rotation/model.ts';
@@ -39,6 +40,42 @@ describe('a key that only a person can make', () => {
     expect(done.record.find((each) => each.step === 'generate')!.evidence).toContain('handed in by Olu');
     expect(done.record.findLast((each) => each.step === 'confirm')!.evidence).toContain('no longer accepts');
     expect(conditionInWords(done)).toBe('The new value works; the old one is dead.');
+  });
+
+  test('at Anthropic: the old one lives on while its report shows use of it, and goes when that has been silent for the window and for as long as it may be late', async () => {
+    const { id, key, old } = await stage.waiting();
+    const sheet = { name: 'the sheet', kind: 'person', url: null, personId: stage.owner.id } as const;
+    await addConsumer(stage.ports, stage.owner.id, key.id, { ...sheet, readsAs: null });
+    const fresh = aNewKey();
+    stage.anthropic.world.make('made in the Console', fresh);
+    const visitor = new Visitor();
+    const { at } = await stage.signIn(visitor, await stage.linkFor(stage.owner, id), stage.owner);
+    await stage.handIn(visitor, at, fresh);
+    const look = async () => {
+      await stage.work({ ports: stage.ports, until: (each) => each.step === 'disable' });
+      return stage.rotation(id);
+    };
+    expect(await look()).toMatchObject({ status: 'running', step: 'grace', condition: 'both' });
+
+    await stage.endedEarlier(id, 40);
+    const oldKey = stage.anthropic.world.keys.find((each) => each.value === old)!;
+    const hoursAgo = (hours: number, amount: number) => ({ atMs: Date.now() - hours * 3_600_000, amount });
+    oldKey.uses = [hoursAgo(50, 7_000), hoursAgo(35, 30_000), hoursAgo(27, 4_500)];
+    await stage.skipTime(id);
+    const waits = await look();
+    expect(waits).toMatchObject({ step: 'grace', status: 'running' });
+    expect(waits.extension!.why).toMatch(
+      /^the sheet: nobody has said that it is on the new value; anthropic last saw the old key used .* UTC; anthropic has counted 34,500 tokens with the old key since .* UTC; what is less than 4 hours old may not be counted yet$/,
+    );
+    oldKey.uses = [hoursAgo(35, 30_000), hoursAgo(29, 4_500)];
+    await stage.skipTime(id);
+    await stage.work({ ports: stage.ports });
+    const done = await stage.rotation(id);
+    expect(done).toMatchObject({ status: 'done', condition: 'new' });
+    expect(done.record.find((each) => each.step === 'grace')!.evidence).toMatch(
+      /^anthropic has seen no use of the old key since /,
+    );
+    expect(stage.anthropic.world.live()).not.toContain(old);
   });
 
   test('at GitHub: a token is tried and its predecessor revoked for good, with nothing but the tokens themselves', async () => {
