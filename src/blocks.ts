@@ -1,4 +1,4 @@
-import type { Button, ContextBlock, KnownBlock, View } from '@slack/types';
+import type { Button, ContextBlock, ExternalSelect, KnownBlock, View } from '@slack/types';
 import type { Instant } from './kernel.ts';
 
 /**
@@ -123,8 +123,8 @@ export const block = {
     text: { type: 'plain_text', text: cut(text, 150), emoji: true },
   }),
   text: (text: Mrkdwn): KnownBlock => ({ type: 'section', text: { type: 'mrkdwn', text: cut(text || ' ', 3000) } }),
-  /** A text with a button beside it, as in a list. */
-  row: (text: Mrkdwn, accessory: Button): KnownBlock => ({
+  /** A text with a button beside it, as in a list, or with something to choose from. */
+  row: (text: Mrkdwn, accessory: Button | ExternalSelect): KnownBlock => ({
     type: 'section',
     text: { type: 'mrkdwn', text: cut(text || ' ', 3000) },
     accessory,
@@ -179,6 +179,11 @@ export function button(
         }
       : {}),
   };
+}
+
+/** What is chosen in it comes like the value of a pressed button. Its options are what `slack.suggest` offers under this name. */
+export function choice(actionId: string, placeholder: string): ExternalSelect {
+  return { type: 'external_select', action_id: actionId, min_query_length: 0, placeholder: plain(placeholder, 150) };
 }
 
 /** A message whose blocks are kept within Slack's fifty. Slack reads mentions in `text` too, so it is shown literally. */

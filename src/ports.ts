@@ -157,6 +157,7 @@ export interface PersonReads extends Rows<Person> {
 export interface TeamReads extends Rows<Team> {
   all(): Promise<Team[]>;
   bySlackId(slackId: string): Promise<Team | null>;
+  many(ids: string[]): Promise<Team[]>;
   /** In use, and somebody with this Slack id is in them; by name. */
   ofMember(slackId: string): Promise<Team[]>;
   /** In use, with this in their name or handle; by name. */

@@ -2,9 +2,8 @@ import ical, { ICalAlarmType, ICalEventTransparency } from 'ical-generator';
 import { DateTime } from 'luxon';
 import { day, type Instant } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
-import type { CalendarEntry, Scope } from './model.ts';
+import type { CalendarEntry } from './model.ts';
 
-const names: Record<Scope, string> = { own: 'My API keys', team: 'All API keys' };
 /** How often a calendar should come again (RFC 7986, 5.7). */
 const everySeconds = 3600;
 
@@ -12,14 +11,14 @@ const everySeconds = 3600;
  * Entries as iCalendar (RFC 5545). The same entries always give the same text: what a calendar already has is
  * recognised by its hash, so nothing in it says when it was written.
  */
-export function calendarDocument(scope: Scope, entries: CalendarEntry[], policy: Policy): string {
+export function calendarDocument(name: string, entries: CalendarEntry[], policy: Policy): string {
   const calendar = ical({
-    name: names[scope],
+    name: onOneLine(name),
     prodId: { company: 'Keysteward', product: 'Keysteward', language: 'EN' },
     ttl: everySeconds,
   });
   for (const entry of entries) {
-    const title = printable(entry.title).replaceAll('\n', ' ');
+    const title = onOneLine(entry.title);
     calendar.createEvent({
       id: entry.uid,
       sequence: revision(entry.changedAt),
@@ -69,6 +68,8 @@ function printable(text: string): string {
       .replace(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufeff]/g, ' ')
   );
 }
+
+const onOneLine = (text: string) => printable(text).replaceAll('\n', ' ');
 
 /** The library escapes commas and semicolons as in a text, which a URI must not be (RFC 5545, 3.3.13). */
 const uri = (link: string) => new URL(link).href.replace(/[,;\\]/g, encodeURIComponent);

@@ -1,6 +1,6 @@
 import { liveGrant } from '../access/model.ts';
 import type { ApiKey } from '../inventory/model.ts';
-import { after, byId, day, type Instant, sha256 } from '../kernel.ts';
+import { after, byId, day, type Instant, isId, sha256 } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { KeyFilter, Ports, View } from '../ports.ts';
 import { madeByHand } from '../rotation/by-hand/model.ts';
@@ -29,17 +29,19 @@ const batch = 500;
 export async function fetchFeed(
   ports: FetchPorts,
   secret: string,
-): Promise<{ feed: CalendarFeed; entries: CalendarEntry[] } | null> {
+): Promise<{ name: string; entries: CalendarEntry[] } | null> {
   const found = await ports.store.read(async (view) => {
     const feed = await view.calendars.byAddress(await sha256(secret));
     const person = feed && (await view.people.find(feed.personId));
-    if (!person || whyNotFetch(feed, person)) return null;
-    return { feed, entries: await entriesFor(ports, view, feed, person), now: view.now };
+    const team = feed && isId('team', feed.scope) ? await view.teams.find(feed.scope) : null;
+    if (!person || whyNotFetch(feed, person, team)) return null;
+    const name = `${team?.name ?? (feed.scope === 'own' ? 'My' : 'All')} API keys`;
+    return { name, feed, entries: await entriesFor(ports, view, feed, person), now: view.now };
   });
   if (!found) return null;
-  const { feed, entries, now } = found;
+  const { name, feed, entries, now } = found;
   if (!feed.fetchedAt || feed.fetchedAt <= after(now, -day)) await noteFetch(ports, feed, now);
-  return { feed, entries };
+  return { name, entries };
 }
 
 async function noteFetch({ store }: FetchPorts, { id, personId, scope }: CalendarFeed, now: Instant): Promise<void> {
@@ -59,9 +61,8 @@ async function entriesFor(
   person: Person,
 ): Promise<CalendarEntry[]> {
   const own = scope === 'own';
-  const keys = (await keysOf(view, own ? { ownerId: person.id } : {})).filter(
-    (key) => !whyNot(person, 'inventory.show', key),
-  );
+  const filter = own ? { ownerId: person.id } : scope === 'company' ? {} : { teamId: scope };
+  const keys = (await keysOf(view, filter)).filter((key) => !whyNot(person, 'inventory.show', key));
   const grants = own
     ? (await view.grants.liveOfPerson(person.id)).filter((each) => liveGrant.includes(each.status))
     : [];
@@ -76,6 +77,7 @@ async function entriesFor(
     const facts = {
       key,
       owner: owners.get(key.ownerId) ?? null,
+      several: !own,
       byHand: needsPerson(key, whyNotIssue(key, issuer) === null && issuer !== null && !madeByHand(issuer.can)),
       runbook: companyRunbook(key.service, policy, runbooks.names()),
       changedAt: changedAt.get(key.id) ?? key.addedAt,

@@ -14,7 +14,7 @@ export function calendarOverHttp(
     const secret = /^([^.]+)\.ics$/.exec(params.file ?? '')?.[1];
     const found = isAddress(secret) ? await fetchFeed(ports, secret) : null;
     if (!found) return { status: 404, body: 'There is no such calendar, or not any more.\n' };
-    const body = calendarDocument(found.feed.scope, found.entries, ports.policy);
+    const body = calendarDocument(found.name, found.entries, ports.policy);
     return {
       status: 200,
       headers: {

@@ -3,13 +3,13 @@ import type { Grant } from '../access/model.ts';
 import { type ApiKey, rotatesHere, snoozedNow, startsAt } from '../inventory/model.ts';
 import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import { zoneOf } from '../people/hours-model.ts';
-import { type Action, type Person, whyNot } from '../people/model.ts';
+import { type Person, whyNot } from '../people/model.ts';
+import { isIn, type Team } from '../people/team-model.ts';
 import type { Policy } from '../policy.ts';
 import { holdsInWords, nextStartOf } from '../rotation/timing/windows-model.ts';
 
-/** Somebody's own keys and access, or every key of the company. */
-export const scopes = ['own', 'team'] as const;
-export type Scope = (typeof scopes)[number];
+/** Somebody's own keys and access, every key of the company, or the keys of everybody in this team. */
+export type Scope = 'own' | 'company' | Id<'team'>;
 
 /** A calendar that a person's calendar program fetches by a private address. */
 export interface CalendarFeed {
@@ -24,23 +24,35 @@ export interface CalendarFeed {
   fetchedAt: Instant | null;
 }
 
-const needed: Record<Scope, Action> = { own: 'calendar.subscribe', team: 'calendar.subscribe-team' };
-
-/** Why this person may not have such a calendar. */
-export const whyNotSubscribe = (person: Person, scope: Scope): Refusal | null => whyNot(person, needed[scope]);
+/** Why this person may not have such a calendar. `team` is the one that the scope names, if it is there. */
+export function whyNotSubscribe(person: Person, scope: Scope, team: Team | null): Refusal | null {
+  if (scope === 'own') return whyNot(person, 'calendar.subscribe');
+  if (scope === 'company') return whyNot(person, 'calendar.subscribe-company');
+  const byTier = whyNot(person, 'calendar.subscribe-team');
+  if (byTier) return byTier;
+  if (team?.id !== scope || team.closedAt) {
+    return new Refusal('not_found', 'There is no such team, or not any more: its user group in Slack is disabled.');
+  }
+  if (isIn(team, person) || !whyNot(person, 'calendar.subscribe-any-team')) return null;
+  return new Refusal(
+    'not_allowed',
+    `This calendar is for those who are in @${team.handle}, and for administrators. Whoever looks after this user group in Slack can add you.`,
+  );
+}
 
 /** Whether a text can be the secret part of an address. */
 export const isAddress = (text: string | undefined): text is string => /^[\w-]{43}$/.test(text ?? '');
 
 /**
  * Why nothing is to be had at this address now. It is asked at every fetch: whoever left or may no longer see all keys
- * gets nothing from that moment on, and an address from before somebody left stays dead when they come back.
+ * gets nothing from that moment on, nor does who is not in the team any more. An address from before somebody left stays
+ * dead when they come back.
  */
-export function whyNotFetch(feed: CalendarFeed, person: Person): Refusal | null {
+export function whyNotFetch(feed: CalendarFeed, person: Person, team: Team | null): Refusal | null {
   if (feed.addressHash === null || feed.madeAt < person.joinedAt) {
     return new Refusal('not_found', 'There is no such calendar.');
   }
-  return whyNotSubscribe(person, feed.scope);
+  return whyNotSubscribe(person, feed.scope, team);
 }
 
 /** One thing in a calendar. */
@@ -61,6 +73,8 @@ export interface CalendarEntry {
 export interface KeyFacts {
   key: ApiKey;
   owner: Pick<Person, 'name'> | null;
+  /** The keys of several people are in one calendar: whose one is shows in its title. */
+  several: boolean;
   /** Nobody but a person can make its next value. */
   byHand: boolean;
   /** The company's own steps for this service. */
@@ -84,7 +98,7 @@ export function rotationEntry(facts: KeyFacts, zone: string, policy: Policy, now
   const until = (opening?.holds.length ? opening.at : null) ?? asleep;
   return {
     uid: `rotation-${key.id}@keysteward`,
-    title: byHand ? `Rotate ${key.name}` : `Keysteward rotates ${key.name}`,
+    title: titled(byHand ? `Rotate ${key.name}` : `Keysteward rotates ${key.name}`, facts),
     lines: [
       byHand
         ? `A person has to do it: make a new key at ${key.service}, store it, end the old one. /keys show ${key.id} has the steps.`
@@ -107,7 +121,7 @@ export function expiryEntry(facts: KeyFacts, policy: Policy): CalendarEntry | nu
   if (!key.expiresAt || key.status !== 'active') return null;
   return {
     uid: `expiry-${key.id}@keysteward`,
-    title: `${key.name} stops working`,
+    title: titled(`${key.name} stops working`, facts),
     lines: [
       byHand
         ? `${key.service} ends it then, whether or not it was rotated. Rotate it before.`
@@ -120,6 +134,9 @@ export function expiryEntry(facts: KeyFacts, policy: Policy): CalendarEntry | nu
     changedAt: facts.changedAt,
   };
 }
+
+const titled = (title: string, { owner, several }: KeyFacts): string =>
+  several ? `${title} (${owner?.name ?? 'nobody'})` : title;
 
 const about = ({ key, owner }: KeyFacts): string[] => [
   `Owner: ${owner?.name ?? 'nobody'}`,

@@ -1,4 +1,4 @@
-import { freshToken, type Id, refuseIf, sha256 } from '../kernel.ts';
+import { freshToken, type Id, isId, refuseIf, sha256 } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { type Scope, whyNotSubscribe } from './model.ts';
 
@@ -15,7 +15,9 @@ export async function openFeed(
   const actor = { kind: 'person', id: personId } as const;
   await store.change({ actor, action: 'calendar.open', subject: personId }, async (tx) => {
     // The person's row is the lock: a calendar that was never opened has none of its own.
-    refuseIf(whyNotSubscribe(await tx.people.get(personId), scope));
+    const person = await tx.people.get(personId);
+    const team = isId('team', scope) ? await tx.teams.find(scope) : null;
+    refuseIf(whyNotSubscribe(person, scope, team));
     const known = (await tx.calendars.ofPerson(personId)).find((each) => each.scope === scope);
     const id = known?.id ?? tx.newId('calendar');
     const addressHash = await sha256(secret);

@@ -113,7 +113,10 @@ export const permissions = {
   'digest.summarise': { may: administrators },
   'runbooks.show': { may: staff },
   'calendar.subscribe': { may: everybody },
-  'calendar.subscribe-team': { may: administrators },
+  /** Of a team that one is in. */
+  'calendar.subscribe-team': { may: staff },
+  'calendar.subscribe-any-team': { may: administrators },
+  'calendar.subscribe-company': { may: administrators },
   'audit.read': { may: administrators },
   'work.retry': { may: administrators },
 } as const satisfies Record<string, Rule>;

@@ -105,6 +105,7 @@ const guards: Record<'actions' | 'forms' | 'shortcuts', Record<string, Guard>> =
     'runbooks.show': ofKey('runbooks.show'),
     'calendar.address': nothing('calendar.subscribe', 'own'),
     'calendar.close': nothing('calendar.subscribe', 'own'),
+    'calendar.choose-team': nothing('calendar.subscribe', newId('team')),
     'inventory.add': nothing('inventory.add'),
     'inventory.turn': nothing('inventory.list', '\n'),
     'inventory.mine': nothing('inventory.list'),
@@ -647,6 +648,8 @@ describe('the table of permissions holds in Slack', () => {
       'rotation.start-for-cause',
       'digest.summarise',
       'calendar.subscribe-team',
+      'calendar.subscribe-any-team',
+      'calendar.subscribe-company',
       'reviews.list-all',
     ];
     expect((Object.keys(permissions) as Action[]).filter((each) => !used.has(each) && !deeper.includes(each))).toEqual(

@@ -25,7 +25,7 @@ import { restrictionKinds } from '../../src/reviews/permissions-model.ts';
 import { drafted } from '../../src/rotation/campaigns/model.ts';
 import { listed } from '../../src/rotation/deployment/model.ts';
 import { started } from '../../src/rotation/moves-model.ts';
-import { aKey, aPerson } from '../support/company.ts';
+import { aKey, aPerson, aTeam } from '../support/company.ts';
 import { deskOf, mrkdwnIn } from '../support/desk.ts';
 import { usePorts } from '../support/ports.ts';
 import { contentOf } from '../support/repository.ts';
@@ -62,7 +62,7 @@ const nasty: Record<string, (length: number) => string> = {
 interface World {
   admin: Person;
   key: ApiKey;
-  ids: Record<'key' | 'request' | 'grant' | 'rotation' | 'campaign' | 'incident' | 'case' | 'person', string>;
+  ids: Record<'key' | 'request' | 'grant' | 'rotation' | 'campaign' | 'incident' | 'case' | 'person' | 'team', string>;
 }
 const worlds = new Map<string, World>();
 const manyGrants = 10_000;
@@ -170,6 +170,8 @@ beforeAll(async () => {
           newLastFour: '`*_~',
         };
         await tx.rotations.save(rotation);
+        const team = aTeam([admin], { name: long, handle: long });
+        await tx.teams.save(team);
         await tx.permissionReviews.save({
           ...{ id: key.id, scope: key.scope, needs: long, excess: long, excessSince: tx.now },
           restrictions: restrictionKinds.map((kind) => ({ kind, note: long })),
@@ -240,6 +242,7 @@ beforeAll(async () => {
             incident: incident.id,
             case: case_.id,
             person: leaver.id,
+            team: team.id,
           },
         };
       },

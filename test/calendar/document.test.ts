@@ -18,7 +18,8 @@ const entry = (facts: Partial<CalendarEntry> = {}): CalendarEntry => ({
 /** What another library makes of it. */
 const readBack = (text: string) =>
   new ICAL.Component(ICAL.parse(text) as unknown[]).getAllSubcomponents('vevent').map((each) => new ICAL.Event(each));
-const eventOf = (facts: Partial<CalendarEntry>) => readBack(calendarDocument('own', [entry(facts)], policy))[0]!;
+const eventOf = (facts: Partial<CalendarEntry>) =>
+  readBack(calendarDocument('My API keys', [entry(facts)], policy))[0]!;
 
 /** Texts as people type them, and as nobody should. */
 const odd = fc.oneof(
@@ -61,7 +62,11 @@ describe('a calendar', () => {
   it('says what was meant, whatever keys are called: read back by another library, in lines of at most 75 octets', () => {
     fc.assert(
       fc.property(odd, fc.array(odd, { maxLength: 4 }), (title, lines) => {
-        const text = calendarDocument('own', [entry({ title, lines }), entry({ uid: 'other@keysteward' })], policy);
+        const text = calendarDocument(
+          'My API keys',
+          [entry({ title, lines }), entry({ uid: 'other@keysteward' })],
+          policy,
+        );
         expect(text.replaceAll('\r\n', '')).not.toMatch(/[\r\n]/);
         for (const line of text.split('\r\n')) expect(Buffer.byteLength(line)).toBeLessThanOrEqual(75);
         const [first, second, ...none] = readBack(text);
@@ -112,7 +117,7 @@ describe('a calendar', () => {
     expect(eventOf(later).uid).toBe(eventOf({}).uid);
     expect(eventOf({ changedAt: new Date('2087-01-01T00:00:00Z') }).sequence).toBeLessThan(2 ** 31);
     expect(eventOf({ changedAt: new Date(0) }).sequence).toBe(0);
-    expect(calendarDocument('own', [entry()], policy)).toBe(calendarDocument('own', [entry()], policy));
+    expect(calendarDocument('My API keys', [entry()], policy)).toBe(calendarDocument('My API keys', [entry()], policy));
     const stamps = ['dtstamp', 'last-modified'].map((name) =>
       String(eventOf({}).component.getFirstPropertyValue(name)),
     );
@@ -126,10 +131,12 @@ describe('a calendar', () => {
   });
 
   it('says when to come again, and is a calendar although nothing is in it', () => {
-    const empty = new ICAL.Component(ICAL.parse(calendarDocument('team', [], policy)) as unknown[]);
+    const empty = new ICAL.Component(
+      ICAL.parse(calendarDocument('Pay;ments,\n\u202eöre API keys', [], policy)) as unknown[],
+    );
     expect(empty.getFirstPropertyValue('version')).toBe('2.0');
     expect(empty.getFirstPropertyValue('prodid')).toContain('Keysteward');
-    expect(empty.getFirstPropertyValue('x-wr-calname')).toBe('All API keys');
+    expect(empty.getFirstPropertyValue('x-wr-calname')).toBe('Pay;ments,  öre API keys');
     expect(String(empty.getFirstPropertyValue('refresh-interval'))).toBe('PT1H');
     expect(empty.getAllSubcomponents('vevent')).toEqual([]);
   });

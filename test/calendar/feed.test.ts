@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import ICAL from 'ical.js';
-import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Grant, granted, opened } from '../../src/access/model.ts';
 import { closeFeed } from '../../src/calendar/close-feed.ts';
 import { calendarOverHttp } from '../../src/calendar/http.ts';
@@ -10,8 +11,11 @@ import { snoozeKey } from '../../src/inventory/snooze.ts';
 import { day, newId } from '../../src/kernel.ts';
 import type { Person } from '../../src/people/model.ts';
 import { setTier } from '../../src/people/set.ts';
+import { syncTeams } from '../../src/people/sync-teams.ts';
+import type { Team } from '../../src/people/team-model.ts';
 import { defaultPolicy as policy } from '../../src/policy.ts';
-import { aKey, aPerson, given } from '../support/company.ts';
+import type { TeamEntry } from '../../src/ports.ts';
+import { aKey, aPerson, aTeam, given } from '../support/company.ts';
 import { usePorts } from '../support/ports.ts';
 import { useWeb } from '../support/web.ts';
 
@@ -139,15 +143,142 @@ describe('the calendar of all keys', () => {
   it('is for administrators, and nothing is to be had from the moment when somebody is none', async () => {
     const key = aKey(olu, { nextRotationAt: soon(9) });
     await given(ports().store, { keys: [key] });
-    await expect(open(olu, 'team')).rejects.toMatchObject({ code: 'not_allowed' });
-    const address = await open(ada, 'team');
+    await expect(open(olu, 'company')).rejects.toMatchObject({ code: 'not_allowed' });
+    const address = await open(ada, 'company');
     const event = (await eventsAt(address)).get(`rotation-${key.id}@keysteward`)!;
     expect(event.description).toContain('Owner: Olu');
+    expect(event.summary).toBe(`Keysteward rotates ${key.name} (Olu)`);
     const other = aPerson({ tier: 'administrator' });
     await given(ports().store, { people: [other] });
     await setTier(ports(), other.id, { personId: ada.id, tier: 'developer' });
     expect((await get(address)).status).toBe(404);
-    await closeFeed(ports(), ada.id, 'team');
+    await closeFeed(ports(), ada.id, 'company');
+  });
+
+  it('goes on at its address from before there were teams, when it was called a team’s', async () => {
+    const key = aKey(olu);
+    await given(ports().store, { keys: [key] });
+    const [all, own] = [await open(ada, 'company'), await open(ada)];
+    await query(`alter table calendar_feed drop constraint calendar_feed_scope_check`);
+    await query(`delete from calendar_feed where scope like 'tea%'`);
+    await query(`update calendar_feed set scope = 'team' where scope = 'company'`);
+    await query(`alter table calendar_feed add constraint calendar_feed_scope_check check (scope in ('own', 'team'))`);
+    const migration = new URL('../../migrations/0030_team_calendars.sql', import.meta.url);
+    for (const each of readFileSync(migration, 'utf8').split('--> statement-breakpoint')) await query(each);
+    expect((await eventsAt(all)).has(`rotation-${key.id}@keysteward`)).toBe(true);
+    expect((await eventsAt(own)).has(`rotation-${key.id}@keysteward`)).toBe(false);
+    await expect(query(`update calendar_feed set scope = 'team'`)).rejects.toThrow('calendar_feed_scope_check');
+  });
+});
+
+describe('the calendar of a team', () => {
+  const slackSays = async (...list: TeamEntry[]) => {
+    test.slackTeams.list = list;
+    await syncTeams(ports());
+  };
+  const entryOf = ({ slackId, name, handle, members }: Team): TeamEntry => ({
+    ...{ slackId, name, handle, members, disabled: false },
+  });
+
+  it('has the keys of everybody in it and no others, says whose each is, and bears the team’s name', async () => {
+    const [mia, guest, gone, outsider] = [
+      aPerson({ name: 'Mia' }),
+      aPerson({ tier: 'contractor' }),
+      aPerson({ status: 'left' }),
+      aPerson(),
+    ];
+    const team = aTeam([olu, mia, guest, gone], { name: 'Payments' });
+    const people = [mia, guest, gone, outsider];
+    const keys = [aKey(olu), aKey(mia, { issuer: 'person', expiresAt: soon(20) })];
+    const others = [guest, gone, outsider].map((each) => aKey(each));
+    const retired = aKey(mia, { status: 'retired', nextRotationAt: null });
+    await given(ports().store, { people, teams: [team], keys: [...keys, ...others, retired] });
+    const held = await grantTo(olu, others[2]!.id);
+    const [address, own] = [await open(olu, team.id), await open(olu)];
+    const events = await eventsAt(address);
+    expect([...events.values()].map((each) => each.summary).sort()).toEqual(
+      [
+        `${keys[1]!.name} stops working (Mia)`,
+        `Keysteward rotates ${keys[0]!.name} (Olu)`,
+        `Rotate ${keys[1]!.name} (Mia)`,
+      ].sort(),
+    );
+    expect(events.has(`access-${held.id}@keysteward`)).toBe(false);
+    expect(await (await get(address)).text()).toContain('X-WR-CALNAME:Payments API keys');
+    // The same event as in one's own calendar.
+    expect((await eventsAt(own)).has(`rotation-${keys[0]!.id}@keysteward`)).toBe(true);
+  });
+
+  it('is for those who are in it and for administrators, each at an address of their own', async () => {
+    const [contractor, outsider] = [aPerson({ tier: 'contractor' }), aPerson()];
+    const team = aTeam([olu, contractor], { handle: 'payments' });
+    await given(ports().store, { people: [contractor, outsider], teams: [team] });
+    await expect(open(outsider, team.id)).rejects.toMatchObject({
+      code: 'not_allowed',
+      sentence: expect.stringContaining('@payments'),
+    });
+    await expect(open(contractor, team.id)).rejects.toMatchObject({ code: 'not_allowed' });
+    await expect(open(ada, newId('team'))).rejects.toMatchObject({ code: 'not_found' });
+    const [his, hers] = [await open(olu, team.id), await open(ada, team.id)];
+    expect([(await get(his)).status, (await get(hers)).status]).toEqual([200, 200]);
+    const anew = await open(olu, team.id);
+    expect([(await get(his)).status, (await get(anew)).status, (await get(hers)).status]).toEqual([404, 200, 200]);
+    await closeFeed(ports(), olu.id, team.id);
+    expect([(await get(anew)).status, (await get(hers)).status]).toEqual([404, 200]);
+  });
+
+  it('gives nothing from the moment when somebody is not in it, or not here, or the group is disabled', async () => {
+    const team = aTeam([olu, ada]);
+    await given(ports().store, { teams: [team] });
+    const address = await open(olu, team.id);
+    const status = async () => (await get(address)).status;
+    const without = { ...entryOf(team), members: [ada.slackId] };
+    await slackSays(without);
+    expect(await status()).toBe(404);
+    await expect(open(olu, team.id)).rejects.toMatchObject({ code: 'not_allowed' });
+    await slackSays(entryOf(team));
+    expect(await status()).toBe(200);
+    await slackSays({ ...entryOf(team), disabled: true });
+    expect(await status()).toBe(404);
+    await expect(open(ada, team.id)).rejects.toMatchObject({ code: 'not_found' });
+    await slackSays(entryOf(team));
+    for (const [change, back] of [
+      ["status = 'left'", "status = 'active'"],
+      ["tier = 'contractor'", "tier = 'developer'"],
+    ]) {
+      await query(`update person set ${change} where id = $1`, [olu.id]);
+      expect(await status(), change).toBe(404);
+      await query(`update person set ${back} where id = $1`, [olu.id]);
+    }
+    expect(await status()).toBe(200);
+    test.slackTeams.list = null;
+    await syncTeams(ports());
+    expect(await status()).toBe(404);
+    await closeFeed(ports(), olu.id, team.id);
+  });
+
+  it('follows who joins and who leaves', async () => {
+    const mia = aPerson();
+    const team = aTeam([olu]);
+    const key = aKey(mia);
+    await given(ports().store, { people: [mia], teams: [team], keys: [key] });
+    const address = await open(olu, team.id);
+    const shown = async () => (await eventsAt(address)).has(`rotation-${key.id}@keysteward`);
+    expect(await shown()).toBe(false);
+    await slackSays({ ...entryOf(team), members: [olu.slackId, mia.slackId] });
+    expect(await shown()).toBe(true);
+    await slackSays({ ...entryOf(team), members: [olu.slackId] });
+    expect(await shown()).toBe(false);
+  });
+
+  it('asks Slack nothing when it is fetched', async () => {
+    const team = aTeam([olu]);
+    await given(ports().store, { teams: [team] });
+    const address = await open(olu, team.id);
+    const asked = vi.spyOn(ports().directory, 'teams').mockRejectedValue(new Error('Slack is away'));
+    onTestFinished(() => asked.mockRestore());
+    expect((await get(address)).status).toBe(200);
+    expect(asked).not.toHaveBeenCalled();
   });
 });
 

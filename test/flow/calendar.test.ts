@@ -30,9 +30,9 @@ beforeAll(async () => {
 });
 afterAll(() => house.stop());
 
-async function addressShown(): Promise<string> {
+async function addressShown(to = me): Promise<string> {
   const view = await until(
-    () => me.modal().then((shown) => (JSON.stringify(shown).includes('Copy the address') ? shown : null)),
+    () => to.modal().then((shown) => (JSON.stringify(shown).includes('Copy the address') ? shown : null)),
     'the address',
   );
   const [address] = /http:[^`"\\]+\.ics/.exec(JSON.stringify(view.view.blocks))!;
@@ -67,6 +67,41 @@ describe('what is ahead, through the whole house', { timeout: 90_000 }, () => {
     const inbox = await house.program.store.pool.query('select payload::text as text from inbox');
     const kept = [...inbox.rows.map((each: { text: string }) => each.text), ...house.logged].join('\n');
     for (const secret of secrets) expect(kept).not.toContain(secret);
+  });
+
+  it('somebody takes the calendar of their team, and has nothing of it any more once Slack has them in it no longer', async () => {
+    const { control } = house.slack;
+    const [marcus, ada] = [house.as('U0MARCUS'), house.as('U0ADA')];
+    const teamIn = async (name: string) => {
+      const teams = await house.program.store.look((view) => view.teams.search(name, 1));
+      return teams[0];
+    };
+    const payments = await until(() => teamIn('payments'), 'the first comparison with Slack');
+    await marcus.type('/keys calendar');
+    await marcus.press('calendar.address', { value: payments.id });
+    const address = await addressShown(marcus);
+    const titles = await titlesAt(address);
+    expect(titles).toContainEqual(expect.stringMatching(/^Rotate Stripe .* \(Marcus Lindqvist\)$/));
+    expect(titles).toContainEqual(expect.stringMatching(/\(Olivia Brandt\)$/));
+    expect(titles).not.toContainEqual(expect.stringMatching(/\(Priya Raman\)$/));
+
+    await control.changeGroup('S0PAYMENTS', { members: ['U0OLIVIA'] });
+    await until(async () => (await titlesAt(address)) === 404, 'the address to give nothing');
+    await marcus.type('/keys calendar');
+    expect(JSON.stringify((await marcus.modal()).view.blocks)).toContain('gives nothing any more');
+    await marcus.press('calendar.close', { value: payments.id });
+    expect(house.slack.control.calls('usergroups.users.list').at(-1)).toMatchObject({ ok: true });
+
+    const made = await control.addGroup({ name: 'On call', handle: 'on-call', members: ['U0PRIYA'] });
+    const onCall = await until(() => teamIn('on call'), 'the new team');
+    await ada.type('/keys calendar');
+    expect(await ada.search('calendar.choose-team', 'on-c')).toEqual([{ value: onCall.id, text: 'On call' }]);
+    await ada.pick('calendar.choose-team', { value: onCall.id, text: 'On call' });
+    await ada.press('calendar.address', { value: onCall.id });
+    const hers = await addressShown(ada);
+    expect(await titlesAt(hers)).toContainEqual(expect.stringMatching(/\(Priya Raman\)$/));
+    await control.changeGroup(made.id, { disabled: true });
+    await until(async () => (await titlesAt(hers)) === 404, 'the address of a disabled group to give nothing');
   });
 
   it('the owner is reminded in their messages, follows the steps, and the message says when it was put off', async () => {

@@ -4,7 +4,7 @@ import { type Tier, tiers } from '../../src/people/model.ts';
 import { hearOfTeam, syncTeam, syncTeams } from '../../src/people/sync-teams.ts';
 import { isIn, type Team } from '../../src/people/team-model.ts';
 import type { TeamEntry } from '../../src/ports.ts';
-import { aKey, aPerson, given } from '../support/company.ts';
+import { aKey, aPerson, aTeam, given } from '../support/company.ts';
 import { usePorts, waitingJobs } from '../support/ports.ts';
 
 const test = usePorts();
@@ -140,24 +140,16 @@ describe('news of a user group', () => {
 });
 
 describe('who is in a team', () => {
-  const all: Team = { id: newId('team'), slackId: 'SALL', name: 'All', handle: 'all', members: [], closedAt: null };
   const statuses = ['active', 'left', 'deactivated'] as const;
   const cases = tiers.flatMap((tier: Tier) => statuses.map((status) => ({ tier, status })));
 
   it('is whom Slack names, but for guests, contractors and whoever has left; and their keys are the team’s', async () => {
     const people = [true, false].flatMap((named) => cases.map((each) => ({ named, person: aPerson(each) })));
     const keys = people.map(({ person }) => aKey(person));
-    const members = people.flatMap(({ named, person }) => (named ? [person.slackId] : [])).concat('UBOT', 'UUNKNOWN');
-    await given(test.ports.store, { people: people.map((each) => each.person), keys });
-    const open = { ...all, members };
-    const closed = { ...all, id: newId('team'), slackId: 'SCLOSED', members, closedAt: new Date() };
-    await test.ports.store.change(
-      { actor: { kind: 'operator', id: 'test' }, action: 'test.given', subject: 'test' },
-      async (tx) => {
-        await tx.teams.save(open);
-        await tx.teams.save(closed);
-      },
-    );
+    const members = people.flatMap(({ named, person }) => (named ? [person] : []));
+    const open = aTeam([...members, { slackId: 'UBOT' }, { slackId: 'UUNKNOWN' }]);
+    const closed = aTeam(members, { closedAt: new Date() });
+    await given(test.ports.store, { people: people.map((each) => each.person), teams: [open, closed], keys });
     const counted = people.filter(
       ({ named, person }) => named && person.status === 'active' && person.tier !== 'contractor',
     );

@@ -1,6 +1,7 @@
 import { type ApiKey, nameOf } from '../../src/inventory/model.ts';
 import { newId } from '../../src/kernel.ts';
 import type { Person } from '../../src/people/model.ts';
+import type { Team } from '../../src/people/team-model.ts';
 import type { Store } from '../../src/ports.ts';
 
 let counter = 0;
@@ -59,13 +60,28 @@ export function aKey(owner: Pick<Person, 'id'>, facts: Partial<ApiKey> = {}): Ap
   };
 }
 
-/** Puts people and keys into the store as they are. */
+/** A team of these people. */
+export function aTeam(members: Pick<Person, 'slackId'>[], facts: Partial<Team> = {}): Team {
+  counter++;
+  return {
+    id: newId('team'),
+    slackId: `S${String(counter).padStart(4, '0')}${Math.random().toString(36).slice(2, 7).toUpperCase()}`,
+    name: `Team ${counter}`,
+    handle: `team-${counter}`,
+    members: members.map((each) => each.slackId),
+    closedAt: null,
+    ...facts,
+  };
+}
+
+/** Puts people, teams and keys into the store as they are. */
 export async function given(
   store: Store,
-  { people = [], keys = [] }: { people?: Person[]; keys?: ApiKey[] },
+  { people = [], teams = [], keys = [] }: { people?: Person[]; teams?: Team[]; keys?: ApiKey[] },
 ): Promise<void> {
   await store.change({ actor: { kind: 'operator', id: 'test' }, action: 'test.given', subject: 'test' }, async (tx) => {
     for (const person of people) await tx.people.save(person);
+    for (const team of teams) await tx.teams.save(team);
     for (const key of keys) await tx.keys.save(key);
   });
 }

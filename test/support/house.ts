@@ -38,7 +38,9 @@ export interface Somebody {
   choose(field: string, value: unknown): Promise<void>;
   /** Presses the newest button with this action_id that they can see: in the modal, the DM, a channel or the Home. */
   press(actionId: string, where?: { channel?: string; value?: string }): Promise<void>;
-  /** Options that a search field offers. */
+  /** Chooses an option in a select that stands beside a text. */
+  pick(actionId: string, option: { value: string; text: string }): Promise<void>;
+  /** Options that a search field, or a select beside a text, offers. */
   search(field: string, query: string): Promise<{ value: string; text: string }[]>;
   shortcut(callbackId: string, message?: { channel: string; ts: string }): Promise<void>;
   home(): Promise<KnownBlock[]>;
@@ -246,9 +248,18 @@ function somebody(slack: LocalSlack, me: string): Somebody {
       const { element, from } = found;
       await act({ kind: 'action', from, action: { ...element }, state: {} });
     },
+    async pick(actionId, { value, text }) {
+      const view = await self.modal();
+      const element = clickables(blocksOf(view)).find((each) => each.action_id === actionId);
+      if (!element) throw new Error(`the modal has nothing called ${actionId}`);
+      const { type, block_id } = element;
+      const selected_option = { value, text: { type: 'plain_text', text } };
+      const action = { type, action_id: actionId, block_id, selected_option };
+      await act({ kind: 'action', from: { view: view.id }, action, state: {} });
+    },
     async search(field, query) {
       const view = await self.modal();
-      const block = inputNamed(view, field);
+      const block = inputNamed(view, field) ?? clickables(blocksOf(view)).find((each) => each.action_id === field);
       const result = await act({
         kind: 'suggest',
         from: { view: view.id },

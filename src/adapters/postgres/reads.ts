@@ -201,6 +201,7 @@ export function teamRows(session: Session): TableRows<Team> & TeamReads {
     ...rows,
     all: () => rows.where(undefined, byName),
     bySlackId: async (slackId) => (await rows.where(eq(teams.slackId, slackId)))[0] ?? null,
+    many: async (ids) => (ids.length > 0 ? rows.where(inArray(teams.id, ids as Team['id'][]), byName) : []),
     ofMember: (slackId) => rows.where(and(isNull(teams.closedAt), sql`${teams.members} ? ${slackId}::text`), byName),
     search(text, limit) {
       const wanted = `%${escapeLike(text.trim().toLowerCase().replace(/^@/, ''))}%`;
