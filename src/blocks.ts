@@ -79,6 +79,13 @@ export function mentioned(word: string): string | null {
   return /^<@([UW][A-Z0-9]+)(?:\|[^>]*)?>$/.exec(word.trim())?.[1] ?? null;
 }
 
+/** What somebody typed, before Slack put ids in for the handles of user groups. */
+export const withHandles = (text: string): string => text.replace(/<!subteam\^S[A-Z0-9]+\|(@[^>\s]+)>/g, '$1');
+/** The Slack id in a user group that somebody mentioned, or null. */
+export function mentionedGroup(word: string): string | null {
+  return /^<!subteam\^(S[A-Z0-9]+)(?:\|[^>]*)?>$/.exec(word.trim())?.[1] ?? null;
+}
+
 /** A channel by its Slack id, or by its name as the policy may have it. */
 export function channelLink(channel: string): Mrkdwn {
   return /^[CGD][A-Z0-9]+$/.test(channel) ? (`<#${channel}>` as Mrkdwn) : md`#${typed(channel, 80)}`;

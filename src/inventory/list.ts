@@ -1,4 +1,4 @@
-import { byId, day, type Id, type Instant, Refusal } from '../kernel.ts';
+import { byId, day, type Instant, Refusal } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
 import type { KeyFilter, KeyPage, Ports } from '../ports.ts';
 import { type PermissionReview, reviewsCountFrom } from '../reviews/permissions-model.ts';
@@ -11,6 +11,8 @@ export interface ListAsk {
   risk?: KeyFilter['risk'];
   /** As it was typed; `me` is who asks. */
   owner?: string;
+  /** As it was typed: `@payments`, a user group that Slack has resolved, or a name. */
+  team?: string;
   /** Due within so many days; 0 for what is overdue. */
   dueDays?: number;
   status?: KeyFilter['status'];
@@ -39,6 +41,9 @@ const filters: Record<string, (ask: ListAsk, value: string) => void> = {
   },
   owner: (ask, value) => {
     ask.owner = value;
+  },
+  team: (ask, value) => {
+    ask.team = value;
   },
   due: (ask, value) => {
     const days = Number(/^(\d{1,4})d?$/i.exec(value)?.[1]);
@@ -80,6 +85,7 @@ export function listAsk(text: string, policy: Policy): ListAsk {
     const word = named(words, piece.toLowerCase());
     if (filter && value) filter(ask, value);
     else if (word) word(ask, policy);
+    else if (/^(@|<!subteam\^)\S/.test(piece)) ask.team = piece;
     else if (filter) throw new Refusal('invalid', `Say what after "${name.slice(0, 30)}:", as in service:stripe.`);
     else if (name) {
       const all = Object.keys(filters)
@@ -91,11 +97,11 @@ export function listAsk(text: string, policy: Policy): ListAsk {
   return ask;
 }
 
-/** One page of the inventory. `ownerId` is whom the ask's owner means. */
+/** One page of the inventory. `whose` is whom the ask's owner and team mean. */
 export function listKeys(
   { store, policy }: Pick<Ports, 'store' | 'policy'>,
   ask: ListAsk,
-  ownerId: Id<'person'> | null,
+  whose: Pick<KeyFilter, 'ownerId' | 'teamId'>,
   at: string | null,
   pageSize = 10,
 ): Promise<KeyPage & { reviews: Map<string, PermissionReview>; now: Instant }> {
@@ -105,7 +111,7 @@ export function listKeys(
       ...(ask.environment ? { environment: ask.environment } : {}),
       ...(ask.risk ? { risk: ask.risk } : {}),
       ...(ask.status ? { status: ask.status } : {}),
-      ...(ownerId ? { ownerId } : {}),
+      ...whose,
       ...(ask.dueDays === undefined ? {} : { dueBefore: new Date(view.now.getTime() + ask.dueDays * day) }),
       ...(ask.unreviewed ? { reviewedBefore: reviewsCountFrom(policy, view.now) } : {}),
       ...(ask.overPermissioned ? { overPermissioned: true } : {}),

@@ -1,7 +1,20 @@
-import { block, button, type Message, md, mention, mentioned, message, typed, when } from '../blocks.ts';
+import {
+  block,
+  button,
+  type Message,
+  md,
+  mention,
+  mentioned,
+  mentionedGroup,
+  message,
+  typed,
+  when,
+  withHandles,
+} from '../blocks.ts';
 import { type Answer, refuseAtClick, type SlackDoor } from '../doors.ts';
 import { byId, idOf, isId, notThere, Refusal } from '../kernel.ts';
 import { type Action, notMetYet, type Person, whyNot } from '../people/model.ts';
+import type { Team } from '../people/team-model.ts';
 import type { Ports, View } from '../ports.ts';
 import { addKey } from './add.ts';
 import { inventoryCards, keyRow, listMessage } from './cards.ts';
@@ -103,8 +116,11 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
 
   async function pageOf(person: Person, text: string, at: string | null): Promise<Message> {
     const ask = listAsk(text, policy);
-    const owner = ask.owner === undefined ? null : await ownerMeant(person, ask.owner);
-    const page = await listKeys(ports, ask, owner?.id ?? null, at);
+    const whose = {
+      ...(ask.owner === undefined ? {} : { ownerId: (await ownerMeant(person, ask.owner)).id }),
+      ...(ask.team === undefined ? {} : { teamId: (await teamMeant(ask.team)).id }),
+    };
+    const page = await listKeys(ports, ask, whose, at);
     if (page.rows.length === 0 && !at) return nothing(text, ask.words.length > 0);
     const ids = [...new Set(page.rows.map((key) => key.ownerId))];
     return listMessage(page, byId(await store.read((view) => view.people.many(ids))), text);
@@ -115,8 +131,30 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
     if (slackId) return personOf(slackId);
     throw new Refusal('invalid', 'Name the owner with an @mention, for example owner: @dana, or say mine.');
   }
+  /** The team of this handle or name; also one that they are only the beginning of, where it is the only one. */
+  async function teamMeant(word: string): Promise<Team> {
+    const wanted = word.toLowerCase().replace(/^@/, '');
+    const slackId = mentionedGroup(word);
+    const found = await store.read(async ({ teams }) => {
+      if (!slackId) return teams.search(wanted, 200);
+      const team = await teams.bySlackId(slackId);
+      return team?.closedAt === null ? [team] : [];
+    });
+    const exact =
+      found.find(({ handle }) => handle.toLowerCase() === wanted) ??
+      found.find(({ name }) => name.toLowerCase() === wanted);
+    if (exact) return exact;
+    if (found.length === 1) return found[0]!;
+    const some = found.slice(0, 5).map((each) => `@${each.handle}`);
+    throw some.length > 0
+      ? new Refusal('invalid', `Several teams fit "${word.slice(0, 60)}": ${some.join(', ')}. Name one of them.`)
+      : new Refusal(
+          'invalid',
+          `There is no team "${word.slice(0, 60)}". A team is a user group of Slack, such as @payments.`,
+        );
+  }
   /** Words that were found nowhere may have been meant as a filter. */
-  const filterHint = md` Filters: \`service:\`, \`environment:\`, \`risk:\`, \`owner: @x\` or \`mine\`, \`due:14d\`, \`overdue\`, \`unreviewed\`, \`over-permissioned\`.`;
+  const filterHint = md` Filters: \`service:\`, \`environment:\`, \`risk:\`, \`owner: @x\` or \`mine\`, \`@team\`, \`due:14d\`, \`overdue\`, \`unreviewed\`, \`over-permissioned\`.`;
   const nothing = (text: string, hasWords: boolean) =>
     message('No keys', [
       block.text(
@@ -132,7 +170,7 @@ export function inventoryInSlack(slack: SlackDoor, ports: Ports): void {
       help: 'The inventory, soonest due first, e.g. `/keys list mine due:14d`',
       action: 'inventory.list',
     },
-    async ({ person, text }) => ({ say: await pageOf(person, text, null) }),
+    async ({ person, text }) => ({ say: await pageOf(person, withHandles(text), null) }),
   );
   slack.action('inventory.turn', {}, async ({ person, value }) => {
     await allowed(person, 'inventory.list');

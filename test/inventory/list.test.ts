@@ -5,7 +5,7 @@ import { environments } from '../../src/inventory/model.ts';
 import { inventoryInSlack } from '../../src/inventory/slack.ts';
 import { day, Refusal } from '../../src/kernel.ts';
 import { defaultPolicy as policy } from '../../src/policy.ts';
-import { aKey, aPerson, given } from '../support/company.ts';
+import { aKey, aPerson, aTeam, given } from '../support/company.ts';
 import { deskOf, saying } from '../support/desk.ts';
 import { usePorts } from '../support/ports.ts';
 
@@ -28,6 +28,9 @@ describe('reading a filter', () => {
     expect(listAsk('due', policy)).toEqual({ dueDays: policy.digest.aheadDays, words: [] });
     expect(listAsk('service:"order webhooks" stg', policy)).toEqual({ service: 'order webhooks', words: ['staging'] });
     expect(listAsk('owner: <@U1> risk:   low x', policy)).toEqual({ owner: '<@U1>', risk: 'low', words: ['x'] });
+    expect(listAsk('team:payments overdue', policy)).toEqual({ team: 'payments', dueDays: 0, words: [] });
+    expect(listAsk('@payments stg', policy)).toEqual({ team: '@payments', words: ['staging'] });
+    expect(listAsk('<!subteam^S1>', policy)).toEqual({ team: '<!subteam^S1>', words: [] });
     expect(listAsk('', policy)).toEqual({ words: [] });
   });
 
@@ -42,7 +45,7 @@ describe('reading a filter', () => {
     };
     expect(why('environment:moon')).toContain('production, staging, development');
     expect(why('risk:huge')).toContain('high, medium, low');
-    expect(why('colour:red')).toContain('service, environment, risk, owner, due');
+    expect(why('colour:red')).toContain('service, environment, risk, owner, team, due');
     expect(why('owner:')).toBe('Say what after "owner:", as in service:stripe.');
     expect(why('due:soon')).toContain('due:14d');
     expect(why('constructor:x')).toContain('There is no filter');
@@ -59,6 +62,44 @@ describe('reading a filter', () => {
         }
       }),
     );
+  });
+});
+
+describe('the keys of a team', () => {
+  it('are found by its handle, its name or what Slack makes of a mention, and by no team that is closed', async () => {
+    const mia = aPerson();
+    const [payments, night] = [
+      aTeam([mia], { name: 'Payments', handle: 'pay' }),
+      aTeam([mia, kim], { name: 'Night shift', handle: 'night' }),
+    ];
+    const closed = aTeam([mia], { name: 'Old payments', handle: 'old-pay', closedAt: new Date() });
+    const [hers, guests, others] = [aKey(mia), aKey(kim), aKey(dana)];
+    await given(test.ports.store, {
+      people: [mia, kim, dana],
+      teams: [payments, night, closed],
+      keys: [hers, guests, others],
+    });
+    const shown = async (text: string) => {
+      const said = saying(await desk.type(mia, `list ${text}`));
+      return [hers, guests, others].map(({ purpose }) => said.includes(purpose));
+    };
+    for (const text of [
+      '@pay',
+      '@PAY',
+      'team:payments',
+      'team: "night shift"',
+      '@nig',
+      `<!subteam^${payments.slackId}>`,
+    ])
+      expect([text, await shown(text)]).toEqual([text, [true, false, false]]);
+    const mentioned = saying(await desk.type(mia, `list <!subteam^${payments.slackId}|@pay>`));
+    expect(mentioned).toContain('Keys for "@pay"');
+    expect(mentioned).toContain(hers.purpose);
+    const none = expect.objectContaining({ code: 'invalid', sentence: expect.stringContaining('There is no team') });
+    for (const text of ['@old-pay', '@nobody', `<!subteam^${closed.slackId}|>`, '<!subteam^S0NONE>'])
+      await expect(desk.type(mia, `list ${text}`), text).rejects.toEqual(none);
+    await expect(desk.type(mia, 'list team:t')).rejects.toMatchObject({ sentence: expect.stringContaining('@night') });
+    expect(saying(await desk.type(mia, 'list @pay env:prod'))).toContain('No key matches "@pay env:prod"');
   });
 });
 
@@ -89,7 +130,7 @@ describe('a large inventory', () => {
     let at: string | null = null;
     let back: string | null = null;
     do {
-      const page: Awaited<ReturnType<typeof listKeys>> = await listKeys(test.ports, ask, null, at, 100);
+      const page: Awaited<ReturnType<typeof listKeys>> = await listKeys(test.ports, ask, {}, at, 100);
       expect(page.previous === null).toBe(seen.length === 0);
       seen.push(...page.rows.map((key) => key.id));
       firsts.push(page.rows[0]?.id);
@@ -100,7 +141,7 @@ describe('a large inventory', () => {
     );
     expect(seen).toEqual(rows.map((each) => each.id));
     for (let i = firsts.length - 2; i >= 0; i--) {
-      const page = await listKeys(test.ports, ask, null, back, 100);
+      const page = await listKeys(test.ports, ask, {}, back, 100);
       expect(page.rows[0]?.id).toBe(firsts[i]);
       expect(page.rows).toHaveLength(100);
       expect(page.next).not.toBeNull();
@@ -111,16 +152,17 @@ describe('a large inventory', () => {
 
   it('stays in place while a key is added in front of the page', async () => {
     const ask = listAsk('service:github', policy);
-    const first = await listKeys(test.ports, ask, null, null, 20);
-    const second = await listKeys(test.ports, ask, null, first.next, 20);
+    const first = await listKeys(test.ports, ask, {}, null, 20);
+    const second = await listKeys(test.ports, ask, {}, first.next, 20);
     await given(test.ports.store, { keys: [aKey(dana, { service: 'GitHub', nextRotationAt: inDays(-400) })] });
-    expect((await listKeys(test.ports, ask, null, first.next, 20)).rows).toEqual(second.rows);
-    expect((await listKeys(test.ports, ask, null, second.previous, 20)).rows).toEqual(first.rows);
+    expect((await listKeys(test.ports, ask, {}, first.next, 20)).rows).toEqual(second.rows);
+    expect((await listKeys(test.ports, ask, {}, second.previous, 20)).rows).toEqual(first.rows);
   });
 
   it('is filtered by owner, risk, due date and free words', async () => {
     const of = async (text: string, owner = dana) =>
-      (await listKeys(test.ports, listAsk(text, policy), text.includes('mine') ? owner.id : null, null, 50)).rows;
+      (await listKeys(test.ports, listAsk(text, policy), text.includes('mine') ? { ownerId: owner.id } : {}, null, 50))
+        .rows;
     expect((await of('mine')).every((key) => key.ownerId === dana.id)).toBe(true);
     expect((await of('risk:high')).every((key) => key.risk === 'high')).toBe(true);
     const now = Date.now();

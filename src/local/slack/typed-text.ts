@@ -19,6 +19,8 @@ function resolved(workspace: Workspace, piece: string): string {
         [each.name.toLowerCase(), each.id.toLowerCase()].includes(wanted),
       );
       if (user) return `${before}<@${user.id}|${user.name}>${name.slice(wanted.length)}`;
+      const subteam = [...workspace.groups.values()].find((each) => !each.disabled && each.handle === wanted);
+      if (subteam) return `${before}<!subteam^${subteam.id}|@${subteam.handle}>${name.slice(wanted.length)}`;
       const group = /^(here|channel|everyone)$/.exec(wanted)?.[1];
       return group ? `${before}<!${group}>` : whole;
     })

@@ -92,6 +92,14 @@ describe('a command', () => {
     });
   });
 
+  test('names a user group by its id, as far as it is in use', async () => {
+    await command('/keys list @backend, @frontend');
+    await slack.control.changeGroup('S0BACKEND', { disabled: true });
+    await command('/keys list @backend');
+    const texts = received.filter((each) => each.path === '/slack/commands').map((each) => fieldsOf(each).text);
+    expect(texts).toEqual(['list <!subteam^S0BACKEND|@backend>, @frontend', 'list @backend']);
+  });
+
   test('that is not acknowledged in time says so to the person alone', async () => {
     answer = () => 'silence';
     expect(await command()).toEqual({ ok: false, error: 'app_timeout' });
