@@ -72,9 +72,12 @@ describe('Slack’s user groups', () => {
     expect(warned[0]).toMatch(/missing_scope.*usergroups:read.*install it again/);
     slack.control.setScopes(['users:read', 'usergroups:read']);
     expect(await directory.teams()).toHaveLength(1);
-    slack.control.fail({ method: 'usergroups.list', error: 'plan_upgrade_required' });
-    expect(await directory.teams()).toBeNull();
-    expect(warned[1]).toContain('plan');
+    const others = ['plan_upgrade_required', 'paid_teams_only', 'no_permission', 'access_denied', 'unknown_method'];
+    for (const error of others) {
+      slack.control.fail({ method: 'usergroups.list', error, times: 2 });
+      expect([await directory.teams(), await directory.teams()]).toEqual([null, null]);
+    }
+    expect(warned.slice(1).map((each) => /\((\w+)\): \w/.exec(each)?.[1])).toEqual(others);
   });
 
   it('and people are left alone for as long as Slack asks; any other trouble is tried again, and closes nothing', async () => {

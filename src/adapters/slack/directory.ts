@@ -51,6 +51,10 @@ const untold: Record<string, string> = {
   missing_scope:
     'add the scope usergroups:read and the subteam events of manifest.yml to the app, and install it again',
   plan_upgrade_required: 'the plan of this workspace has no user groups',
+  paid_teams_only: 'the plan of this workspace has no user groups',
+  no_permission: 'an administrator of the workspace has to let the app read them',
+  access_denied: 'an administrator of the workspace has to let the app read them',
+  unknown_method: 'the server at SLACK_API_URL has none',
 };
 
 /** A list of Slack's may be asked for in too many pages a minute; whoever asked comes again when Slack says so. */
