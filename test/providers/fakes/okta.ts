@@ -66,11 +66,11 @@ export function oktaDialect({ clientId = oktaApp } = {}): Dialect {
     return { status: 200, body: { active: false } };
   }
   function turned(key: FakeKey, on: boolean, world: World): Reply {
+    // What Okta answers then is written nowhere, so nobody may count on it.
+    if (on === !key.ended) return invalid(`The secret is ${key.ended ? 'INACTIVE' : 'ACTIVE'} already.`);
+    if (!on && world.live().length === 1) return invalid("You can't deactivate the only active client secret.");
     if (on) Object.assign(key, { ended: false, lag: 0 });
-    else if (!key.ended) {
-      if (world.live().length === 1) return invalid("You can't deactivate the only active client secret.");
-      world.end(key.id);
-    }
+    else world.end(key.id);
     return { status: 200, body: shown(key) };
   }
 
