@@ -491,6 +491,8 @@ export interface IssuerAbilities {
   usage: boolean;
   /** So much later than it happened a use may show in `lastUsed` and `usage`, in minutes: of what lies less far back, silence proves nothing. */
   usageLagMinutes: number;
+  /** Whether its values may be such that keys can be managed with them, so that Keysteward can work with one itself. */
+  managesKeys?: boolean;
   /** How many of its keys can live side by side. */
   overlap: 'many' | 'two' | 'none';
   /** How many keys there can be at most; null where no limit is known. */
@@ -516,6 +518,11 @@ export type Made =
   | { value: Secret; providerKeyId: string | null; expiresAt: Instant | null }
   /** Final: trying again would give the same answer. */
   | { refused: string };
+/** What came of trying a value. */
+export interface Tried {
+  verdict: 'works' | 'refused' | 'unclear';
+  evidence: string;
+}
 /** Who makes and ends the values of a key: a provider's API, or ourselves. One file each in adapters/providers. */
 export interface Issuer {
   name: string;
@@ -535,11 +542,7 @@ export interface Issuer {
    * Whether the value works. `old` reads what it replaces, for those who compare; null where there is nothing to compare
    * with. `unclear` is neither yes nor no (throttled, outage, no permission) and is tried again.
    */
-  test(
-    key: ApiKey,
-    value: Secret,
-    old: LaterValue | null,
-  ): Promise<{ verdict: 'works' | 'refused' | 'unclear'; evidence: string }>;
+  test(key: ApiKey, value: Secret, old: LaterValue | null): Promise<Tried>;
   /** Ends a key at the provider. Idempotent: one that is gone already is no trouble. `value` reads it, for those who have to show it. */
   revoke(key: ApiKey, ending: Pick<Ending, 'providerKeyId'> & { value: LaterValue | null }): Promise<void>;
   /** Stops a key, or starts it again; only where `can.disable`. */
@@ -556,6 +559,13 @@ export interface Issuer {
 export interface Issuers {
   /** `person` is one of them: somebody who does by hand what no API does. */
   of(name: string): Issuer | null;
+  /** The same as `of` names, working with exactly this credential, whatever the store has; null where it needs none. */
+  workingWith(name: string, credential: Secret): Issuer | null;
+  /**
+   * Whether Keysteward can work with this value wherever it works with this key: keys are listed with it, and with no other
+   * one, at every such entry of the policy. `refused` when one of them turns it down.
+   */
+  tryAsCredential(key: ApiKey, value: Secret): Promise<Tried>;
   /** Those that a key can be given to, beside a person. */
   names(): string[];
   /** Why this can hardly be a whole new value, in words that hold nothing of it, or null. `known` are values that it must not be; the first is what it replaces. */

@@ -56,8 +56,6 @@ export function cloudTrail(options: CloudTrailOptions = {}): Readers & { close()
   let span: Span | null = null;
   let resting: { until: number; missing: Missing } | null = null;
   let lastCall = 0;
-  /** When a look last ended before it had everything. */
-  let cutAt = 0;
   /** One look after the other: whoever comes second finds what the first has brought. */
   let turn: Promise<unknown> = Promise.resolve();
 
@@ -129,12 +127,8 @@ export function cloudTrail(options: CloudTrailOptions = {}): Readers & { close()
       left -= newer.asked;
       span = joined(span, newer, resting !== null);
     }
-    // One look after the other that goes as far as it may would keep whoever waits behind them for minutes.
-    const mayGoBack = left > 0 && !resting && Date.now() - cutAt >= freshMs;
-    if (span && from < span.from && span.reads.size < mostKept && mayGoBack) {
+    if (span && from < span.from && left > 0 && !resting)
       span = joined(await pages(from, span.from, left), span, false);
-    }
-    if (span && from < span.from) cutAt = Date.now();
   }
 
   return {
@@ -172,9 +166,9 @@ function joined(older: Span | null, newer: Span, brokeOff: boolean): Span {
   return reads.size > mostKept ? cut({ from, until, reads }) : { from, until, reads };
 }
 
-/** Forgets the oldest. */
+/** Forgets the oldest half. */
 function cut({ from, until, reads }: Span): Span {
-  const newest = [...reads.values()].sort((one, other) => +other.at - +one.at).slice(0, mostKept);
+  const newest = [...reads.values()].sort((one, other) => +other.at - +one.at).slice(0, mostKept / 2);
   // Of that second some may be among the forgotten.
   const oldest = newest.at(-1)!.at.getTime() + 1_000;
   return { from: Math.max(from, oldest), until, reads: new Map(newest.map((each) => [each.id, each])) };

@@ -78,7 +78,7 @@ async function entriesFor(
       key,
       owner: owners.get(key.ownerId) ?? null,
       several: !own,
-      byHand: needsPerson(key, whyNotIssue(key, issuer) === null && issuer !== null && !madeByHand(issuer.can)),
+      byHand: needsPerson(key, whyNotIssue(key, issuer, policy) === null && issuer !== null && !madeByHand(issuer.can)),
       runbook: companyRunbook(key.service, policy, runbooks.names()),
       changedAt: changedAt.get(key.id) ?? key.addedAt,
     };

@@ -39,7 +39,8 @@ type Facts = Pick<View, 'keys' | 'people' | 'reminders' | 'rotations' | 'now'>;
 async function owedOf({ issuers, policy }: RemindPorts, facts: Facts, keyId: Id<'key'>): Promise<number | null> {
   const key = await facts.keys.get(keyId);
   const issuer = issuers.of(key.issuer);
-  if (!needsPerson(key, whyNotIssue(key, issuer) === null && issuer !== null && !madeByHand(issuer.can))) return null;
+  if (!needsPerson(key, whyNotIssue(key, issuer, policy) === null && issuer !== null && !madeByHand(issuer.can)))
+    return null;
   const owner = await facts.people.find(key.ownerId);
   if (owner?.status !== 'active' || (await facts.rotations.runningOf(keyId))) return null;
   return reminderOwed(key, owner, await facts.reminders.find(keyId), policy, facts.now);

@@ -12,7 +12,7 @@ export function whyByHand(
   { policy, issuers }: Pick<Ports, 'policy' | 'issuers'>,
   now: Instant,
 ): string | null {
-  const refusal = whyNotRotate(key, null, true, policy, now) ?? whyNotIssue(key, issuers.of(key.issuer));
+  const refusal = whyNotRotate(key, null, true, policy, now) ?? whyNotIssue(key, issuers.of(key.issuer), policy);
   return refusal?.sentence ?? null;
 }
 

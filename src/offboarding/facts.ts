@@ -32,7 +32,7 @@ export async function factsOf(
   const rotations = new Map<string, Rotation[]>();
   for (const id of keys.keys()) rotations.set(id, await view.rotations.ofKey(id, 50));
   const byItself = [...keys.values()].filter(
-    (key) => !whyNotIssue(key, issuers.of(key.issuer)) && !whyNotRotate(key, null, true, policy, view.now),
+    (key) => !whyNotIssue(key, issuers.of(key.issuer), policy) && !whyNotRotate(key, null, true, policy, view.now),
   );
   return {
     person: person!,

@@ -1,6 +1,7 @@
 import type { ApiKey } from '../inventory/model.ts';
-import { AskedTooOften, Later } from '../kernel.ts';
-import type { Issuer, Ports } from '../ports.ts';
+import { AskedTooOften, Later, type Secret } from '../kernel.ts';
+import type { Ports, Tried } from '../ports.ts';
+import { isOwn } from '../rotation/own-model.ts';
 import { limitAt } from '../rotation/timing/pace-model.ts';
 import type { SeenOutside, SeenValue } from './drift-model.ts';
 
@@ -20,33 +21,38 @@ async function currentValue(ports: LookPorts, key: ApiKey & { secretId: string }
   const issuer = ports.issuers.of(key.issuer);
   // Who cannot tell a live value from a dead one only judges its form.
   const asked = issuer?.can.test && issuer.can.confirmDead ? issuer : null;
+  const own = isOwn(key, ports.policy);
   if (asked) await awaitTurn(ports, key);
   const read = await ports.secrets.read(key.secretId, { stage: 'AWSCURRENT' }).catch(() => null);
   if (!read) return 'unknown';
   const { versionId: version, value, lastFour } = read;
   const fingerprint = await ports.fingerprints.of(value);
-  if (!asked)
-    return { version, lastFour, fingerprint, named: { providerKeyId: null }, verdict: 'unclear', evidence: '' };
-  const judged = await judge(ports, asked, key, value);
+  const asCredential = own ? await twice(() => triedAsCredential(ports, key, value)) : null;
+  if (!asked) {
+    return { version, lastFour, fingerprint, named: { providerKeyId: null }, ...(asCredential ?? unclear) };
+  }
+  const itself = await twice(() => respecting(ports, key, () => asked.test(key, value, null), unclear));
+  const judged = asCredential && itself.verdict === 'works' ? asCredential : itself;
   const isAsked = judged.verdict === 'works' && key.providerKeyId !== null;
   const identify = async () => ({ providerKeyId: await asked.identify(key, value) });
   const named = isAsked ? await respecting(ports, key, identify, 'unknown' as const) : 'unknown';
   return { version, lastFour, fingerprint, named, ...judged };
 }
 
+const unclear: Tried = { verdict: 'unclear', evidence: '' };
+
 /** A "no" counts when it is said twice. */
-async function judge(
-  ports: LookPorts,
-  issuer: Issuer,
-  key: ApiKey,
-  value: Parameters<Issuer['test']>[1],
-): Promise<Pick<SeenValue, 'verdict' | 'evidence'>> {
-  const unclear = { verdict: 'unclear' as const, evidence: '' };
-  const ask = () => respecting(ports, key, () => issuer.test(key, value, null), unclear);
+async function twice(ask: () => Promise<Tried>): Promise<Tried> {
   const first = await ask();
   if (first.verdict !== 'refused') return first;
   const second = await ask();
   return second.verdict === 'refused' ? second : unclear;
+}
+
+/** Whether Keysteward, which works with this key, can do so. */
+async function triedAsCredential({ issuers }: LookPorts, key: ApiKey, value: Secret): Promise<Tried> {
+  const { verdict, evidence } = await issuers.tryAsCredential(key, value);
+  return { verdict, evidence: `Keysteward itself works with it, and ${evidence}` };
 }
 
 async function awaitTurn({ pace, policy }: LookPorts, key: ApiKey): Promise<void> {

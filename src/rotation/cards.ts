@@ -44,6 +44,7 @@ import {
   whyNotRetry,
   whyNotRollBack,
 } from './model.ts';
+import { ownInWords } from './own-model.ts';
 import { pagesNow, whyNotPage } from './pages-model.ts';
 import type { Check } from './preflight-model.ts';
 import { holdInWords, holdsInWords, openingFor, waitsFor } from './timing/windows-model.ts';
@@ -180,6 +181,7 @@ function rotationMessage(story: Story, policy: Policy): Message {
       ['Started', when(rotation.startedAt)],
       [rotation.endedAt ? 'Ended' : 'Next', rotation.endedAt ? when(rotation.endedAt) : next(story, policy)],
       ['Does not wait for', unheld(story, policy)],
+      ['Take care', rotation.status === 'running' ? typed(ownInWords(key, rotation.emergency, policy) ?? '') : md``],
       ['Value', values(rotation)],
       ['Measured', drill ? measuredLine(rotation) : md``],
       ['Paged', paged(story)],

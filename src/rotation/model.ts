@@ -2,6 +2,7 @@ import type { ConsumerKind } from '../inventory/consumer-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
+import { entriesBy, type Maker, whyNotReplace } from './own-model.ts';
 
 /** SOP 5.3 in the order in which a rotation goes through it. Each step is one job and safe to repeat. */
 export const steps = ['generate', 'test', 'promote', 'deploy', 'verify', 'grace', 'retire', 'confirm'] as const;
@@ -236,7 +237,8 @@ export function whyNotRotate(
 /** Why this issuer cannot make a new value for this key, or null. `issuer` is null where nobody is configured by that name. */
 export function whyNotIssue(
   key: Pick<ApiKey, 'name' | 'issuer' | 'secretId'>,
-  issuer: { credential: string | null } | null,
+  issuer: Maker | null,
+  { providers }: Pick<Policy, 'providers'>,
 ): Refusal | null {
   if (!issuer) {
     return new Refusal(
@@ -244,19 +246,8 @@ export function whyNotIssue(
       `Keysteward does not know how to make a new value at ${key.issuer}: it is not connected. Name its kind and its credential under providers.${key.issuer} in policy.yml, or have the key rotated by a person.`,
     );
   }
-  if (issuer.credential && key.secretId && isSameSecret(issuer.credential, key.secretId)) {
-    return new Refusal(
-      'conflict',
-      `${key.name} is what Keysteward itself works with at ${key.issuer}, and it cannot end the branch that it sits on. Have it rotated by a person.`,
-    );
-  }
-  return null;
-}
-
-/** Whether two names mean one secret; an ARN ends with the name, a dash and six characters. */
-export function isSameSecret(one: string, other: string): boolean {
-  const nameOf = (id: string) => (id.startsWith('arn:') ? (id.split(':secret:')[1] ?? id).replace(/-\w{6}$/, '') : id);
-  return one === other || nameOf(one) === nameOf(other);
+  const entries = entriesBy(key, providers);
+  return entries.length > 0 ? whyNotReplace(key, issuer, entries) : null;
 }
 
 export const unique = (versions: (string | null)[]) => [...new Set(versions.filter((each) => each !== null))];

@@ -121,9 +121,10 @@ export function closed(rotation: Rotation, verdict: StepRecord['verdict'], evide
 
 /**
  * The step was done; on to the next. After an emergency, and where the policy says so, the old value has no grace. What only
- * looks has begun with that: there is nothing that it could do twice.
+ * looks has begun with that: there is nothing that it could do twice. The grace is never shorter than `leastGraceMs`, but in an
+ * emergency.
  */
-export function passed(rotation: Rotation, evidence: string, policy: Policy, now: Instant): Rotation {
+export function passed(rotation: Rotation, evidence: string, policy: Policy, now: Instant, leastGraceMs = 0): Rotation {
   const done = closed(rotation, 'done', evidence, now);
   switch (rotation.step) {
     case 'generate':
@@ -137,10 +138,10 @@ export function passed(rotation: Rotation, evidence: string, policy: Policy, now
     case 'verify': {
       const grace: Rotation = { ...done, step: 'grace' };
       if (rotation.emergency) return ungraced(grace, 'no grace in an emergency', now);
+      const graceMs = Math.max(policy.rotation.graceMinutes * minute, leastGraceMs);
       // Whoever is recorded is waited for also where a mere grace is not wanted.
-      if (policy.rotation.graceMinutes === 0 && rotation.deployments.length === 0)
-        return ungraced(grace, 'no grace by policy', now);
-      return { ...begun(grace, now), continuesAt: after(now, policy.rotation.graceMinutes * minute) };
+      if (graceMs === 0 && rotation.deployments.length === 0) return ungraced(grace, 'no grace by policy', now);
+      return { ...begun(grace, now), continuesAt: after(now, graceMs) };
     }
     case 'grace':
       return { ...done, step: 'retire', extension: null };
@@ -175,14 +176,15 @@ function ungraced(rotation: Rotation, why: string, now: Instant): Rotation {
 
 /**
  * The new value does not work. Before the switch it is thrown away; after it the old one is handed out again. Where the
- * old value may be in the wrong hands nothing leads back: the next attempt replaces both.
+ * old value may be in the wrong hands nothing leads back: the next attempt replaces both. But `worksWithIt`: without the old
+ * value Keysteward could make no other one, nor end either.
  */
-export function rejected(rotation: Rotation, why: string, now: Instant): Rotation {
+export function rejected(rotation: Rotation, why: string, now: Instant, worksWithIt = false): Rotation {
   const refused = closed(rotation, 'refused', why, now);
   const more = rotation.attempt < rotation.lastAttempt;
   const ending = { status: 'failed' as const, why };
   if (rotation.step !== 'verify') return { ...refused, step: 'discard', ending: more ? null : ending };
-  if (!compromised(rotation)) return { ...refused, step: 'restore', ending };
+  if (worksWithIt || !compromised(rotation)) return { ...refused, step: 'restore', ending };
   return more
     ? { ...refused, step: 'generate', attempt: rotation.attempt + 1, newVersion: null, newLastFour: null }
     : stopped(refused, why, 'none', now);

@@ -6,6 +6,7 @@ import type { Policy } from '../policy.ts';
 import { endedByHand, madeByHand } from './by-hand/model.ts';
 import { holderOf, type Stages } from './labels-model.ts';
 import { minutesInWords, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
+import { isOwn, type Maker, ownInWords } from './own-model.ts';
 import { holdInWords, holdsInWords, momentInWords, openingFor, whyNotHeld } from './timing/windows-model.ts';
 
 /** One thing that is known before anything is touched: that it is in order, what it will mean, or that it is missing. */
@@ -41,10 +42,9 @@ export interface Inside {
   readers: string | null;
   issuer: IssuerFacts | null;
 }
-interface IssuerFacts {
-  name: string;
+interface IssuerFacts extends Maker {
   credential: string | null;
-  can: {
+  can: Maker['can'] & {
     create: boolean;
     rotatesItself?: boolean;
     test: boolean;
@@ -143,7 +143,7 @@ function leftBehind(key: ApiKey, previous: Rotation | null): boolean {
 /** Everything that is known before this key is rotated: what is missing, what will break, who is told, what updates itself. */
 export function checksFor(inside: Inside, outside: Outside, policy: Policy, now: Instant): Check[] {
   const { key, running, issuer } = inside;
-  const forGood = whyNotRotate(key, running, true, policy, now) ?? whyNotIssue(key, issuer);
+  const forGood = whyNotRotate(key, running, true, policy, now) ?? whyNotIssue(key, issuer, policy);
   if (forGood) {
     const kept = key.status === 'active' && key.storage !== 'secrets-manager';
     return [blocking(forGood.sentence, kept ? 'A person makes and stores the new one; Steps has how.' : '')];
@@ -157,6 +157,7 @@ export function checksFor(inside: Inside, outside: Outside, policy: Policy, now:
       ? []
       : [ok('Its secret is there and takes a new value.')]),
     ...whenItStarts(key, policy, now),
+    ...goesLast(key, policy),
     ...whatChanges(inside, policy),
     ...whoUsesIt(inside),
     whoIsTold(inside),
@@ -170,6 +171,12 @@ function whenItStarts(key: ApiKey, policy: Policy, now: Instant): Check[] {
   if (holds.length === 0 || holds[0]!.kind !== 'window') return [];
   const then = at ? `, and starts ${momentInWords(at, policy)}` : ', and the policy leaves no time after it';
   return [warning(`It waits for ${holdsInWords(holds)}${then}.`, 'An emergency starts at once.')];
+}
+
+/** What Keysteward itself works with is rotated on terms of its own. */
+function goesLast(key: ApiKey, policy: Policy): Check[] {
+  const said = ownInWords(key, false, policy);
+  return said ? [ok(said)] : [];
 }
 
 /** How the new value comes to be and what becomes of the old one. */
@@ -189,7 +196,7 @@ function whatChanges({ key, issuer }: Inside, policy: Policy): Check[] {
     ...(endedByHand(can)
       ? [warning(`A person has to delete the old one at ${key.service} too, and is asked to when it is time.`)]
       : []),
-    ...(can.test
+    ...(can.test || isOwn(key, policy)
       ? []
       : [
           warning(

@@ -101,7 +101,9 @@ export async function startForCause(ports: StartPorts & Pick<Ports, 'secrets'>, 
     now: view.now,
   }));
   if (over) return seen.blocked?.causeId === ask.causeId ? unblock(ports, ask) : undefined;
-  const able = !whyNotRotate(seen, null, true, ports.policy, now) && !whyNotIssue(seen, ports.issuers.of(seen.issuer));
+  const able =
+    !whyNotRotate(seen, null, true, ports.policy, now) &&
+    !whyNotIssue(seen, ports.issuers.of(seen.issuer), ports.policy);
   const missing = able && !ask.emergency ? await missingFor(ports, seen) : [];
   if (missing.length > 0) {
     await block(ports, startActor, seen, { missing, causeId: ask.causeId });
@@ -164,7 +166,7 @@ export async function opened(
   why: Beginning,
 ): Promise<Rotation> {
   refuseIf(whyNotRotate(key, running, why.emergency, ports.policy, tx.now));
-  refuseIf(whyNotIssue(key, ports.issuers.of(key.issuer)));
+  refuseIf(whyNotIssue(key, ports.issuers.of(key.issuer), ports.policy));
   const over = running ? await tx.rotations.get(running.id) : null;
   const [previous] = await tx.rotations.ofKey(key.id, 1);
   const fresh = started(tx.newId('rotation'), key, why, over, ports.policy, tx.now);

@@ -7,10 +7,12 @@ import { disableOld, enableOld, endWatch } from './steps/disable.ts';
 import { generateValue } from './steps/generate.ts';
 import { endGrace } from './steps/grace.ts';
 import { managedSteps } from './steps/managed.ts';
+import { workingWith } from './steps/own.ts';
 import { promoteValue, restoreValue } from './steps/promote.ts';
 import { confirmDead, discardNew, retireOld } from './steps/retire.ts';
 import { testValue, verifyValue } from './steps/test.ts';
 import { holdBack } from './timing/hold.ts';
+import { awaitOthers } from './timing/last.ts';
 import { asksOf, awaitTurn, respectingLimits } from './timing/pace.ts';
 import { waitsFor } from './timing/windows-model.ts';
 
@@ -29,6 +31,9 @@ const take: Record<Step, (run: Run) => Promise<void>> = {
   restore: restoreValue,
   discard: discardNew,
 };
+
+/** What is done to the old value, by means of the new one. */
+const endsTheOld: ReadonlySet<Step> = new Set(['disable', 'enable', 'retire', 'confirm']);
 
 /**
  * Takes the one step that this job is for: intent, at most one change of the outside world, outcome. The fence is the
@@ -58,6 +63,7 @@ export async function takeStep(
       : `Keysteward no longer knows how ${key.issuer} makes values.`;
     return journal(run, (each, now) => stopped(each, why, each.condition, now));
   }
+  await awaitOthers(run);
   const opening = waitsFor(rotation, key, ports.policy, now);
   if (opening) return holdBack(run, opening);
   const managed = issuer.can.rotatesItself ? managedSteps[rotation.step] : undefined;
@@ -65,5 +71,6 @@ export async function takeStep(
   const open = openRecord(rotation);
   const onlyLooks = managed ? open : rotation.step === 'generate' && open?.unsettledSince;
   if (!onlyLooks) await awaitTurn(run, asksOf(run));
-  await respectingLimits(run, managed ?? take[rotation.step]);
+  const able = endsTheOld.has(rotation.step) ? await workingWith(run, rotation.newVersion) : run;
+  await respectingLimits(able, managed ?? take[rotation.step]);
 }

@@ -44,6 +44,8 @@ describe('policy.example.yml', () => {
       'aws-rotation',
       'shop-deploy-key',
       'github-tokens',
+      'openai-admin',
+      'openai',
       'acme',
       'azure-openai',
     ]);

@@ -19,6 +19,8 @@ import { environmentOf, never } from '../support/process.ts';
 type Place = [place: string, asked: Kind, times: number];
 interface Shape {
   fitting: Fitting;
+  /** The key is what Keysteward itself works with there. */
+  own?: true;
   /** What the provider has before anything is rotated; the first is ours. */
   has(): (Pick<FakeKey, 'name' | 'value'> & Partial<FakeKey>)[];
   /** In turn, on the way to a new value. */
@@ -45,6 +47,20 @@ const shapes: Record<string, Shape> = {
     fitting: fittingOf('openai'),
     has: () => [{ name: 'made by hand', value: `sk-svcacct-${chance()}` }],
     ...searching,
+  },
+  'many keys with labels, for the one that Keysteward itself works with': {
+    fitting: fittingOf('openai-admin'),
+    own: true,
+    has: () => [{ name: 'made by hand', value: `sk-admin-${chance()}` }],
+    forth: [
+      ['rotation.generate:create-after', 'create', 1],
+      ['rotation.generate:remove-after', 'revoke', 1],
+      ['rotation.promote:before', 'create', 1],
+      ['rotation.promote:after', 'create', 0],
+      ['rotation.retire:revoke-before', 'revoke', 0],
+      ['rotation.retire:revoke-after', 'revoke', 1],
+    ],
+    back: [['rotation.discard:revoke-after', 'revoke', 1]],
   },
   'two keys at most and no labels': {
     fitting: fittingOf('aws'),
@@ -109,12 +125,13 @@ beforeAll(async () => {
       const fake = await startFake(shape.fitting.dialect());
       fakes.push(fake);
       const issuer = `${shape.fitting.name}-${way}`;
-      const credential = `keysteward/credential-${issuer}`;
+      const made = aKey(owner, { issuer, purpose: `Crash at ${issuer}` });
+      const credential = shape.own ? made.secretId! : `keysteward/credential-${issuer}`;
       const { admin } = fake.world;
-      await house.bot.createSecret({ Name: credential, SecretString: shape.fitting.stored?.(admin) ?? admin });
+      if (shape.own) Object.assign(fake.world, { admin: chance(), manages: () => true });
+      else await house.bot.createSecret({ Name: credential, SecretString: shape.fitting.stored?.(admin) ?? admin });
       providers[issuer] = shape.fitting.settings(fake.url, credential, fake.port);
       const [ours] = shape.has().map(({ name: called, value, ...facts }) => fake.world.make(called, value, facts));
-      const made = aKey(owner, { issuer, purpose: `Crash at ${issuer}` });
       const { VersionId } = await house.bot.createSecret({ Name: made.secretId!, SecretString: ours!.value });
       const key = { ...made, currentVersion: VersionId! };
       await given(house.program.store, { keys: [key] });

@@ -8,7 +8,7 @@ import { soundPair } from '../../src/adapters/providers/github-deploy-key.ts';
 import { issuers } from '../../src/adapters/providers/index.ts';
 import { type Later, newId, Secret } from '../../src/kernel.ts';
 import { policySchema } from '../../src/policy.ts';
-import type { Issuer, Made, Secrets } from '../../src/ports.ts';
+import type { Issuer, Issuers, Made, Secrets } from '../../src/ports.ts';
 import { aKey } from '../support/company.ts';
 import { useSecrets } from '../support/secrets.ts';
 import { awsSecretOf, newAwsPair } from './fakes/aws-iam.ts';
@@ -26,6 +26,7 @@ const label = () => `keysteward-${newId('rotation')}-1`;
 interface Connected {
   fake: Fake;
   issuer: Issuer;
+  all: Issuers;
   credential: string;
   /** How often the store was asked for the credential, and the clock by which that is remembered. */
   store: { reads: number; nowMs: number; read: Secrets['read'] };
@@ -51,7 +52,8 @@ async function connected(fitting: Fitting, url?: string): Promise<Connected> {
       return store.read(secretId, version);
     },
   };
-  return { fake, credential, store, issuer: issuers(secrets, providers, () => store.nowMs).of(fitting.name)! };
+  const all = issuers(secrets, providers, () => store.nowMs);
+  return { fake, credential, store, all, issuer: all.of(fitting.name)! };
 }
 function really(made: Made) {
   if ('refused' in made) throw new Error(made.refused);
@@ -344,6 +346,111 @@ describe.each(fittings)('$name', (fitting) => {
     const without = issuers(aws.secrets, providers).of(fitting.name)!;
     expect(await thrownBy(without.list(key))).toMatchObject({ message: expect.stringContaining('no/such') });
     expect(without.credential).toBe('no/such');
+  });
+});
+
+describe.each([...fittings, twoSlots])('a value as what Keysteward works with at $name', (fitting) => {
+  const stored = fitting.stored ?? String;
+
+  it('is accepted when keys can be managed with it, refused when they cannot, and unclear when nobody says so', async () => {
+    const { fake, issuer, all, credential, store } = await connected(fitting);
+    const { world } = fake;
+    const own = { ...key, secretId: credential };
+    const tried = async (text: string) => (await all.tryAsCredential(own, new Secret(text))).verdict;
+    // Another one is remembered, and is not what is tried.
+    await issuer.list(own);
+    const before = world.admin;
+    world.admin = `admin-${chance()}`;
+    world.asked.length = 0;
+    const reads = store.reads;
+    expect(await tried(stored(world.admin))).toBe('works');
+    expect(new Set(world.asked.map((each) => each.credential))).toEqual(new Set([world.admin]));
+    expect(await tried(stored(before))).toBe('refused');
+    expect(await tried(stored(`nobody-knows-${chance()}`))).toBe('refused');
+    expect(await tried('neither a key nor a document')).toBe('refused');
+    if (fitting.name !== 'azure') expect(await tried(world.make('an ordinary key', chance()).value)).toBe('refused');
+    expect(store.reads).toBe(reads);
+
+    for (const status of [402, 408, 409, 429, 500, 502, 503, 529]) {
+      world.faults = [{ on: 'list', reply: { status } }];
+      expect([status, await tried(stored(world.admin))]).toEqual([status, 'unclear']);
+    }
+    for (const status of [403, 429]) {
+      world.faults = [{ on: 'list', reply: { status, headers: { 'retry-after': '7' } } }];
+      expect([status, await tried(stored(world.admin))]).toEqual([status, 'unclear']);
+    }
+    world.faults = [{ on: 'list', lose: true }];
+    expect(await tried(stored(world.admin))).toBe('unclear');
+    world.faults = [{ on: 'list', reply: { status: 403 } }];
+    expect(await tried(stored(world.admin))).toBe('refused');
+    expect(await tried(stored(world.admin))).toBe('works');
+    expect(world.asked.filter(({ kind }) => kind !== 'list')).toEqual([]);
+    await fake.close();
+  });
+
+  it('is quoted nowhere, whatever is said of it', async () => {
+    const { fake, all, credential } = await connected(fitting);
+    const own = { ...key, secretId: credential };
+    const value = stored(fake.world.admin);
+    const said: unknown[] = [];
+    for (const status of [200, 400, 401, 403, 404, 429, 500]) {
+      fake.world.faults = [{ on: 'list', reply: { status, body: { error: { message: value }, message: value } } }];
+      said.push(await all.tryAsCredential(own, new Secret(value)).catch((error: unknown) => error));
+    }
+    said.push(await all.tryAsCredential(own, new Secret(`${value}\nx-more: 1`)).catch((error: unknown) => error));
+    const text = said
+      .map((each) => `${inspect(each, { depth: 9, showHidden: true })} ${JSON.stringify(each)}`)
+      .join(' ');
+    expect(text).not.toContain(fake.world.admin);
+    expect(text).toContain(`may not manage keys at ${fitting.name}`);
+    await fake.close();
+  });
+
+  it('is tried wherever Keysteward works with the same secret, and refused when one of them turns it down', async () => {
+    const first = await connected(fitting);
+    const second = await startFake(fitting.dialect());
+    const { providers } = policySchema.parse({
+      providers: {
+        one: fitting.settings(first.fake.url, first.credential, first.fake.port),
+        two: fitting.settings(
+          second.url,
+          `arn:aws:secretsmanager:eu-central-1:123456789012:secret:${first.credential}-AbCdEf`,
+          second.port,
+        ),
+        other: fitting.settings(second.url, 'keysteward/another', second.port),
+      },
+    });
+    const all = issuers(aws.secrets, providers);
+    const own = { ...key, secretId: first.credential };
+    const value = new Secret(stored(first.fake.world.admin));
+    expect(await all.tryAsCredential(own, value)).toEqual({
+      verdict: 'refused',
+      evidence: expect.stringContaining('it may not manage keys at two'),
+    });
+    second.world.admin = first.fake.world.admin;
+    second.world.asked.length = 0;
+    expect(await all.tryAsCredential(own, value)).toEqual({
+      verdict: 'works',
+      evidence: 'it may manage keys at one and two',
+    });
+    expect(second.world.asked).toHaveLength(1);
+    await Promise.all([first.fake.close(), second.close()]);
+  });
+
+  it('works by itself, whatever is remembered and whatever the store has', async () => {
+    const { fake, issuer, all, credential } = await connected(fitting);
+    const before = fake.world.admin;
+    await issuer.list(key);
+    fake.world.admin = `admin-${chance()}`;
+    const by = all.workingWith(fitting.name, new Secret(stored(fake.world.admin)))!;
+    await by.list(key);
+    await expect(all.workingWith(fitting.name, new Secret(stored(before)))!.list(key)).rejects.toThrow(/HTTP 40[13]/);
+    expect([by.name, by.credential, by.can]).toEqual([issuer.name, credential, issuer.can]);
+    expect([all.workingWith('person', new Secret('x')), all.workingWith('nobody', new Secret('x'))]).toEqual([
+      null,
+      null,
+    ]);
+    await fake.close();
   });
 });
 

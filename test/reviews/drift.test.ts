@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { issuers } from '../../src/adapters/providers/index.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { inventoryInSlack } from '../../src/inventory/slack.ts';
 import { AskedTooOften, Later } from '../../src/kernel.ts';
@@ -9,6 +10,8 @@ import { askForCheck, checkAllForDrift, checkKey } from '../../src/reviews/check
 import { askForRepair, repairFinding } from '../../src/reviews/repair.ts';
 import { reviewsInSlack } from '../../src/reviews/slack.ts';
 import { startRotation } from '../../src/rotation/start.ts';
+import { fittingOf } from '../providers/fakes/index.ts';
+import { startFake } from '../providers/fakes/server.ts';
 import { quick, useStage } from '../rotation/stage.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
 import { deskOf, saying } from '../support/desk.ts';
@@ -85,6 +88,34 @@ describe('a key that is as the inventory says', () => {
     await check(await keyNow(key));
     expect(await findingsOf(key)).toEqual([]);
     expect(await cardsShown(key)).toEqual([]);
+  });
+});
+
+describe('a key that Keysteward itself works with', () => {
+  test('is tried as that too: one that may not manage keys any more is a finding, even where nobody else can be asked', async () => {
+    const fitting = fittingOf('anthropic');
+    const fake = await startFake(fitting.dialect());
+    const { key } = await stage.key({ issuer: 'person', recipe: null }, fake.world.admin);
+    const { providers } = policySchema.parse({
+      providers: { anthropic: fitting.settings(fake.url, key.secretId!, 0) },
+    });
+    const ports = { ...stage.ports, policy: { ...quick, providers }, issuers: issuers(stage.ports.secrets, providers) };
+    await check(key, ports);
+    expect(await openOf(key)).toEqual([]);
+    const { admin } = fake.world;
+    fake.world.admin = 'another';
+    fake.world.faults = [{ on: 'list', reply: { status: 503 } }];
+    await check(key, ports);
+    expect(await openOf(key)).toEqual([]);
+    await check(key, ports);
+    expect(await openOf(key)).toEqual(['value-refused']);
+    expect((await finding(key)).sentence).toBe(
+      'Its current value does not work: Keysteward itself works with it, and it may not manage keys at anthropic.',
+    );
+    fake.world.admin = admin;
+    await check(key, ports);
+    expect(await openOf(key)).toEqual([]);
+    await fake.close();
   });
 });
 

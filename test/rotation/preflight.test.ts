@@ -16,7 +16,14 @@ const owner = aPerson({ name: 'Olu' });
 const issuer = {
   name: 'acme',
   credential: 'keysteward/acme' as string | null,
-  can: { create: true, test: true, revoke: true, confirmDead: true, keyLimit: 8 as number | null },
+  can: {
+    create: true,
+    test: true,
+    revoke: true,
+    confirmDead: true,
+    overlap: 'many' as const,
+    keyLimit: 8 as number | null,
+  },
 };
 const key = aKey(owner, { issuer: 'acme', currentVersion: 'v1', providerKeyId: 'k1' });
 const inside: Inside = {
@@ -137,7 +144,14 @@ describe('the preflight of a rotation', () => {
   });
 
   test('says what a person has to do where no program makes keys, or ends them', () => {
-    const can = { create: false, test: true, revoke: true, confirmDead: true, keyLimit: null };
+    const can = {
+      create: false,
+      test: true,
+      revoke: true,
+      confirmDead: true,
+      overlap: 'many' as const,
+      keyLimit: null,
+    };
     const said = (issuerFacts: Inside['issuer']) =>
       found({ inside: { issuer: issuerFacts } }).map((each) => `${each.level}: ${each.sentence}`);
     const hands = 'A person makes the new key at OpenAI and hands it in on a page; a message to the owner says how';

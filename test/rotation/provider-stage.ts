@@ -57,9 +57,11 @@ export function dying(
       },
     });
   const secrets = wrap<Secrets>(ports.secrets, mortal.secrets ?? []);
-  const of = (name: string): Issuer | null => {
-    const issuer = ports.issuers.of(name);
-    return issuer && wrap(issuer, mortal.issuer);
+  const mortally = (issuer: Issuer | null) => issuer && wrap(issuer, mortal.issuer);
+  const issuers: Ports['issuers'] = {
+    ...ports.issuers,
+    of: (name) => mortally(ports.issuers.of(name)),
+    workingWith: (name, credential) => mortally(ports.issuers.workingWith(name, credential)),
   };
-  return { ports: { ...ports, secrets, issuers: { ...ports.issuers, of } }, calls: () => calls };
+  return { ports: { ...ports, secrets, issuers }, calls: () => calls };
 }

@@ -96,6 +96,7 @@ export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, mean
     {
       name,
       settings,
+      managesKeys: true,
       overlap: 'two',
       keyLimit: 2,
       async create() {

@@ -15,6 +15,7 @@ export function awsManaged(name: string, settings: ProviderSettings<'aws-managed
       rotatesItself: true,
       test: true,
       ...cannot,
+      managesKeys: true,
       overlap: 'two',
       propagationSeconds: settings.waitMinutes * 60,
     },

@@ -19,6 +19,7 @@ export function cloudflare(name: string, settings: ProviderSettings<'cloudflare'
   return provider({
     name,
     settings,
+    managesKeys: true,
     keyLimit: settings.account === null ? 50 : 500,
     create: (_key, label) =>
       admin({

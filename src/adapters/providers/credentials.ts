@@ -1,8 +1,7 @@
 import type { Secret } from '../../kernel.ts';
 import type { Secrets } from '../../ports.ts';
+import { rememberedMs } from '../../rotation/own-model.ts';
 
-/** So long after it was read a credential is used again without another read. */
-const keptMs = 10_000;
 /** A call that took longer until it was turned down is not repeated within the same try: whoever waits for stragglers counts on its end. */
 const repeatedWithinMs = 6_000;
 
@@ -45,9 +44,9 @@ export function credentials(secrets: Pick<Secrets, 'read'>, now: () => number = 
     found.value.then(
       (value) => {
         if (!value) return forget(secretId, found);
-        found.until = begun + keptMs;
+        found.until = begun + rememberedMs;
         // What is not used again is not left lying in memory either.
-        setTimeout(() => forget(secretId, found), keptMs).unref();
+        setTimeout(() => forget(secretId, found), rememberedMs).unref();
       },
       () => forget(secretId, found),
     );
@@ -84,5 +83,18 @@ export function credentials(secrets: Pick<Secrets, 'read'>, now: () => number = 
       if (isTurnedDown(repeated)) forget(secretId, second.found);
       return repeated;
     },
+  };
+}
+
+/** This value and no other one, whatever the store has. Whether a call was turned down with it shows afterwards. */
+export function fixed(value: Secret): Credentials & { wasTurnedDown(): boolean } {
+  let turnedDown = false;
+  return {
+    async using(_of, call, isTurnedDown) {
+      const answer = await call(value);
+      if (isTurnedDown(answer)) turnedDown = true;
+      return answer;
+    },
+    wasTurnedDown: () => turnedDown,
   };
 }

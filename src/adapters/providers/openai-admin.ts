@@ -8,7 +8,7 @@ import { allPages, listed, pageByLastId, provider, theOneShown } from './provide
 const keys = '/organization/admin_api_keys';
 
 /**
- * OpenAI, admin keys of the organization. The one that Keysteward itself works with is another than those it rotates.
+ * OpenAI, admin keys of the organization. The one that Keysteward itself works with may be one of those that it rotates.
  * https://platform.openai.com/docs/api-reference/admin-api-keys
  */
 export function openaiAdmin(name: string, settings: ProviderSettings<'openai-admin'>, means: Means): Issuer {
@@ -25,6 +25,7 @@ export function openaiAdmin(name: string, settings: ProviderSettings<'openai-adm
   return provider({
     name,
     settings,
+    managesKeys: true,
     create: (_key, label) =>
       admin({
         method: 'POST',

@@ -16,11 +16,13 @@ export function pairIn(value: Secret, fields: PairFields): Pair | null {
   const [id, secret] = [document[fields.id], document[fields.secret]];
   return typeof id === 'string' && id !== '' && typeof secret === 'string' && secret !== '' ? { id, secret } : null;
 }
+/** A credential without the two parts that it should have. The store has to be told so; trying again is of no use. */
+export class UnfitCredential extends Error {}
 /** The credential, where it has two parts as well. */
 export function credentialPair(credential: Secret, secretId: string, fields: PairFields): Pair {
   const pair = pairIn(credential, fields);
   if (pair) return pair;
-  throw new Error(`${secretId} is no JSON document with ${fields.id} and ${fields.secret}.`);
+  throw new UnfitCredential(`${secretId} is no JSON document with ${fields.id} and ${fields.secret}.`);
 }
 /** How a pair is shown by HTTP Basic. */
 export const basic = ({ id, secret }: Pair): Record<string, string> => ({

@@ -12,6 +12,7 @@ export const person: Issuer = {
     create: false,
     test: false,
     ...cannot,
+    managesKeys: true,
     overlap: 'many',
     propagationSeconds: 0,
   },

@@ -10,6 +10,8 @@ export type Verdict = 'works' | 'refused' | 'unclear';
 export interface Dialect {
   name: string;
   settings: { credential: string | null; propagationSeconds: number };
+  /** Whether the keys that are made here may manage keys themselves; no where nothing is said. */
+  managesKeys?: boolean;
   /** `many` where nothing else is said. */
   overlap?: IssuerAbilities['overlap'];
   /** How many keys there can be at most, where that is known. */
@@ -59,6 +61,7 @@ export function provider(dialect: Dialect): Issuer {
       lastUsed: Boolean(dialect.lastUsed),
       usage: Boolean(dialect.usage),
       usageLagMinutes: dialect.usageLagMinutes ?? 0,
+      managesKeys: dialect.managesKeys ?? false,
       overlap: dialect.overlap ?? 'many',
       keyLimit,
       propagationSeconds: settings.propagationSeconds,

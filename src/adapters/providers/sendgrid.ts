@@ -3,6 +3,9 @@ import type { ProviderSettings } from '../../provider-settings.ts';
 import { listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { listed, provider } from './provider.ts';
 
+/** What a key has to be allowed so that Keysteward can work with it. */
+const manages = ['api_keys.create', 'api_keys.read', 'api_keys.delete'];
+
 /**
  * SendGrid API keys. A key names its own id: `SG.<id>.<secret>`.
  * https://www.twilio.com/docs/sendgrid/api-reference/api-keys
@@ -13,6 +16,7 @@ export function sendgrid(name: string, settings: ProviderSettings<'sendgrid'>, m
   return provider({
     name,
     settings,
+    managesKeys: manages.every((scope) => settings.scopes.includes(scope)),
     keyLimit: 100,
     // Without scopes SendGrid would make a key with full access.
     create: (_key, label) =>

@@ -63,6 +63,7 @@ export function template(name: string, settings: ProviderSettings<'http'>, means
   return provider({
     name,
     settings,
+    managesKeys: true,
     keyLimit: settings.keyLimit,
     create: (_key, label) => talk.admin(create, { label }),
     made: ({ body }) => ({
@@ -111,8 +112,12 @@ export function slots(name: string, settings: ProviderSettings<'http-slots'>, me
   const frame = provider({
     name,
     settings,
+    managesKeys: true,
     overlap: 'two',
-    list: async () => both(),
+    async list() {
+      await held();
+      return both();
+    },
     identify: (_key, value) => slotOf(value),
     probe: (_key, value) => talk.probe(value),
     judge: talk.judge,

@@ -6,6 +6,7 @@ import type { Issuer, Ports } from '../../ports.ts';
 import type { PermissionReview } from '../../reviews/permissions-model.ts';
 import { follow, tokenOf } from '../journal.ts';
 import type { Rotation } from '../model.ts';
+import { isOwn } from '../own-model.ts';
 import { closedLink, type HandIn, tried, whyNotSession, wrong } from './hand-in-model.ts';
 import { lookingAgain, settledByHand } from './model.ts';
 import { type AboutLink, aboutLink, whoMayHandIn } from './sign-in.ts';
@@ -119,7 +120,7 @@ async function whatIsWrong(
   issuer: Issuer,
   value: Secret,
 ): Promise<string | null> {
-  const { secrets, issuers } = ports;
+  const { secrets, issuers, policy } = ports;
   const places = [
     { stage: 'AWSCURRENT' },
     { stage: 'AWSPREVIOUS' },
@@ -134,9 +135,15 @@ async function whatIsWrong(
   if (elsewhere) return elsewhere;
   const { verdict, evidence } = await issuer.test(key, value, async () => known[0]?.value ?? null);
   if (verdict === 'refused') return `The value does not work: ${evidence}. Nothing was stored.`;
-  if (verdict === 'unclear') return `Nothing was stored: ${evidence}. Hand it in again in a minute.`;
-  return null;
+  if (verdict === 'unclear') return laterInWords(evidence);
+  if (!isOwn(key, policy)) return null;
+  const tried = await issuers.tryAsCredential(key, value);
+  if (tried.verdict === 'refused')
+    return `Keysteward itself works with this key, and cannot with this value: ${tried.evidence}. Nothing was stored.`;
+  return tried.verdict === 'unclear' ? laterInWords(tried.evidence) : null;
 }
+
+const laterInWords = (evidence: string) => `Nothing was stored: ${evidence}. Hand it in again in a minute.`;
 
 /** A value is recognised by its fingerprint: one that this key had long ago, or that another key has now. */
 async function whyNotFresh(

@@ -23,6 +23,7 @@ import { isProvenDead, minutesInWords } from '../model.ts';
 import { type CampaignFacts, campaignFacts } from './facts.ts';
 import {
   type Campaign,
+  goingLast,
   isActive,
   isLacking,
   type Line,
@@ -77,7 +78,9 @@ function campaignMessage(facts: CampaignFacts, policy: Policy): Message {
       ['Began', campaign.begunAt ? when(campaign.begunAt) : md``],
       ['Ended', campaign.endedAt ? when(campaign.endedAt) : md``],
     ]),
-    ...(campaign.begunAt ? [block.text(counts(campaign, lines))] : previewBlocks(facts, policy)),
+    ...(campaign.begunAt
+      ? [block.text(counts(campaign, lines)), ...lastBlock(goingLast(lines.filter(isUnbegun), policy))]
+      : previewBlocks(facts, policy)),
     ...attention(facts),
     ...buttonsOf(facts),
     block.small(outlook(facts), code(campaign.id)),
@@ -203,6 +206,7 @@ export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy
           ),
         ]
       : []),
+    ...lastBlock(goingLast(started, policy)),
     ...reasons(
       campaign.emergency
         ? md`*Tried, and likely to fail*: something is missing`
@@ -222,6 +226,14 @@ export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy
       ['Who is told', md`${join(whose, ', ')}${more}, each once; and ${channelLink(policy.channels.security)}`],
     ]),
   ];
+}
+
+const isUnbegun = ({ state }: Line) => state === 'waiting';
+/** Which have their turn when the others are over, and why. */
+function lastBlock(keys: Line['key'][]) {
+  if (keys.length === 0) return [];
+  const them = keys.length === 1 ? 'it' : 'them';
+  return [block.text(md`*Last, because Keysteward works with ${typed(them)}*\n${listed(keys.map((key) => key.name))}`)];
 }
 
 /** Keys with why, the first few of them. */

@@ -4,6 +4,7 @@ import { type Person, whyNot } from '../../people/model.ts';
 import type { Policy } from '../../policy.ts';
 import { madeByHand, waitsNow } from '../by-hand/model.ts';
 import { type Rotation, type RotationCause, whyNotIssue, whyNotRotate } from '../model.ts';
+import { isOwn, type Maker, worksWith } from '../own-model.ts';
 import { whyNotHeld } from '../timing/windows-model.ts';
 
 /** Why all keys of a service are rotated at once (SOP 5.4). */
@@ -75,15 +76,13 @@ export const maxKeys = 1_000;
 export const maxUnbegun = 25;
 const draftMs = hour;
 
-type IssuerOf = (
-  name: string,
-) => { credential: string | null; can: { create: boolean; rotatesItself?: boolean } } | null;
+type IssuerOf = (name: string) => (Maker & { can: { create: boolean; rotatesItself?: boolean } }) | null;
 
 /** Why no rotation of this key can start in this campaign, or null. What only has to wait a little is waited for. */
 function whyNotStart(key: ApiKey, emergency: boolean, issuerOf: IssuerOf, policy: Policy, now: Instant): string | null {
   const refusal =
     whyNotRotate(key, null, true, policy, now) ??
-    whyNotIssue(key, issuerOf(key.issuer)) ??
+    whyNotIssue(key, issuerOf(key.issuer), policy) ??
     (emergency ? null : whyNotHeld(key, policy, now));
   return refusal?.sentence ?? null;
 }
@@ -323,7 +322,21 @@ export const endedCampaign = (campaign: Campaign, lines: Line[], now: Instant): 
   unsettled: !isSettled(lines),
 });
 
-/** Of which keys a rotation can start now: of those without one, as many as may be handed out. */
+/** Keys that have their turn last, because Keysteward itself works with them. */
+export const goingLast = (lines: Line[], policy: Policy): ApiKey[] =>
+  lines.flatMap(({ key }) => (isOwn(key, policy) ? [key] : []));
+
+/**
+ * Whether a line has to wait until this other one is over, because it is made with its value. In an emergency nobody waits
+ * for what a person has to do.
+ */
+const isBefore = (other: Line, key: ApiKey, { emergency }: Campaign, policy: Policy) =>
+  isActive(other) && !(emergency && other.state === 'by-hand') && worksWith(other.key, key, policy);
+
+/**
+ * Of which keys a rotation can start now: of those without one, as many as may be handed out. What Keysteward itself works
+ * with is last. Where such keys wait for one another only, one of them begins.
+ */
 export function nextToStart(campaign: Campaign, lines: Line[], policy: Policy, now: Instant): ApiKey[] {
   if (campaign.status !== 'running' || campaign.stoppedAt) return [];
   const unbegun = lines.filter((line) => line.state === 'waiting' && line.rotation).length;
@@ -332,7 +345,9 @@ export function nextToStart(campaign: Campaign, lines: Line[], policy: Policy, n
     ({ state, rotation, key }) =>
       state === 'waiting' && !rotation && !whyNotRotate(key, null, campaign.emergency, policy, now),
   );
-  return open.slice(0, Math.max(0, maxUnbegun - unbegun)).map((line) => line.key);
+  const free = open.filter(({ key }) => !lines.some((other) => isBefore(other, key, campaign, policy)));
+  const isRing = free.length === 0 && lines.every((line) => !isActive(line) || open.includes(line));
+  return (isRing ? open.slice(0, 1) : free).slice(0, Math.max(0, maxUnbegun - unbegun)).map((line) => line.key);
 }
 
 /** Seconds until all new values are handed out and, in an emergency, the old ones dead, as far as the pace allows. */

@@ -2,6 +2,7 @@ import type { ApiKey } from '../../inventory/model.ts';
 import { day, type Instant, Refusal } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import { isProvenDead, type Rotation, type Step, whyNotIssue, whyNotRotate } from '../model.ts';
+import { isOwn, type Maker } from '../own-model.ts';
 import { openingFor, whyNotHeld } from '../timing/windows-model.ts';
 
 /** What has to be known before a key is chosen for a drill. */
@@ -11,7 +12,7 @@ export interface DrillFacts {
   /** The one before. */
   previous: Rotation | null;
   leaked: boolean;
-  issuer: { can: { create: boolean }; credential: string | null } | null;
+  issuer: (Maker & { can: { create: boolean } }) | null;
 }
 
 /**
@@ -20,7 +21,8 @@ export interface DrillFacts {
  */
 export function whyNotDrill(facts: DrillFacts, policy: Policy, now: Instant): Refusal | null {
   const { key, running, previous, leaked, issuer } = facts;
-  const refusal = whyNotOfDrills(key) ?? whyNotRotate(key, running, false, policy, now) ?? whyNotIssue(key, issuer);
+  const refusal =
+    whyNotOfDrills(key, policy) ?? whyNotRotate(key, running, false, policy, now) ?? whyNotIssue(key, issuer, policy);
   if (refusal) return refusal;
   if (!issuer?.can.create) return no(`Keysteward does not make new values of ${key.name}, so no drill can measure it.`);
   if (leaked) return no('An incident of this key is open: that is no drill.');
@@ -34,10 +36,14 @@ export function whyNotDrill(facts: DrillFacts, policy: Policy, now: Instant): Re
 const no = (sentence: string) => new Refusal('conflict', sentence);
 
 /** Why no drill is ever with such a key, or null. */
-export function whyNotOfDrills(key: Pick<ApiKey, 'name' | 'environment' | 'risk'>): Refusal | null {
+export function whyNotOfDrills(
+  key: Pick<ApiKey, 'name' | 'environment' | 'risk' | 'secretId'>,
+  policy: Policy,
+): Refusal | null {
   if (key.environment === 'production')
     return no(`Drills are for keys that are not in production, and ${key.name} is.`);
   if (key.risk !== 'low') return no(`Drills are for keys of low risk; the risk of ${key.name} is ${key.risk}.`);
+  if (isOwn(key, policy)) return no(`Keysteward itself works with ${key.name}, and tries out nothing with such a key.`);
   return null;
 }
 

@@ -38,7 +38,7 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
       named: await keysNamed(view, words, 100),
       last: await resultsIn(view, 3),
     }));
-    const keys = named.filter((key) => !whyNotOfDrills(key));
+    const keys = named.filter((key) => !whyNotOfDrills(key, policy));
     if (words && keys.length === 0) throw whyNone(named, words);
     if (keys.length === 1) return confirmModal(keys[0]!.id);
     const which = whichKey(
@@ -53,7 +53,7 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
     const [only, ...others] = named;
     if (!only) return noneMatches('key', words);
     const all = `None of the ${named.length} keys that match "${words.slice(0, 100)}" is of low risk and outside of production. Drills are for those.`;
-    return (others.length === 0 && whyNotOfDrills(only)) || new Refusal('conflict', all);
+    return (others.length === 0 && whyNotOfDrills(only, policy)) || new Refusal('conflict', all);
   }
 
   /** What will happen to whom, before anything does; or why it cannot. */
@@ -92,7 +92,7 @@ export function drillsInSlack(slack: SlackDoor, ports: Ports): void {
       if (whyNot(person, 'rotation.drill')) return [];
       const { rows } = await view.keys.list({ risk: 'low', words: inFull(query) }, 100);
       return rows
-        .filter((key) => !whyNotOfDrills(key))
+        .filter((key) => !whyNotOfDrills(key, policy))
         .slice(0, 50)
         .map((key) => option(...asChoice(key)));
     }),

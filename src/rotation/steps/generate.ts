@@ -9,6 +9,7 @@ import { whyNotStage } from '../preflight-model.ts';
 import { asksOf, awaitTurn } from '../timing/pace.ts';
 import { withName } from './look.ts';
 import { makeValue, orphanRemoved, roomMade } from './make.ts';
+import { workingWith } from './own.ts';
 
 /** Step 1 of SOP 5.3: a new value, stored beside the current one under AWSPENDING. Nobody uses it yet. */
 export async function generateValue(seen: Run): Promise<void> {
@@ -32,6 +33,7 @@ export async function generateValue(seen: Run): Promise<void> {
     });
   }
   if (!rotation.oldVersion) await settledOn(run, holder);
+  run = await workingWith(run, holder);
   // Its turn was not taken for mere looking.
   await awaitTurn(run, asksOf(run));
   const pending = holderOf(found.versions, 'AWSPENDING');

@@ -3,13 +3,15 @@ import { doneByHand, endedByHand, hasService } from '../by-hand/model.ts';
 import { waitForPerson } from '../by-hand/wait.ts';
 import { discarded, dying } from '../issued-model.ts';
 import { begin, journal, type Run, settle, short } from '../journal.ts';
-import { labelsToDiscard, labelsToRetire } from '../labels-model.ts';
+import { holderOf, labelsToDiscard, labelsToRetire } from '../labels-model.ts';
+import type { Rotation } from '../model.ts';
 import { aliveAgain, mayReviveAgain, partDone, passed, stopped, unproven } from '../moves-model.ts';
 import { awaitTurn } from '../timing/pace.ts';
 import { unlessDisabledFirst } from './disable.ts';
 import { allEndedAtProvider, allThrownAwayAtProvider, deadAtProvider, endedInWords } from './end.ts';
 import { leftInWords, leftOver, noteLeft } from './left-over.ts';
 import { stillSwitched } from './look.ts';
+import { workingWith } from './own.ts';
 
 /** Step 6 of SOP 5.3: takes the labels off the old version, one at a time. From here there is no way back. */
 export async function retireOld(seen: Run): Promise<void> {
@@ -48,7 +50,9 @@ export async function discardNew(seen: Run): Promise<void> {
     await takeOff(run, target);
     return labelGone(run, target);
   }
-  if (!(await allThrownAwayAtProvider(run, discarded(found?.versions ?? [], rotation)))) return;
+  const restored = isRestored(rotation) ? rotation.oldVersion : holderOf(found?.versions ?? [], 'AWSCURRENT');
+  const able = await workingWith(run, restored);
+  if (!(await allThrownAwayAtProvider(able, discarded(found?.versions ?? [], rotation)))) return;
   const left = await leftOver(run, found?.versions ?? []);
   const evidence =
     rotation.tried.length > 0
@@ -60,6 +64,10 @@ export async function discardNew(seen: Run): Promise<void> {
       : {}),
   });
 }
+
+/** Whether the old value is handed out again, however late the store shows it. */
+const isRestored = ({ record, attempt }: Rotation) =>
+  record.some((each) => each.step === 'restore' && each.verdict === 'done' && each.attempt === attempt);
 
 interface Target {
   stage: string;

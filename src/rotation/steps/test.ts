@@ -2,7 +2,9 @@ import type { Secret } from '../../kernel.ts';
 import { begin, journal, type Run, settle, short } from '../journal.ts';
 import { switchOver } from '../labels-model.ts';
 import { passed, rejected } from '../moves-model.ts';
+import { isOwn, rememberedMs } from '../own-model.ts';
 import { readAt, secretNow, stopMoved, valueAt } from './look.ts';
+import { triedAsCredential } from './own.ts';
 import { recognised } from './recognise.ts';
 
 /** Step 2 of SOP 5.3: the new value as the store gives it back, tried before anybody depends on it. */
@@ -39,9 +41,10 @@ export async function verifyValue(seen: Run): Promise<void> {
   }
   const evidence = await working(run, current.value);
   if (evidence === null) return;
-  await journal(run, (each, now) =>
-    passed(each, `AWSCURRENT gives version ${short(current.versionId)}; ${evidence}`, ports.policy, now),
-  );
+  const said = `AWSCURRENT gives version ${short(current.versionId)}; ${evidence}`;
+  // So long whoever works with the old one may not know that it was replaced.
+  const leastGraceMs = isOwn(run.key, ports.policy) ? rememberedMs : 0;
+  await journal(run, (each, now) => passed(each, said, ports.policy, now, leastGraceMs));
 }
 
 /** What shows that the new value works; null when it does not, and the rotation has gone back for another. */
@@ -49,9 +52,9 @@ async function working(run: Run, value: Secret): Promise<string | null> {
   const { key, issuer } = run;
   const { oldVersion } = run.rotation;
   const { verdict, evidence } = await issuer.test(key, value, oldVersion ? () => valueAt(run, oldVersion) : null);
-  if (verdict === 'works') return evidence;
+  if (verdict === 'works') return triedAsCredential(run, value, evidence);
   if (verdict === 'unclear') throw new Error(`${issuer.name} could not say whether the new value works: ${evidence}`);
   await settle(run, `the new value may not have reached all of ${issuer.name} yet`, issuer.can.propagationSeconds);
-  await journal(run, (each, now) => rejected(each, evidence, now));
+  await journal(run, (each, now) => rejected(each, evidence, now, isOwn(key, run.ports.policy)));
   return null;
 }

@@ -85,8 +85,14 @@ export function awsIamDialect(): Dialect {
       const by = signed(asked);
       if (!by) return awsError(403, 'MissingAuthenticationToken', 'Request is missing Authentication Token');
       if (Action === 'GetCallerIdentity') return identity(asked, world, by);
-      if (by.id !== world.admin) return noToken;
-      if (!isSignedWith(awsSecretOf(world.admin), asked, by)) return awsError(403, 'SignatureDoesNotMatch', '?');
+      const holder = world.keys.find((each) => each.id === by.id && !each.ended && !off.has(each.id));
+      if (by.id !== world.admin && !holder) return noToken;
+      const secret = holder
+        ? (JSON.parse(holder.value) as { SecretAccessKey: string }).SecretAccessKey
+        : awsSecretOf(world.admin);
+      if (!isSignedWith(secret, asked, by)) return awsError(403, 'SignatureDoesNotMatch', '?');
+      if (holder && !world.admits(holder.value)) return awsError(403, 'AccessDenied', 'not authorized');
+      if (holder) used.set(holder.id, `${new Date().toISOString().slice(0, 19)}Z`);
       if (Action === 'GetAccessKeyLastUsed') {
         const date = used.get(AccessKeyId!);
         return xml(

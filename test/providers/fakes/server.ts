@@ -48,8 +48,10 @@ export interface Fault {
 
 /** What a provider knows, as its own database has it. */
 export class World {
-  /** The only credential that it accepts. */
+  /** A credential that it accepts. */
   admin = `admin-${randomBytes(12).toString('hex')}`;
+  /** Which of its keys may manage keys; most providers have none of that kind. */
+  manages: (key: FakeKey) => boolean = () => false;
   keys: FakeKey[] = [];
   faults: Fault[] = [];
   pageSize = 3;
@@ -83,6 +85,10 @@ export class World {
     const lagging = key.lag > 0;
     if (lagging) key.lag--;
     return key.ended === lagging ? key : null;
+  }
+  /** Whether keys can be managed with this value. */
+  admits(value: string): boolean {
+    return value === this.admin || this.keys.some((each) => each.value === value && !each.ended && this.manages(each));
   }
   listed(): FakeKey[] {
     const there = this.keys.filter((each) => !each.ended);

@@ -185,3 +185,41 @@ describe('a value that is no new one', () => {
     expect(versions.map((each) => each.fingerprint)).toEqual([null, null]);
   });
 });
+
+describe('a credential that Keysteward itself works with, and only a person can make', () => {
+  test('is tried as that before it is stored: another value, or one that nobody can say anything of, is not taken', async () => {
+    const { id, key } = await stage.waiting('person');
+    const { policy } = stage.ports;
+    const entry = policy.providers.anthropic!;
+    Object.assign(entry, { credential: key.secretId });
+    try {
+      const visitor = new Visitor();
+      const { at, text } = await stage.signIn(visitor, await stage.linkFor(stage.owner, id), stage.owner);
+      expect(text).toContain('It is tried at Anthropic before it is used.');
+      const ordinary = aNewKey();
+      stage.anthropic.world.make('made in the Console', ordinary);
+      const wrong = await stage.handIn(visitor, at, ordinary);
+      expect(wrong.text).toContain('cannot with this value: it may not manage keys at anthropic. Nothing was stored.');
+      expect(wrong.text).not.toContain(ordinary);
+      const admin = aNewKey();
+      stage.anthropic.world.admin = admin;
+      stage.anthropic.world.faults = [{ on: 'list', reply: { status: 503 } }];
+      expect((await stage.handIn(visitor, at, admin)).text).toContain('Nothing was stored: anthropic does not say');
+      expect(Object.values(await stage.stages(key)).flat()).not.toContain('AWSPENDING');
+      expect((await stage.handIn(visitor, at, admin)).text).toContain('The new key was handed in');
+      await stage.work({ ports: stage.ports });
+      await stage.skipTime(id);
+      await stage.work({ ports: stage.ports });
+      const waits = await stage.rotation(id);
+      expect(waitsNow(waits)).toMatchObject({ task: 'delete' });
+      for (const step of ['test', 'verify'])
+        expect(waits.record.find((each) => each.step === step)!.evidence).toContain('it may manage keys at anthropic');
+      await confirmDeleted(stage.ports, stage.owner, id);
+      await stage.work({ ports: stage.ports });
+      expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+      expect((await stage.bot.getSecretValue({ SecretId: key.secretId! })).SecretString).toBe(admin);
+    } finally {
+      Object.assign(entry, { credential: 'keysteward/another' });
+    }
+  });
+});

@@ -1,9 +1,12 @@
-import { describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { issuers } from '../../../src/adapters/providers/index.ts';
 import { openSlack } from '../../../src/app.ts';
 import type { ApiKey } from '../../../src/inventory/model.ts';
 import type { Id } from '../../../src/kernel.ts';
 import type { Person } from '../../../src/people/model.ts';
+import { policySchema } from '../../../src/policy.ts';
 import type { Issuer, Ports } from '../../../src/ports.ts';
+import { previewBlocks } from '../../../src/rotation/campaigns/cards.ts';
 import { decideCampaign, sweepCampaigns, withdrawCampaign } from '../../../src/rotation/campaigns/decide.ts';
 import { campaignFacts } from '../../../src/rotation/campaigns/facts.ts';
 import { type Campaign, maxUnbegun } from '../../../src/rotation/campaigns/model.ts';
@@ -11,6 +14,8 @@ import { askForCampaign, planCampaign } from '../../../src/rotation/campaigns/pl
 import { runCampaign } from '../../../src/rotation/campaigns/run.ts';
 import { retryCampaign, stopCampaign } from '../../../src/rotation/campaigns/stop.ts';
 import { startRotation } from '../../../src/rotation/start.ts';
+import { fittingOf } from '../../providers/fakes/index.ts';
+import { chance, type Fake, startFake } from '../../providers/fakes/server.ts';
 import { aKey, aPerson, given } from '../../support/company.ts';
 import { deskOf, saying } from '../../support/desk.ts';
 import { workOff } from '../../support/jobs.ts';
@@ -629,4 +634,89 @@ test('a key whose values a person makes waits for them on a card of its own; it 
   await stage.database.store.pool.query(`update work set run_at = now() where status = 'waiting'`);
   await work(campaign.id);
   expect(await states(campaign.id)).toEqual({ done: 1, stopped: 1 });
+});
+
+describe('what Keysteward itself works with', () => {
+  /** Two entries of the policy, each with the credential that the other one makes, or with one that is in no campaign. */
+  async function connectedTo(secretIds: { one: string; two: string }): Promise<Ports> {
+    const fitting = fittingOf('openai-admin');
+    const entry = (secretId: string) => ({ ...fitting.settings(fake.url, secretId, 0), callsPerMinute: 60_000 });
+    const { providers } = policySchema.parse({ providers: { one: entry(secretIds.one), two: entry(secretIds.two) } });
+    const policy = { ...quick, providers };
+    return { ...stage.ports, policy, issuers: issuers(stage.ports.secrets, providers) };
+  }
+  let fake: Fake;
+  beforeAll(async () => {
+    fake = await startFake(fittingOf('openai-admin').dialect());
+    fake.world.manages = () => true;
+  });
+  afterAll(() => fake.close());
+  async function keyAt(name: string, issuer: string): Promise<ApiKey> {
+    const value = `sk-admin-${chance()}`;
+    const { id } = fake.world.make('by hand', value);
+    return (await stage.key({ service: name, issuer, providerKeyId: id }, value)).key;
+  }
+  const startsOf = async (campaignId: string) => {
+    const { rows } = await stage.database.store.pool.query<{ key_id: string; started_at: Date; ended_at: Date }>(
+      'select key_id, started_at, ended_at from rotation where cause_id = $1 order by started_at',
+      [campaignId],
+    );
+    return rows;
+  };
+
+  test.each([true, false])(
+    'has its turn when all that work with it are over, which the preview and the card say (emergency: %s)',
+    async (emergency) => {
+      const name = `Service ${++number}`;
+      const own = await keyAt(name, 'one');
+      const others = [await keyAt(name, 'one'), await keyAt(name, 'one')];
+      const ports = await connectedTo({ one: own.secretId!, two: 'keysteward/nobody' });
+      const there = deskOf(() => ports, openSlack);
+      const ask = { service: name, ...provider, emergency };
+      const draft = await planCampaign(ports, stage.admin, ask);
+      const shown = saying(previewBlocks(await factsBy(ports, draft.id), ports.policy));
+      expect(shown).toContain(`*Last, because Keysteward works with it*\n${own.name}`);
+      const campaign = await askForCampaign(ports, stage.admin, draft.id);
+      await runCampaign(ports, { campaignId: campaign.id }).catch(() => {});
+      expect((await startsOf(campaign.id)).map((each) => each.key_id).sort()).toEqual(
+        others.map((each) => each.id).sort(),
+      );
+      const card = saying(await there.card('campaign', campaign.id, { channel: 'security' }));
+      expect(card).toContain('Last, because Keysteward works with it');
+      await finish(ports, campaign.id);
+      const began = await startsOf(campaign.id);
+      expect(began.map((each) => each.key_id).at(-1)).toBe(own.id);
+      const lastEnd = Math.max(...began.slice(0, -1).map((each) => each.ended_at.getTime()));
+      expect(began.at(-1)!.started_at.getTime()).toBeGreaterThanOrEqual(lastEnd);
+      expect((await factsBy(ports, campaign.id)).lines.map((each) => each.state)).toEqual(['done', 'done', 'done']);
+      expect(saying(await there.card('campaign', campaign.id, { channel: 'security' }))).not.toContain('Last, because');
+    },
+  );
+
+  test('waits for nobody for ever: of two that make one another, one begins', async () => {
+    const name = `Service ${++number}`;
+    const pair = [await keyAt(name, 'two'), await keyAt(name, 'one')];
+    const ports = await connectedTo({ one: pair[0]!.secretId!, two: pair[1]!.secretId! });
+    const draft = await planCampaign(ports, stage.admin, { service: name, ...provider });
+    const campaign = await askForCampaign(ports, stage.admin, draft.id);
+    await runCampaign(ports, { campaignId: campaign.id }).catch(() => {});
+    expect(await startsOf(campaign.id)).toHaveLength(1);
+    await finish(ports, campaign.id);
+    expect((await factsBy(ports, campaign.id)).lines.map((each) => each.state)).toEqual(['done', 'done']);
+    for (const { secretId } of pair) {
+      const { SecretString } = await stage.bot.getSecretValue({ SecretId: secretId! });
+      expect(fake.world.live()).toContain(SecretString);
+    }
+  });
+
+  const factsBy = (ports: Ports, id: string) =>
+    stage.database.store.read(async (view) => campaignFacts(view, ports, await view.campaigns.get(id)));
+  /** To its end, over each grace. */
+  async function finish(ports: Ports, id: string): Promise<void> {
+    for (let i = 0; i < 20 && (await campaignOf(id)).status === 'running'; i++) {
+      for (const { rotation } of (await factsBy(ports, id)).lines) if (rotation) await stage.skipTime(rotation.id);
+      await work(id, { ports });
+    }
+    expect((await campaignOf(id)).status).toBe('ended');
+  }
 });
