@@ -715,7 +715,7 @@ describe('what Keysteward itself works with', () => {
   async function finish(ports: Ports, id: string): Promise<void> {
     for (let i = 0; i < 20 && (await campaignOf(id)).status === 'running'; i++) {
       for (const { rotation } of (await factsBy(ports, id)).lines) if (rotation) await stage.skipTime(rotation.id);
-      await work(id, { ports });
+      await work(id, { ports, jobs: 40 });
     }
     expect((await campaignOf(id)).status).toBe('ended');
   }
