@@ -1,6 +1,6 @@
 import { CronExpressionParser } from 'cron-parser';
 import { z } from 'zod';
-import { providerSchema } from './provider-settings.ts';
+import { endsTheOldAtOnce, providerSchema } from './provider-settings.ts';
 
 const clock = z.string().regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'expected HH:MM');
 const days = z.number().int().positive();
@@ -358,3 +358,12 @@ export type Policy = z.infer<typeof policySchema>;
 export const defaultPolicy: Policy = policySchema.parse({});
 export type MaintenanceWindow = z.infer<typeof windowSchema>;
 export type Freeze = z.infer<typeof freezeSchema>;
+
+/**
+ * Whether the old value of a key of this issuer dies in the very call that makes the new one. Then its rotation is an outage
+ * for whoever has not read the new value, and is started by a person or an emergency, never by the schedule.
+ */
+export function diesAtOnce({ issuer }: { issuer: string }, { providers }: Pick<Policy, 'providers'>): boolean {
+  const settings = providers[issuer];
+  return settings !== undefined && endsTheOldAtOnce(settings);
+}

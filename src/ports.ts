@@ -493,7 +493,7 @@ export interface IssuerAbilities {
   usageLagMinutes: number;
   /** Whether its values may be such that keys can be managed with them, so that Keysteward can work with one itself. */
   managesKeys?: boolean;
-  /** How many of its keys can live side by side. */
+  /** How many of its keys can live side by side. `none`: the call that makes the new value ends the old one. */
   overlap: 'many' | 'two' | 'none';
   /** How many keys there can be at most; null where no limit is known. */
   keyLimit: number | null;
@@ -531,9 +531,20 @@ export interface Issuer {
   credential: string | null;
   /**
    * A new value, or the sentence that says why there cannot be one. `label` is unique to the attempt, so that an orphan can
-   * be found again. The key's `currentVersion` is the one that was just seen as current.
+   * be found again. The key's `currentVersion` is the one that was just seen as current. Where nothing overlaps, `replaces`
+   * is what the provider calls the key that ends by this call: then its answer has the only copy of the new value, and no
+   * call is repeated blindly.
    */
-  create(key: ApiKey, label: string): Promise<Made>;
+  create(key: ApiKey, label: string, replaces?: string): Promise<Made>;
+  /**
+   * Only where `can.overlap` is `none`: which key the next `create` can replace, or the sentence that says why there is none.
+   * That is the given one while it is active. Where its replacement was asked for, and no answer seen, it may be the one that
+   * has taken its place since, whose value nobody has.
+   */
+  replaceable?(
+    key: ApiKey,
+    last: { providerKeyId: string; askedSince: Instant | null },
+  ): Promise<{ providerKeyId: string } | { refused: string }>;
   /** Live keys that an earlier try has left behind under one of these labels. */
   find(key: ApiKey, labels: string[]): Promise<IssuedKey[]>;
   /** What the provider calls the key with this value; null where it does not say. */

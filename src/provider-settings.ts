@@ -58,16 +58,38 @@ export const providerSchema = z.discriminatedUnion('kind', [
     /** What new keys may do, e.g. mail.send. */
     scopes: z.array(z.string().min(1)).min(1),
   }),
-  z.strictObject({
-    ...each('gitlab', 'https://gitlab.com', 30),
-    of: z.enum(['project', 'group']),
-    id: z.string().min(1),
-    scopes: z.array(z.string().min(1)).min(1),
-    accessLevel: z
-      .union([z.literal(10), z.literal(15), z.literal(20), z.literal(30), z.literal(40), z.literal(50)])
-      .default(30),
-    lifetimeDays: z.number().int().min(2).max(365).default(180),
-  }),
+  z
+    .strictObject({
+      ...each('gitlab', 'https://gitlab.com', 30),
+      /** A new token beside the old one; or GitLab's own rotation, which ends the old one at the call. */
+      method: z.enum(['create', 'rotate']).default('create'),
+      of: z.enum(['project', 'group', 'personal']),
+      /** Of the project or group. */
+      id: z.string().min(1).optional(),
+      /** What new tokens may do; a rotated one may do what it could before. */
+      scopes: z.array(z.string().min(1)).min(1).optional(),
+      /** 30 where nothing is said. */
+      accessLevel: z
+        .union([z.literal(10), z.literal(15), z.literal(20), z.literal(30), z.literal(40), z.literal(50)])
+        .optional(),
+      lifetimeDays: z.number().int().min(2).max(365).default(180),
+    })
+    .refine(({ of, method }) => of !== 'personal' || method === 'rotate', {
+      message: 'personal tokens cannot be made by a program, only rotated: `method: rotate`',
+      path: ['method'],
+    })
+    .refine(({ of, id }) => (of === 'personal') === (id === undefined), {
+      message: 'expected the id of the project or group, and none for personal tokens',
+      path: ['id'],
+    })
+    .refine(({ method, scopes }) => method === 'rotate' || scopes, {
+      message: 'expected what new tokens may do',
+      path: ['scopes'],
+    })
+    .refine(({ method, scopes, accessLevel }) => method === 'create' || (!scopes && !accessLevel), {
+      message: 'a rotated token keeps its scopes and its access level, so neither can be set',
+      path: ['scopes'],
+    }),
   z.strictObject({
     ...each('cloudflare', 'https://api.cloudflare.com/client/v4', 60),
     /** The account whose tokens they are; null for tokens of the user behind the credential. */
@@ -186,4 +208,7 @@ export type ProviderSettings<K extends z.infer<typeof providerSchema>['kind']> =
   z.infer<typeof providerSchema>,
   { kind: K }
 >;
+/** Whether the old value of a key dies there in the very call that makes the new one. */
+export const endsTheOldAtOnce = (settings: z.infer<typeof providerSchema>): boolean =>
+  settings.kind === 'gitlab' && settings.method === 'rotate';
 export type TemplateCall = Pick<ProviderSettings<'http'>['create'], 'method' | 'path' | 'body'>;

@@ -79,6 +79,7 @@ const words = {
   'rotation.settle': 'Wait for what does not show yet',
   'rotation.begin': 'Begin a step of a rotation',
   'rotation.generate': 'Make a new value and store it',
+  'rotation.replace': 'Ask the provider to replace the value, which ends the old one',
   'rotation.create': 'Have a new value made by the provider',
   'rotation.find-orphan': 'Find what an earlier try left at the provider, to remove it',
   'rotation.remove-orphan': 'Remove what an earlier try left at the provider',

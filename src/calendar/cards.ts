@@ -1,15 +1,16 @@
 import { block, button, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import { howLate } from '../digest/model.ts';
 import type { SlackDoor } from '../doors.ts';
-import { type ApiKey, pausedNow, snoozedNow } from '../inventory/model.ts';
+import { type ApiKey, atOnceInWords, pausedNow, snoozedNow } from '../inventory/model.ts';
 import type { Id, Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
+import { diesAtOnce, type Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
 import type { Reminder } from './reminder-model.ts';
 
 /** The reminder of one key that a person has to rotate. It stays true: rotated, put off or handed over, it says so. */
-export function reminderCards(slack: SlackDoor): void {
+export function reminderCards(slack: SlackDoor, policy: Policy): void {
   slack.card('calendar.reminder', async (view, subject, audience) => {
     const key = await view.keys.find(subject);
     const reminder = await view.reminders.find(subject);
@@ -20,7 +21,7 @@ export function reminderCards(slack: SlackDoor): void {
     const over = whyOver(key, reminder, running, reader.id, owner, view.now);
     return over
       ? message(`${key.name}: nothing to do`, [block.text(over)])
-      : dueMessage(key, await holdersOf(view, key), view.now);
+      : dueMessage(key, await holdersOf(view, key), policy, view.now);
   });
 }
 
@@ -57,7 +58,7 @@ function whyOver(
 /** Who rotates by hand enters a day, which is its midnight: it may lie before the reminder of that day. */
 const lateEntryMs = 36 * 3_600_000;
 
-function dueMessage(key: ApiKey, holders: number, now: Instant): Message {
+function dueMessage(key: ApiKey, holders: number, policy: Policy, now: Instant): Message {
   const due = key.nextRotationAt!;
   const late = due <= now;
   const head = late
@@ -67,6 +68,22 @@ function dueMessage(key: ApiKey, holders: number, now: Instant): Message {
     holders === 0
       ? md`Nobody has access to it now.`
       : md`${holders} ${holders === 1 ? md`person has` : md`people have`} access to it now.`;
+  const others = [
+    button('inventory.snooze', 'Snooze…', key.id, { describe: `Snooze ${key.name}` }),
+    button('inventory.hand-over', 'Hand over…', key.id, { describe: `Hand over ${key.name}` }),
+  ];
+  if (diesAtOnce(key, policy)) {
+    return message(`${key.name} has to be rotated, and a person starts it. ${howLate(key, now)}.`, [
+      block.text(
+        md`${head}\nYou answer for it. Press *Rotate* when whoever uses it is ready: it never starts by itself. ${typed(atOnceInWords(key))} ${depend}`,
+      ),
+      block.buttons(
+        button('rotation.start', 'Rotate', key.id, { style: 'primary', describe: `Rotate ${key.name}` }),
+        ...others,
+      ),
+      block.small(md`If nobody does anything, it stays overdue in your digest and in the security channel's summary.`),
+    ]);
+  }
   return message(`${key.name} has to be rotated by a person. ${howLate(key, now)}.`, [
     block.text(
       md`${head}\nYou answer for it, and only a person can: make a new key at ${typed(key.service, 60)}, store it, end the old one. ${depend}`,
@@ -74,8 +91,7 @@ function dueMessage(key: ApiKey, holders: number, now: Instant): Message {
     block.buttons(
       button('runbooks.show', 'Steps', key.id, { style: 'primary', describe: `Steps for ${key.name}` }),
       button('inventory.change', 'Edit…', key.id, { describe: `Enter that ${key.name} was rotated` }),
-      button('inventory.snooze', 'Snooze…', key.id, { describe: `Snooze ${key.name}` }),
-      button('inventory.hand-over', 'Hand over…', key.id, { describe: `Hand over ${key.name}` }),
+      ...others,
     ),
     block.small(
       md`Rotated? *Edit…* takes the day and the last four characters. If nobody does anything, it stays overdue in your digest and in the security channel's summary.`,

@@ -3,15 +3,13 @@ import type { ApiKey } from '../inventory/model.ts';
 import { after, byId, day, type Instant, isId, sha256 } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { KeyFilter, Ports, View } from '../ports.ts';
-import { madeByHand } from '../rotation/by-hand/model.ts';
-import { whyNotIssue } from '../rotation/model.ts';
+import { waitingOf } from '../rotation/by-hand/model.ts';
 import { companyRunbook } from '../runbooks/model.ts';
 import {
   accessEntry,
   type CalendarEntry,
   type CalendarFeed,
   expiryEntry,
-  needsPerson,
   rotationEntry,
   whyNotFetch,
 } from './model.ts';
@@ -73,12 +71,11 @@ async function entriesFor(
     grants.map((each) => each.id),
   );
   const ofKeys = keys.flatMap((key) => {
-    const issuer = issuers.of(key.issuer);
     const facts = {
       key,
       owner: owners.get(key.ownerId) ?? null,
       several: !own,
-      byHand: needsPerson(key, whyNotIssue(key, issuer, policy) === null && issuer !== null && !madeByHand(issuer.can)),
+      waits: waitingOf(key, issuers.of(key.issuer), policy),
       runbook: companyRunbook(key.service, policy, runbooks.names()),
       changedAt: changedAt.get(key.id) ?? key.addedAt,
     };

@@ -1,11 +1,12 @@
 import { DateTime } from 'luxon';
 import type { Grant } from '../access/model.ts';
-import { type ApiKey, rotatesHere, snoozedNow, startsAt } from '../inventory/model.ts';
+import { type ApiKey, atOnceInWords, snoozedNow, startsAt } from '../inventory/model.ts';
 import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import { zoneOf } from '../people/hours-model.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import { isIn, type Team } from '../people/team-model.ts';
 import type { Policy } from '../policy.ts';
+import type { Waiting } from '../rotation/by-hand/model.ts';
 import { holdsInWords, nextStartOf } from '../rotation/timing/windows-model.ts';
 
 /** Somebody's own keys and access, every key of the company, or the keys of everybody in this team. */
@@ -75,20 +76,17 @@ export interface KeyFacts {
   owner: Pick<Person, 'name'> | null;
   /** The keys of several people are in one calendar: whose one is shows in its title. */
   several: boolean;
-  /** Nobody but a person can make its next value. */
-  byHand: boolean;
+  /** What it waits for when it is due. */
+  waits: Waiting;
   /** The company's own steps for this service. */
   runbook: string | null;
   changedAt: Instant;
 }
 
-/** A key whose next value only a person can make. `ableIssuer`: whoever makes its values is connected and makes them by itself. */
-export const needsPerson = (key: ApiKey, ableIssuer: boolean): boolean =>
-  !rotatesHere(key) || key.issuer === 'person' || !ableIssuer;
-
 /** When a key is next rotated: a day where a person does it, the moment where Keysteward starts it. Null for a retired key. */
 export function rotationEntry(facts: KeyFacts, zone: string, policy: Policy, now: Instant): CalendarEntry | null {
-  const { key, byHand } = facts;
+  const { key, waits } = facts;
+  const byHand = waits !== 'nothing';
   const due = startsAt(key);
   if (!due || key.status !== 'active') return null;
   const snooze = snoozedNow(key, now);
@@ -101,7 +99,9 @@ export function rotationEntry(facts: KeyFacts, zone: string, policy: Policy, now
     title: titled(byHand ? `Rotate ${key.name}` : `Keysteward rotates ${key.name}`, facts),
     lines: [
       byHand
-        ? `A person has to do it: make a new key at ${key.service}, store it, end the old one. /keys show ${key.id} has the steps.`
+        ? waits === 'a start'
+          ? `A person has to start it: /keys rotate ${key.id}. ${atOnceInWords(key)}`
+          : `A person has to do it: make a new key at ${key.service}, store it, end the old one. /keys show ${key.id} has the steps.`
         : 'It happens by itself; there is nothing to do. Whoever keeps a copy of the value has to fetch the new one.',
       ...(key.plannedAt ? ['Somebody planned it for then.'] : []),
       ...(opening?.holds.length ? [`It waits for ${holdsInWords(opening.holds)}.`] : []),
@@ -117,7 +117,8 @@ export function rotationEntry(facts: KeyFacts, zone: string, policy: Policy, now
 
 /** The day on which the provider ends a key, or null. People enter a day, which is kept as its midnight in UTC. */
 export function expiryEntry(facts: KeyFacts, policy: Policy): CalendarEntry | null {
-  const { key, byHand } = facts;
+  const { key, waits } = facts;
+  const byHand = waits !== 'nothing';
   if (!key.expiresAt || key.status !== 'active') return null;
   return {
     uid: `expiry-${key.id}@keysteward`,

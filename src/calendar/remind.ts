@@ -1,8 +1,6 @@
 import { type Actor, after, day, type Id, Refusal } from '../kernel.ts';
 import type { Ports, View } from '../ports.ts';
-import { madeByHand } from '../rotation/by-hand/model.ts';
-import { whyNotIssue } from '../rotation/model.ts';
-import { needsPerson } from './model.ts';
+import { waitingOf } from '../rotation/by-hand/model.ts';
 import { reminderOwed, saidByDigest } from './reminder-model.ts';
 
 type RemindPorts = Pick<Ports, 'store' | 'policy' | 'issuers'>;
@@ -38,9 +36,7 @@ type Facts = Pick<View, 'keys' | 'people' | 'reminders' | 'rotations' | 'now'>;
 
 async function owedOf({ issuers, policy }: RemindPorts, facts: Facts, keyId: Id<'key'>): Promise<number | null> {
   const key = await facts.keys.get(keyId);
-  const issuer = issuers.of(key.issuer);
-  if (!needsPerson(key, whyNotIssue(key, issuer, policy) === null && issuer !== null && !madeByHand(issuer.can)))
-    return null;
+  if (waitingOf(key, issuers.of(key.issuer), policy) === 'nothing') return null;
   const owner = await facts.people.find(key.ownerId);
   if (owner?.status !== 'active' || (await facts.rotations.runningOf(keyId))) return null;
   return reminderOwed(key, owner, await facts.reminders.find(keyId), policy, facts.now);

@@ -27,7 +27,7 @@ interface Offer {
 /** `/keys calendar`: the private addresses that somebody's calendar program fetches, made, replaced and turned off. */
 export function calendarInSlack(slack: SlackDoor, ports: Ports): void {
   const { store } = ports;
-  reminderCards(slack);
+  reminderCards(slack, ports.policy);
 
   const feedsOf = async (view: View, person: Person): Promise<CalendarFeed[]> =>
     (await view.calendars.ofPerson(person.id)).filter((each) => each.addressHash !== null);

@@ -1,10 +1,10 @@
 import type { KnownBlock } from '@slack/types';
 import { block, button, join, type Message, type Mrkdwn, md, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
-import { type ApiKey, daysOverdue, type Risk, risks, rotatesHere } from '../inventory/model.ts';
+import { type ApiKey, atOnceInWords, daysOverdue, type Risk, risks, rotatesHere } from '../inventory/model.ts';
 import { after, byId, day } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
-import type { Policy } from '../policy.ts';
+import { diesAtOnce, type Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
 import { reviewsCountFrom } from '../reviews/permissions-model.ts';
 import { waitsNow } from '../rotation/by-hand/model.ts';
@@ -97,14 +97,16 @@ async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<Known
     : key.plannedAt
       ? md`:calendar: Planned for ${when(key.plannedAt)}; it starts then by itself.`
       : failed
-        ? md`:warning: The last rotation did not work; its card says why. Try again, or Keysteward does a day later.`
+        ? md`:warning: The last rotation did not work; its card says why. Try again${diesAtOnce(key, policy) ? md`` : md`, or Keysteward does a day later`}.`
         : able && start && start.holds.length > 0
           ? md`:hourglass: It waits for ${typed(holdsInWords(start.holds), 300)}${start.at ? md` and starts ${when(start.at)}` : md``}.`
-          : able
-            ? key.issuer === 'person'
-              ? md`Keysteward asks for a new value ${late ? md`within minutes` : md`then`}: a person has to make it at ${typed(key.service, 60)}.`
-              : md`Keysteward rotates it by itself ${late ? md`within minutes` : md`then`}.`
-            : md`Only a person can rotate it: make a new key at ${typed(key.service, 60)}, store it, retire the old one. *Steps* says how.`;
+          : able && diesAtOnce(key, policy)
+            ? md`Press *Rotate* when whoever uses it is ready; it never starts by itself. ${typed(atOnceInWords(key))}`
+            : able
+              ? key.issuer === 'person'
+                ? md`Keysteward asks for a new value ${late ? md`within minutes` : md`then`}: a person has to make it at ${typed(key.service, 60)}.`
+                : md`Keysteward rotates it by itself ${late ? md`within minutes` : md`then`}.`
+              : md`Only a person can rotate it: make a new key at ${typed(key.service, 60)}, store it, retire the old one. *Steps* says how.`;
   const depend =
     holders === 0
       ? md`Nobody has access to it now.`
@@ -119,7 +121,7 @@ async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<Known
           }),
         ]
       : []),
-    ...(able && !running
+    ...(able && !running && !diesAtOnce(key, policy)
       ? [button('inventory.schedule', 'Schedule…', key.id, { describe: `Schedule ${key.name}` })]
       : []),
     ...(able ? [] : [button('runbooks.show', 'Steps', key.id, { describe: `Steps for ${key.name}` })]),

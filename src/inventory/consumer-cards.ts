@@ -21,7 +21,7 @@ export function consumerBlocks(consumers: Consumer[], people: Map<string, Person
   if (consumers.length === 0) {
     return [
       block.text(
-        md`*Used by*\nNobody is recorded. A rotation retires the old value after its grace, whether or not somebody still uses it.`,
+        md`*Used by*\nNobody is recorded. A rotation ends the old value, whether or not somebody still uses it.`,
       ),
     ];
   }

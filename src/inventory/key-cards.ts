@@ -4,7 +4,7 @@ import type { AuditEvent } from '../audit/model.ts';
 import { block, button, code, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import { byId, type Instant } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
-import type { Policy } from '../policy.ts';
+import { diesAtOnce, type Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
 import { type Finding, whyNotConfirmGone, whyNotRepair } from '../reviews/model.ts';
 import { type PermissionReview, restrictionsInWords, whatToDoFor, whyReview } from '../reviews/permissions-model.ts';
@@ -14,7 +14,17 @@ import { dueLine, heldBack, waitLine } from './cards.ts';
 import { consumerBlocks } from './consumer-cards.ts';
 import type { Consumer } from './consumer-model.ts';
 import { historyLines, lastEvents, peopleIn } from './history-cards.ts';
-import { type ApiKey, assessed, blockedNow, isUnmade, pausedNow, snoozedNow, startsAt, storages } from './model.ts';
+import {
+  type ApiKey,
+  assessed,
+  atOnceInWords,
+  blockedNow,
+  isUnmade,
+  pausedNow,
+  snoozedNow,
+  startsAt,
+  storages,
+} from './model.ts';
 
 interface Story {
   key: ApiKey;
@@ -207,7 +217,9 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
   const buttons: Button[] = [
     button('access.request', 'Request access', key.id, { style: 'primary' }),
     ...(rotates ? [button('rotation.start', 'Rotate', key.id)] : []),
-    ...(rotates && may('inventory.schedule') ? [button('inventory.schedule', 'Schedule…', key.id)] : []),
+    ...(rotates && may('inventory.schedule') && !diesAtOnce(key, policy)
+      ? [button('inventory.schedule', 'Schedule…', key.id)]
+      : []),
     // What we make ourselves nobody has to make by hand.
     ...(may('rotation.start') && key.issuer !== 'self-made' ? [button('runbooks.show', 'Steps', key.id)] : []),
     ...(rotation && !running && may('rotation.evidence')
@@ -240,6 +252,9 @@ function outlook({ key, now }: Story, policy: Policy): Mrkdwn {
   if (snooze) return md`It is left alone until ${when(new Date(snooze.until), 'date')}. Every access ends by itself.`;
   if (key.issuer === 'person' && key.storage === 'secrets-manager') {
     return md`${when(nextStartOf(key, policy, now)?.at ?? starts, 'date')} its owner is asked to make a new key and to hand it in. Every access ends by itself.`;
+  }
+  if (key.storage === 'secrets-manager' && diesAtOnce(key, policy)) {
+    return md`Its rotation never starts by itself; its owner is reminded of it. ${typed(atOnceInWords(key))} Every access ends by itself.`;
   }
   return key.storage === 'secrets-manager'
     ? md`If nobody does anything, Keysteward rotates it ${when(nextStartOf(key, policy, now)?.at ?? starts, 'date')} and every access ends by itself.`

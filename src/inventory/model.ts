@@ -1,6 +1,6 @@
 import { day, type Id, type Instant, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
-import type { Policy } from '../policy.ts';
+import { diesAtOnce, type Policy } from '../policy.ts';
 
 export const environments = ['production', 'staging', 'development', 'test', 'sandbox', 'demo'] as const;
 export type Environment = (typeof environments)[number];
@@ -281,6 +281,10 @@ export function rotatesHere(key: Pick<ApiKey, 'storage' | 'secretId'>): boolean 
   return key.storage === 'secrets-manager' && key.secretId !== null;
 }
 
+/** What a rotation means where the old value dies at once. */
+export const atOnceInWords = ({ issuer }: Pick<ApiKey, 'issuer'>): string =>
+  `At ${issuer} the old value stops working the moment the new one is made; whoever uses it fails until it has read the new one.`;
+
 /** How often a key was snoozed since its last rotation. */
 export const snoozesOf = ({ snooze }: Pick<ApiKey, 'snooze'>): number => (snooze ? (snooze.times ?? 1) : 0);
 
@@ -331,6 +335,12 @@ export function whyNotSchedule(
   if (key.status !== 'active') return new Refusal('conflict', `${key.name} is retired.`);
   if (!rotatesHere(key)) {
     return new Refusal('conflict', 'A person has to rotate this key, so there is nothing that could start by itself.');
+  }
+  if (diesAtOnce(key, policy)) {
+    return new Refusal(
+      'conflict',
+      `${atOnceInWords(key)} So its rotation never starts by itself: press Rotate when they are ready.`,
+    );
   }
   if (at <= now) return new Refusal('invalid', 'Choose a time that lies in the future, or rotate it now.', 'at');
   if (scheduler.tier === 'administrator') return null;

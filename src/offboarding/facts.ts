@@ -1,5 +1,6 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { byId, type Id, type Instant } from '../kernel.ts';
+import { diesAtOnce } from '../policy.ts';
 import type { Ports, View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
 import { whyNotIssue, whyNotRotate } from '../rotation/model.ts';
@@ -31,9 +32,13 @@ export async function factsOf(
   const keys = byId(await view.keys.many([...ids]));
   const rotations = new Map<string, Rotation[]>();
   for (const id of keys.keys()) rotations.set(id, await view.rotations.ofKey(id, 50));
-  const byItself = [...keys.values()].filter(
+  const able = [...keys.values()].filter(
     (key) => !whyNotIssue(key, issuers.of(key.issuer), policy) && !whyNotRotate(key, null, true, policy, view.now),
   );
+  const [byItself, byPress] = [
+    able.filter((key) => !diesAtOnce(key, policy)),
+    able.filter((key) => diesAtOnce(key, policy)),
+  ];
   return {
     person: person!,
     grants,
@@ -43,6 +48,7 @@ export async function factsOf(
     keys,
     rotations,
     byItself: new Set(byItself.map((key) => key.id)),
+    byPress: new Set(byPress.map((key) => key.id)),
   };
 }
 

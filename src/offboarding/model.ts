@@ -1,11 +1,11 @@
 import type { AccessRequest, Grant } from '../access/model.ts';
 import type { Consumer } from '../inventory/consumer-model.ts';
-import type { ApiKey } from '../inventory/model.ts';
+import { type ApiKey, atOnceInWords } from '../inventory/model.ts';
 import { after, day, type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import { whyNot } from '../people/model.ts';
 import type { Policy } from '../policy.ts';
-import type { Rotation } from '../rotation/model.ts';
+import { conditionInWords, type Rotation } from '../rotation/model.ts';
 
 /** `planned` waits for its day, `waiting` for an administrator; nothing is ended before it is `open`. */
 export type CaseStatus = 'planned' | 'waiting' | 'open' | 'closed' | 'called-off';
@@ -103,6 +103,8 @@ export interface Facts {
   rotations: Map<string, Rotation[]>;
   /** Keys whose value can be replaced without a person. */
   byItself: Set<string>;
+  /** Keys whose rotation is an outage, so that a person starts it. */
+  byPress: Set<string>;
 }
 
 /** They have left, and are a member again before the case was closed. */
@@ -284,18 +286,25 @@ function rotateLine(id: string, key: ApiKey | undefined, each: Case, facts: Fact
   const base = (state: LineState, says: string, byHand = false) =>
     line(`rotate:${id}`, 'rotate', state, says, { keyId: id as Id<'key'>, byHand, tick });
   if (!key || key.status === 'retired') return base('done', 'The key is retired');
-  if (!each.startedAt)
-    return base('open', facts.byItself.has(id) ? 'Will be rotated' : 'Will have to be rotated by hand');
+  if (!each.startedAt) return base('open', facts.byItself.has(id) ? 'Will be rotated' : willBe(facts.byPress.has(id)));
   if (!couldRead(each, key, facts, now)) return base('done', 'Rotated: no value that they could read works any more');
   if (tick) return base('done', tick.note);
   const held = facts.grants.some((grant) => grant.keyId === id && isLive(grant));
   if (held) return base('running', 'Starts when their access has ended, so that they cannot read the new value');
-  if (!facts.byItself.has(id)) {
+  const started = facts.rotations.get(id)?.find((rotation) => rotation.startedAt >= each.startedAt!);
+  if (facts.byPress.has(id) && !started) {
+    return base('open', `${atOnceInWords(key)} Press Rotate on its card when they are ready`, true);
+  }
+  if (!facts.byItself.has(id) && !facts.byPress.has(id)) {
     return base('open', 'Rotate it by hand: make a new key, store it, revoke the old one, then say so here', true);
   }
-  const started = facts.rotations.get(id)?.find((rotation) => rotation.startedAt >= each.startedAt!);
   if (started?.status === 'running')
-    return base('running', 'Being rotated; the old value works until its rotation is done');
+    return base(
+      'running',
+      started.replacement
+        ? `Being rotated. ${conditionInWords(started)}`
+        : 'Being rotated; the old value works until its rotation is done',
+    );
   if (started) {
     const why = started.failure ?? 'it stopped';
     return base('failed', `Its rotation failed: ${why} Retry on its card, or rotate it by hand and say so here`, true);
@@ -312,6 +321,9 @@ function rotateLine(id: string, key: ApiKey | undefined, each: Case, facts: Fact
     ? base('failed', 'Its rotation did not start. Start it by /keys rotate, or rotate it by hand and say so here', true)
     : base('running', 'Its rotation is about to start');
 }
+
+const willBe = (byPress: boolean) =>
+  byPress ? 'Will have to be rotated, which a person starts' : 'Will have to be rotated by hand';
 
 function reviewLine(each: Case): Line {
   const tick = each.ticks.findLast((one) => one.line === 'review') ?? null;

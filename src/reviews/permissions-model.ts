@@ -157,7 +157,7 @@ export function narrowing(
   }
   return {
     by: 'rotation',
-    sentence: `New ones get what providers.${key.issuer} in the policy says: have that narrowed and rotate it, or narrow it at ${key.service}. Then review it again.`,
+    sentence: `New ones may do what providers.${key.issuer} in the policy says, and as much as this one where it says nothing: have that narrowed and rotate it, or narrow it at ${key.service}. Then review it again.`,
   };
 }
 

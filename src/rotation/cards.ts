@@ -17,7 +17,7 @@ import type { SlackDoor } from '../doors.ts';
 import { pausedNow } from '../inventory/model.ts';
 import { byId } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
-import type { Policy } from '../policy.ts';
+import { diesAtOnce, type Policy } from '../policy.ts';
 import type { Audience, View } from '../ports.ts';
 import { type Finding, whatToDo } from '../reviews/model.ts';
 import { type PersonStory, personMessage } from './by-hand/cards.ts';
@@ -330,9 +330,13 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
     case 'failed':
       return newer
         ? md`A newer rotation has started since.`
-        : md`${noWayBack}If nobody does anything: it stays like this, and the schedule tries again after ${policy.rotation.failedPauseHours} hours while the key is due.`;
+        : diesAtOnce(key, policy)
+          ? md`If nobody does anything, it stays like this: only a person starts it anew.`
+          : md`${noWayBack}If nobody does anything: it stays like this, and the schedule tries again after ${policy.rotation.failedPauseHours} hours while the key is due.`;
     case 'rolled-back':
-      return md`The schedule leaves this key alone for ${policy.rotation.failedPauseHours} hours. It can be rotated by \`/keys rotate\` at any time.`;
+      return diesAtOnce(key, policy)
+        ? md`It can be rotated by \`/keys rotate\` at any time.`
+        : md`The schedule leaves this key alone for ${policy.rotation.failedPauseHours} hours. It can be rotated by \`/keys rotate\` at any time.`;
     case 'superseded':
       return md`Taken over by ${rotation.supersededBy ? code(rotation.supersededBy) : md`an emergency`}.`;
   }

@@ -79,6 +79,12 @@ export function mayMakeRoom(stages: Stages, rotation: Rotation): string[] {
 }
 const isLed = ({ stages }: Stages[number]) => stages.some((stage) => stage !== 'AWSPENDING');
 
+/** What a rotation takes over from one whose old value may have died while no new one was handed out. */
+export const takenOver = (before: Pick<Rotation, 'replacement' | 'condition'> | null) =>
+  before?.replacement && before.condition === 'none'
+    ? ({ replacement: before.replacement, condition: 'none' } as const)
+    : ({ replacement: null, condition: 'old' } as const);
+
 /** What a failed rotation may have left at the provider is this one's to look after. */
 export function inherited(rotation: Rotation, previous: Rotation | null): Rotation {
   if (previous?.status !== 'failed') return rotation;
@@ -89,6 +95,7 @@ export function inherited(rotation: Rotation, previous: Rotation | null): Rotati
     labels: unique([...previous.labels, ...rotation.labels]),
     issued: [...rotation.issued, ...left],
     cleanup: unique([...rotation.cleanup, ...left.map((each) => each.version)]),
+    ...(rotation.replacement ? {} : takenOver(previous)),
   };
 }
 

@@ -4,7 +4,7 @@ import { type Actor, after, failpoint, type Id, type Instant, isId, Later, Refus
 import type { Issuer, Ports, Tx } from '../ports.ts';
 import { madeByHand } from './by-hand/model.ts';
 import { campaignsHear } from './campaigns/hear.ts';
-import { isDrill, isReal, openRecord, type Rotation, type Step, type StepRecord } from './model.ts';
+import { isDrill, isReal, isUrgent, openRecord, type Rotation, type Step, type StepRecord } from './model.ts';
 import { begun, keyRotated, keySwitched, unsettled } from './moves-model.ts';
 import { untilNextTurn } from './timing/pace.ts';
 
@@ -124,7 +124,7 @@ export async function follow(
 ): Promise<void> {
   if (rotation.status === 'running') {
     await tx.jobs.add(
-      rotation.emergency ? 'rotation.step-now' : 'rotation.step',
+      isUrgent(rotation) ? 'rotation.step-now' : 'rotation.step',
       { rotationId: rotation.id, fence: rotation.fence },
       { once: `${rotation.id}-${rotation.fence}`, at: rotation.continuesAt ?? after(tx.now, waitMs) },
     );
@@ -146,7 +146,7 @@ export async function follow(
     await tx.cards.show('rotation.drill', rotation.id, { channel: ports.policy.channels.security });
   }
   const goesOnByItself = rotation.status === 'running' && !rotation.waits && !rotation.continuesAt;
-  const soon = goesOnByItself ? { withinMs: showProgressWithinMs, urgent: rotation.emergency } : {};
+  const soon = goesOnByItself ? { withinMs: showProgressWithinMs, urgent: isUrgent(rotation) } : {};
   // A campaign's card comes first: all its rotations show on that one, and have none of their own.
   await campaignsHear(tx, rotation, soon);
   if (rotation.causeId) await tx.cards.touch(rotation.causeId, soon);

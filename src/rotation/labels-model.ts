@@ -9,14 +9,14 @@ export const holderOf = (stages: Stages, label: string) =>
 const labelled = (stages: Stages, version: string | null) =>
   stages.some((each) => each.id === version && each.stages.some((stage) => stage !== 'AWSPENDING'));
 
-/** What the store itself says works: a value that a label other than AWSPENDING leads to, and that we have not disabled. */
+/** What the store itself says works: a value that a label other than AWSPENDING leads to, and that we have neither disabled nor replaced. */
 export function conditionIn(
   stages: Stages,
-  rotation: Pick<Rotation, 'oldVersion' | 'newVersion'> & { issued?: Issued[] },
+  rotation: Pick<Rotation, 'oldVersion' | 'newVersion'> & { issued?: Issued[]; replacement?: Rotation['replacement'] },
 ): Condition {
   const current = holderOf(stages, 'AWSCURRENT');
   const stopped = rotation.issued?.some((each) => each.version === rotation.oldVersion && each.disabled && !each.ended);
-  const old = labelled(stages, rotation.oldVersion) && !stopped;
+  const old = labelled(stages, rotation.oldVersion) && !stopped && !rotation.replacement;
   if (current !== null && current === rotation.newVersion) return old ? 'both' : 'new';
   return old ? 'old' : 'none';
 }

@@ -1,7 +1,7 @@
 import type { ConsumerKind } from '../inventory/consumer-model.ts';
-import type { ApiKey } from '../inventory/model.ts';
+import { type ApiKey, atOnceInWords } from '../inventory/model.ts';
 import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
-import type { Policy } from '../policy.ts';
+import { diesAtOnce, type Policy } from '../policy.ts';
 import { entriesBy, type Maker, whyNotReplace } from './own-model.ts';
 
 /** SOP 5.3 in the order in which a rotation goes through it. Each step is one job and safe to repeat. */
@@ -73,6 +73,20 @@ export interface Issued {
   ended: boolean;
   /** We have stopped it there, and can start it again. Not said in rotations of older programs. */
   disabled?: boolean;
+}
+
+/** At a provider that ends the old value in the call that makes the new one: what was asked for, and what came of it. */
+export interface Replacement {
+  /** What the provider calls the key that was to end. */
+  of: string;
+  /** The version that was handed out then. */
+  version: string;
+  /** Since when it may have ended. */
+  since: string;
+  /** The last call; whoever makes another has looked since. */
+  askedAt: string;
+  /** What the provider calls the key in its place; null while no answer was seen. */
+  by: string | null;
 }
 
 /** Somebody was woken for a failed rotation, or should have been. */
@@ -179,6 +193,8 @@ export interface Rotation {
   labels: string[];
   /** Which version is which key at the provider, as far as that is known. */
   issued: Issued[];
+  /** Set from the moment on at which the old value may have died of being replaced, by this rotation or one before it that did not end well. */
+  replacement: Replacement | null;
   /** Who uses the key, as recorded when it was told; empty where nobody is recorded. */
   deployments: Deployment[];
   /** Set while evidence is lacking that the old value can go. */
@@ -248,6 +264,15 @@ export function whyNotIssue(
   }
   const entries = entriesBy(key, providers);
   return entries.length > 0 ? whyNotReplace(key, issuer, entries) : null;
+}
+
+/** Why a rotation of this key does not start by itself, without an emergency or somebody who wants it now, or null. */
+export function whyNotByItself(key: Pick<ApiKey, 'name' | 'issuer'>, policy: Policy): Refusal | null {
+  if (!diesAtOnce(key, policy)) return null;
+  return new Refusal(
+    'conflict',
+    `${atOnceInWords(key)} So a person starts the rotation of ${key.name}: press Rotate when they are ready.`,
+  );
 }
 
 export const unique = (versions: (string | null)[]) => [...new Set(versions.filter((each) => each !== null))];
@@ -345,6 +370,7 @@ export function whyNotRollBack(rotation: Rotation, newer: Rotation | null, byAws
   if (byAws && rotation.tried.length > 0) {
     return new Refusal('conflict', `${noWayBackInWords} To replace the value once more, start another rotation.`);
   }
+  if (rotation.replacement) return new Refusal('conflict', diedOfItInWords(rotation));
   if ((screamSteps as readonly Step[]).includes(rotation.step)) {
     return new Refusal('conflict', 'The old value is disabled. Re-enable it first; then there is a way back to it.');
   }
@@ -361,6 +387,37 @@ export function whyNotRollBack(rotation: Rotation, newer: Rotation | null, byAws
 export const noWayBackInWords =
   'AWS rotates this secret, and only its rotation function knows whether the old value still works, so there is no way back from here.';
 
+const diedOfItInWords = ({ status }: Rotation) =>
+  `The old value died when the new one was made, so there is no way back to it. ${status === 'failed' ? 'Retry goes on from the step that failed.' : 'It goes on by itself.'}`;
+
+/** Whether whoever fetches the value is handed one that is dead, or may be. Nothing holds such a rotation up. */
+export const nothingWorks = ({ replacement, condition }: Pick<Rotation, 'replacement' | 'condition'>): boolean =>
+  replacement !== null && condition === 'none';
+
+/** Whether it goes ahead of others. */
+export const isUrgent = (rotation: Pick<Rotation, 'emergency' | 'replacement' | 'condition'>): boolean =>
+  rotation.emergency || nothingWorks(rotation);
+
+/** What works where the old value died of being replaced, or may have. */
+function replacedInWords({ replacement, condition, status, step, record }: Rotation): string {
+  const running = status === 'running';
+  if (condition === 'new') return conditions.new;
+  if (replacement!.by === null) {
+    return running
+      ? 'The old value may be dead already: its provider was asked to replace it, and the answer is looked for.'
+      : 'Nothing is known to work. The provider was asked to replace the old value, and whether it did is not known. Somebody must look now.';
+  }
+  const last = record.at(-1);
+  if (step === 'promote' && last?.step === 'promote' && last.endedAt === null) {
+    return running
+      ? 'The old value is dead. The switch to the new one, which works, is under way.'
+      : 'The old value is dead. Whether the new one, which works, is already handed out could not be seen. Somebody must look now.';
+  }
+  return running
+    ? 'The old value died when the new one was made. The new one is not handed out yet.'
+    : 'Nothing works: the old value died when the new one was made, and no new one that works is handed out. Somebody must look now.';
+}
+
 /** Whether the old value is known to be dead, rather than only that nothing leads to it any more. */
 export const isProvenDead = ({ status, condition, record }: Rotation) =>
   status === 'done' && condition === 'new' && !record.at(-1)?.unproven;
@@ -369,6 +426,8 @@ export const isProvenDead = ({ status, condition, record }: Rotation) =>
 export function conditionInWords(rotation: Rotation): string {
   const known = conditions[rotation.condition];
   if (rotation.status === 'superseded') return 'An emergency rotation has taken over; its card says what works.';
+  const oneAtMost = rotation.condition === 'new' || rotation.condition === 'none';
+  if (rotation.replacement && oneAtMost) return replacedInWords(rotation);
   const byAws = rotation.record.some((each) => each.step === 'generate' && each.unproven);
   if (byAws && rotation.condition === 'both' && !rotation.newVersion) {
     return 'AWS hands out what its rotation function has stored. Whether that is a new value that works is not known.';

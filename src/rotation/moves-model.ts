@@ -1,7 +1,7 @@
 import { type ApiKey, computedRisk, nextRotation, pausedNow } from '../inventory/model.ts';
 import { after, hour, type Id, type Instant, minute } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
-import { issuedAlready, issuedOf, labelOf } from './issued-model.ts';
+import { issuedAlready, issuedOf, labelOf, takenOver } from './issued-model.ts';
 import {
   type Condition,
   compromised,
@@ -36,7 +36,7 @@ export function started(
     ...why,
     status: 'running',
     step: 'generate',
-    condition: 'old',
+    ...takenOver(superseded),
     attempt: 1,
     lastAttempt: policy.rotation.attempts,
     fence: superseded ? superseded.fence + 2 : 1,
@@ -132,11 +132,12 @@ export function passed(rotation: Rotation, evidence: string, policy: Policy, now
     case 'test':
       return { ...done, step: 'promote', newVersion: rotation.tried.at(-1) ?? null };
     case 'promote':
-      return { ...done, step: 'deploy', condition: 'both' };
+      return { ...done, step: 'deploy', condition: rotation.replacement ? 'new' : 'both' };
     case 'deploy':
       return begun({ ...done, step: 'verify' }, now);
     case 'verify': {
       const grace: Rotation = { ...done, step: 'grace' };
+      if (rotation.replacement) return ungraced(grace, 'the old value ended when the new one was made', now);
       if (rotation.emergency) return ungraced(grace, 'no grace in an emergency', now);
       const graceMs = Math.max(policy.rotation.graceMinutes * minute, leastGraceMs);
       // Whoever is recorded is waited for also where a mere grace is not wanted.
@@ -176,17 +177,18 @@ function ungraced(rotation: Rotation, why: string, now: Instant): Rotation {
 
 /**
  * The new value does not work. Before the switch it is thrown away; after it the old one is handed out again. Where the
- * old value may be in the wrong hands nothing leads back: the next attempt replaces both. But `worksWithIt`: without the old
- * value Keysteward could make no other one, nor end either.
+ * old value may be in the wrong hands, or is dead, nothing leads back: the next attempt replaces both. But `worksWithIt`:
+ * without the old value Keysteward could make no other one, nor end either.
  */
 export function rejected(rotation: Rotation, why: string, now: Instant, worksWithIt = false): Rotation {
   const refused = closed(rotation, 'refused', why, now);
   const more = rotation.attempt < rotation.lastAttempt;
   const ending = { status: 'failed' as const, why };
   if (rotation.step !== 'verify') return { ...refused, step: 'discard', ending: more ? null : ending };
-  if (worksWithIt || !compromised(rotation)) return { ...refused, step: 'restore', ending };
+  if (!rotation.replacement && (worksWithIt || !compromised(rotation))) return { ...refused, step: 'restore', ending };
+  const condition = rotation.replacement ? 'none' : rotation.condition;
   return more
-    ? { ...refused, step: 'generate', attempt: rotation.attempt + 1, newVersion: null, newLastFour: null }
+    ? { ...refused, step: 'generate', condition, attempt: rotation.attempt + 1, newVersion: null, newLastFour: null }
     : stopped(refused, why, 'none', now);
 }
 

@@ -1,8 +1,8 @@
 import type { Consumer } from '../inventory/consumer-model.ts';
-import type { ApiKey } from '../inventory/model.ts';
+import { type ApiKey, atOnceInWords } from '../inventory/model.ts';
 import { type Instant, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
-import type { Policy } from '../policy.ts';
+import { diesAtOnce, type Policy } from '../policy.ts';
 import { endedByHand, madeByHand } from './by-hand/model.ts';
 import { holderOf, type Stages } from './labels-model.ts';
 import { minutesInWords, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
@@ -159,7 +159,7 @@ export function checksFor(inside: Inside, outside: Outside, policy: Policy, now:
     ...whenItStarts(key, policy, now),
     ...goesLast(key, policy),
     ...whatChanges(inside, policy),
-    ...whoUsesIt(inside),
+    ...whoUsesIt(inside, policy),
     whoIsTold(inside),
   ];
 }
@@ -189,10 +189,15 @@ function whatChanges({ key, issuer }: Inside, policy: Policy): Check[] {
   const made = madeByHand(can)
     ? `A person makes the new key at ${key.service} and hands it in on a page; a message to the owner says how`
     : `${key.issuer === 'self-made' ? 'Keysteward' : name} makes the new value`;
-  const dies =
-    graceMinutes > 0 ? `works for ${minutesInWords(graceMinutes)} after the switch` : 'stops working at the switch';
+  const atOnce = diesAtOnce(key, policy);
+  const dies = atOnce
+    ? 'ends by that'
+    : graceMinutes > 0
+      ? `works for ${minutesInWords(graceMinutes)} after the switch`
+      : 'stops working at the switch';
   return [
     ok(`${made}; the old one ${dies}.`),
+    ...(atOnce ? [warning(`${atOnceInWords(key)} There is no way back.`)] : []),
     ...(endedByHand(can)
       ? [warning(`A person has to delete the old one at ${key.service} too, and is asked to when it is time.`)]
       : []),
@@ -218,7 +223,7 @@ const named = (consumers: Consumer[]) =>
     .join(', ') + (consumers.length > 5 ? ` and ${consumers.length - 5} more` : '');
 
 /** What updates itself, and what breaks unless somebody acts. */
-function whoUsesIt({ consumers, readers }: Inside): Check[] {
+function whoUsesIt({ consumers, readers, key }: Inside, policy: Policy): Check[] {
   const by = (kind: Consumer['kind']) => consumers.filter((each) => each.kind === kind);
   const [hooked, byHand] = [by('webhook'), by('person')];
   const lookedFor = readers ? by('reads-store').filter((each) => each.readsAs) : [];
@@ -230,7 +235,13 @@ function whoUsesIt({ consumers, readers }: Inside): Check[] {
     ...(itself.length > 0 ? [ok(`Updates itself, from Secrets Manager: ${named(itself)}.`)] : []),
     ...(hooked.length > 0 ? [ok(`Is told by a webhook: ${named(hooked)}.`)] : []),
     ...(byHand.length > 0
-      ? [warning(`Breaks when the old value ends, unless a person moves it: ${named(byHand)}.`)]
+      ? [
+          warning(
+            diesAtOnce(key, policy)
+              ? `Breaks at once, until a person moves it: ${named(byHand)}.`
+              : `Breaks when the old value ends, unless a person moves it: ${named(byHand)}.`,
+          ),
+        ]
       : []),
     ...(consumers.length === 0
       ? [

@@ -6,7 +6,7 @@ import type { Ports, Tx, View } from '../ports.ts';
 import type { CampaignCause } from './campaigns/model.ts';
 import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
-import { isReal, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
+import { isReal, type Rotation, whyNotByItself, whyNotIssue, whyNotRotate } from './model.ts';
 import { type Beginning, started, superseded } from './moves-model.ts';
 import { block, lookOutside, missingFor, roomComesFor } from './preflight.ts';
 import { missingOutside, type Outside, whyNotGo } from './preflight-model.ts';
@@ -101,9 +101,11 @@ export async function startForCause(ports: StartPorts & Pick<Ports, 'secrets'>, 
     now: view.now,
   }));
   if (over) return seen.blocked?.causeId === ask.causeId ? unblock(ports, ask) : undefined;
-  const able =
-    !whyNotRotate(seen, null, true, ports.policy, now) &&
-    !whyNotIssue(seen, ports.issuers.of(seen.issuer), ports.policy);
+  const refused =
+    whyNotRotate(seen, null, true, ports.policy, now) ??
+    whyNotIssue(seen, ports.issuers.of(seen.issuer), ports.policy) ??
+    (ask.emergency ? null : whyNotByItself(seen, ports.policy));
+  const able = !refused;
   const missing = able && !ask.emergency ? await missingFor(ports, seen) : [];
   if (missing.length > 0) {
     await block(ports, startActor, seen, { missing, causeId: ask.causeId });
@@ -167,6 +169,7 @@ export async function opened(
 ): Promise<Rotation> {
   refuseIf(whyNotRotate(key, running, why.emergency, ports.policy, tx.now));
   refuseIf(whyNotIssue(key, ports.issuers.of(key.issuer), ports.policy));
+  if (!why.emergency && !why.askedBy) refuseIf(whyNotByItself(key, ports.policy));
   const over = running ? await tx.rotations.get(running.id) : null;
   const [previous] = await tx.rotations.ofKey(key.id, 1);
   const fresh = started(tx.newId('rotation'), key, why, over, ports.policy, tx.now);

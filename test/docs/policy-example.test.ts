@@ -39,6 +39,7 @@ describe('policy.example.yml', () => {
       'openai',
       'mail',
       'gitlab',
+      'gitlab-deploy-bot',
       'aws-deployer',
       'okta-shop',
       'aws-rotation',

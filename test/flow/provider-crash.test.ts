@@ -25,10 +25,12 @@ interface Shape {
   has(): (Pick<FakeKey, 'name' | 'value'> & Partial<FakeKey>)[];
   /** In turn, on the way to a new value. */
   forth: Place[];
-  /** In turn, once somebody has turned back. */
-  back: Place[];
+  /** In turn, once somebody has turned back; null where there is no way back. */
+  back: Place[] | null;
+  /** How often an answer with a new value was seen; once where nothing else is said. */
+  creations?: number;
 }
-const searching: Pick<Shape, 'forth' | 'back'> = {
+const searching = {
   forth: [
     ['rotation.generate:create-before', 'create', 0],
     ['rotation.generate:create-after', 'create', 1],
@@ -41,7 +43,7 @@ const searching: Pick<Shape, 'forth' | 'back'> = {
     ['rotation.discard:revoke-before', 'revoke', 0],
     ['rotation.discard:revoke-after', 'revoke', 1],
   ],
-};
+} satisfies Pick<Shape, 'forth' | 'back'>;
 const shapes: Record<string, Shape> = {
   'many keys with labels': {
     fitting: fittingOf('openai'),
@@ -87,6 +89,23 @@ const shapes: Record<string, Shape> = {
       ['rotation.discard:revoke-after', 'create', 1],
     ],
   },
+  // The old value dies by the call, so what a dead worker has made is not removed but replaced in turn.
+  'one key at a time': {
+    fitting: fittingOf('gitlab-rotates'),
+    has: () => [{ id: '7', name: 'made by hand', value: `glpat-${chance()}` }],
+    forth: [
+      ['rotation.generate:create-before', 'create', 0],
+      ['rotation.generate:create-after', 'create', 1],
+      ['rotation.generate:before', 'create', 1],
+      ['rotation.generate:after', 'create', 1],
+      ['rotation.promote:before', 'create', 0],
+      ['rotation.promote:after', 'create', 0],
+      ['rotation.retire:before', 'create', 0],
+      ['rotation.retire:after', 'create', 0],
+    ],
+    back: null,
+    creations: 2,
+  },
 };
 
 const database = useDatabase();
@@ -122,6 +141,7 @@ beforeAll(async () => {
   const prepared: [string, 'forth' | 'back', Omit<Scene, 'id'>][] = [];
   for (const [name, shape] of Object.entries(shapes)) {
     for (const way of ['forth', 'back'] as const) {
+      if (!shape[way]) continue;
       const fake = await startFake(shape.fitting.dialect());
       fakes.push(fake);
       const issuer = `${shape.fitting.name}-${way}`;
@@ -153,7 +173,7 @@ beforeAll(async () => {
     } else {
       await crew.dieAt('rotation.generate:journaled');
       await rollBackRotation(ports, owner, scene.id);
-      for (const place of rest.shape.back) await dieAt(scene, place);
+      for (const place of rest.shape.back ?? []) await dieAt(scene, place);
     }
   }
   const last = crew.start();
@@ -214,23 +234,29 @@ describe.each(Object.keys(shapes))('a worker killed with SIGKILL around every ca
     expect(key).toMatchObject({ currentVersion: rotation.newVersion, providerKeyId: its.id });
     const passed = rotation.record.filter((each) => each.verdict !== null).map((each) => each.step);
     expect(steps.filter((step) => !passed.includes(step))).toEqual([]);
-    for (const once of ['rotation.create', 'rotation.confirm', 'rotation.retire', 'rotation.promote'])
-      expect([once, trail.filter((each) => each === once).length]).toEqual([once, 1]);
+    for (const once of ['rotation.create', 'rotation.confirm', 'rotation.retire', 'rotation.promote']) {
+      const times = once === 'rotation.create' ? (forth.shape.creations ?? 1) : 1;
+      expect([once, trail.filter((each) => each === once).length]).toEqual([once, times]);
+    }
     // Also where the worker died with the answer: what went is on record all the same.
     const removes = forth.shape.forth.some(([place]) => place.endsWith(':remove-after'));
     expect(trail.includes('rotation.find-orphan')).toBe(removes);
     expect(cards.at(-1)).toMatch(/Rotated: .*The new value works; the old one is dead/s);
   });
 
-  it('the way back goes on: the old key alone lives and is handed out, and the card says so', async () => {
-    const { back } = scenes.get(name)!;
-    const { rotation, stages, current, live, key, trail, cards } = await outcome(back);
-    expect(rotation).toMatchObject({ status: 'rolled-back', condition: 'old' });
-    expect(stages).toEqual([[back.key.currentVersion, ['AWSCURRENT']]]);
-    expect(current).toBe(back.old);
-    expect(live).toEqual([back.old]);
-    expect(key.currentVersion).toBe(back.key.currentVersion);
-    expect(trail.filter((each) => each === 'rotation.revoke')).toHaveLength(1);
-    expect(cards.at(-1)).toMatch(/Rolled back.*The old value works/s);
-  });
+  const whereThereIsAWayBack = shapes[name]!.back ? it : () => {};
+  whereThereIsAWayBack(
+    'the way back goes on: the old key alone lives and is handed out, and the card says so',
+    async () => {
+      const { back } = scenes.get(name)!;
+      const { rotation, stages, current, live, key, trail, cards } = await outcome(back);
+      expect(rotation).toMatchObject({ status: 'rolled-back', condition: 'old' });
+      expect(stages).toEqual([[back.key.currentVersion, ['AWSCURRENT']]]);
+      expect(current).toBe(back.old);
+      expect(live).toEqual([back.old]);
+      expect(key.currentVersion).toBe(back.key.currentVersion);
+      expect(trail.filter((each) => each === 'rotation.revoke')).toHaveLength(1);
+      expect(cards.at(-1)).toMatch(/Rolled back.*The old value works/s);
+    },
+  );
 });

@@ -38,7 +38,7 @@ describe('who uses a key', () => {
   it('is recorded, corrected and removed by its owner in Slack, shown on its card, and all of it is in the log', async () => {
     const key = await aStoredKey();
     const card = async () => saying(await desk.type(olivia, `show ${key.id}`));
-    expect(await card()).toContain('Nobody is recorded. A rotation retires the old value after its grace');
+    expect(await card()).toContain('Nobody is recorded. A rotation ends the old value');
 
     expect(saying(await desk.press(olivia, 'inventory.add-consumer', key.id))).toContain('What uses it?');
     const drawn = await desk.press(olivia, 'consumerKind', 'person', {

@@ -9,6 +9,7 @@ import { issuers } from '../../src/adapters/providers/index.ts';
 import { type Later, newId, Secret } from '../../src/kernel.ts';
 import { policySchema } from '../../src/policy.ts';
 import type { Issuer, Issuers, Made, Secrets } from '../../src/ports.ts';
+import { endsTheOldAtOnce, providerSchema } from '../../src/provider-settings.ts';
 import { aKey } from '../support/company.ts';
 import { useSecrets } from '../support/secrets.ts';
 import { awsSecretOf, newAwsPair } from './fakes/aws-iam.ts';
@@ -82,13 +83,14 @@ describe.each(fittings)('$name', (fitting) => {
 
   /** By the provider's API, or by a person in its dashboard. */
   async function madeNow(name: string): Promise<{ value: Secret; id: string }> {
-    if (issuer.can.create) return really(await issuer.create(key, name));
+    if (canCreate) return really(await issuer.create(key, name));
     const { id, value } = fake.world.make(name, `sk-by-hand-${chance()}`);
     return { id, value: new Secret(value) };
   }
   /** What the provider has of a value. */
   const known = (value: Secret) => (fitting.known ?? String)(value.reveal());
-  const canCreate = fitting.name !== 'anthropic';
+  /** By itself, and beside the others. */
+  const canCreate = fitting.name !== 'anthropic' && !fitting.replaces;
   const whereKeysAreMade = canCreate ? it : () => {};
 
   it('makes a key that works, bears its label, and is told from the others', async () => {
@@ -96,7 +98,7 @@ describe.each(fittings)('$name', (fitting) => {
     const other = await madeNow(label());
     const { value, id } = await madeNow(name);
     // Where keys have no names, whatever nobody has used or stored since counts as left behind.
-    const found = fitting.labelled === false ? [other.id, id] : [id];
+    const found = fitting.replaces ? [] : fitting.labelled === false ? [other.id, id] : [id];
     expect((await issuer.find(key, [name])).map((each) => each.providerKeyId)).toEqual(found);
     const unread = () => Promise.reject(new Error('the old value was read for nothing'));
     expect(await issuer.test(key, value, unread)).toMatchObject({ verdict: 'works' });
@@ -186,7 +188,9 @@ describe.each(fittings)('$name', (fitting) => {
       return expect(all.map((each) => each.providerKeyId)).toEqual(fake.world.keys.map((each) => each.id));
     }
     expect(all.map((each) => each.label)).toEqual(names);
-    for (const each of [names[0]!, names[204]!]) expect(await issuer.find(key, [each])).toHaveLength(1);
+    for (const each of [names[0]!, names[204]!]) {
+      expect(await issuer.find(key, [each])).toHaveLength(fitting.replaces ? 0 : 1);
+    }
   });
 
   const whereThereIsALimit = fitting.keyLimit === null ? () => {} : it;
@@ -208,10 +212,12 @@ describe.each(fittings)('$name', (fitting) => {
     };
     const said: unknown[] = [];
     const asking = {
-      create: [() => issuer.create(key, label())],
+      create: [() => issuer.create(key, label(), fitting.replaces && id)],
       list: [
         () => issuer.list(key),
-        () => issuer.create(key, label()),
+        () => issuer.create(key, label(), fitting.replaces && id),
+        () => issuer.replaceable?.(key, { providerKeyId: id, askedSince: null }) ?? null,
+        () => issuer.replaceable?.(key, { providerKeyId: id, askedSince: new Date() }) ?? null,
         () => issuer.identify(key, value),
         () => issuer.confirmDead(key, { providerKeyId: id, value: null }),
       ],
@@ -226,7 +232,7 @@ describe.each(fittings)('$name', (fitting) => {
       for (const status of [400, 401, 403, 404, 409, 422, 500]) {
         for (const run of asking[on]) {
           fake.world.faults = [{ on, reply: { status, body: quoting }, times: 9 }];
-          said.push(await run().catch((error: unknown) => error));
+          said.push(await Promise.resolve(run()).catch((error: unknown) => error));
         }
       }
     }
@@ -326,8 +332,13 @@ describe.each(fittings)('$name', (fitting) => {
   });
 
   it('can what it says that it can', async () => {
-    expect('value' in (await issuer.create(key, label()))).toBe(issuer.can.create);
-    expect(issuer.can.create).toBe(canCreate);
+    const replaces = fitting.replaces && fake.world.make('ours', chance(), { id: '7' }).id;
+    expect('value' in (await issuer.create(key, label(), replaces))).toBe(issuer.can.create);
+    expect(issuer.can.create).toBe(canCreate || fitting.replaces === true);
+    expect(issuer.can.overlap === 'none').toBe(fitting.replaces === true);
+    expect(Boolean(issuer.replaceable)).toBe(fitting.replaces === true);
+    const entry = providerSchema.parse(fitting.settings(fake.url, credential, fake.port));
+    expect(endsTheOldAtOnce(entry)).toBe(fitting.replaces === true);
     expect(Boolean(issuer.enable)).toBe(issuer.can.disable);
     const { id } = await madeNow(label());
     // Nobody has used it yet.
@@ -499,6 +510,99 @@ describe('a pair of slots', () => {
     await issuer.revoke(inUse, { ...old, value: () => read(old.value) });
     await issuer.revoke(inUse, { providerKeyId: 'Key1', value: null });
     expect(held('Key1')).toBe(after);
+  });
+});
+
+describe.each(fittings.filter(({ replaces }) => replaces))('$name', (fitting) => {
+  let fake: Fake;
+  let issuer: Issuer;
+  const since = new Date();
+  const ours = () => fake.world.make('Deploys', `glpat-${chance()}`, { id: '7' });
+  const activeNow = () => fake.world.keys.filter((each) => !each.ended).map((each) => each.id);
+  beforeEach(async () => {
+    ({ fake, issuer } = await connected(fitting));
+  });
+  afterEach(() => fake.close());
+
+  it('makes a new value in place of an active one, which ends at once, and keeps its name', async () => {
+    const { id, value: old, name } = ours();
+    expect(await issuer.replaceable!(key, { providerKeyId: id, askedSince: null })).toEqual({ providerKeyId: id });
+    const made = really(await issuer.create(key, label(), id));
+    expect(await issuer.test(key, made.value, null)).toMatchObject({ verdict: 'works' });
+    const ending = { providerKeyId: id, value: new Secret(old) };
+    expect(await issuer.confirmDead(key, ending)).toMatchObject({ verdict: 'dead' });
+    expect(await issuer.confirmDead(key, { ...ending, value: null })).toMatchObject({ verdict: 'dead' });
+    expect(await issuer.list(key)).toMatchObject([
+      { providerKeyId: id, active: false },
+      { providerKeyId: made.id, label: name, active: true },
+    ]);
+    expect(fake.world.live()).toEqual([made.value.reveal()]);
+  });
+
+  it('asks for nothing where nothing is said to be replaced, or where that is not active any more', async () => {
+    const { id } = ours();
+    expect(await issuer.create(key, label())).toMatchObject({ refused: expect.stringMatching(/in place of/) });
+    fake.world.end(id);
+    for (const providerKeyId of [id, '404']) {
+      expect(await issuer.replaceable!(key, { providerKeyId, askedSince: null })).toMatchObject({
+        refused: expect.stringMatching(/is not active.*by hand/),
+      });
+    }
+    expect(fake.world.asked.filter((each) => each.kind === 'create')).toEqual([]);
+  });
+
+  it('after a lost answer replaces what took the place of the old one, and never asks for the old one twice', async () => {
+    const { id, name } = ours();
+    for (const other of ['Deploys of others', 'Another']) fake.world.make(other, chance());
+    // Of the same name, and older than what was asked.
+    fake.world.make(name, chance(), { id: '8' });
+    fake.world.faults = [{ on: 'create', lose: true }];
+    expect(await thrownBy(issuer.create(key, label(), id))).toBeInstanceOf(Error);
+    const successor = activeNow().at(-1)!;
+    const found = await issuer.replaceable!(key, { providerKeyId: id, askedSince: since });
+    expect(found).toEqual({ providerKeyId: successor });
+    const { id: next } = really(await issuer.create(key, label(), successor));
+    expect(activeNow()).toEqual(expect.arrayContaining([next]));
+    expect(activeNow()).not.toEqual(expect.arrayContaining([id]));
+    expect(activeNow()).not.toEqual(expect.arrayContaining([successor]));
+  });
+
+  it('does not take a call that never arrived for one whose answer was lost', async () => {
+    const { id } = ours();
+    expect(await issuer.replaceable!(key, { providerKeyId: id, askedSince: since })).toEqual({ providerKeyId: id });
+  });
+
+  it('refuses in words where nothing or more than one thing can have taken its place', async () => {
+    const { id, name } = ours();
+    fake.world.end(id);
+    const look = () => issuer.replaceable!(key, { providerKeyId: id, askedSince: since });
+    expect(await look()).toMatchObject({ refused: expect.stringMatching(/no active token of its name.*by hand/) });
+    const before = activeNow();
+    for (const each of ['91', '92']) {
+      fake.world.make(name, chance(), { id: each });
+      await issuer.create(key, label(), each);
+    }
+    const made = activeNow().filter((each) => !before.includes(each));
+    expect(await look()).toMatchObject({
+      refused: expect.stringContaining(`2 active ones of its name have been made`),
+    });
+    expect(await look()).toMatchObject({ refused: expect.stringContaining(made.join(', ')) });
+  });
+
+  it('does not rotate what a replica still shows as active beside its successor', async () => {
+    const { id, name } = ours();
+    fake.world.make(name, chance(), { id: '91' });
+    await issuer.create(key, label(), '91');
+    expect(await thrownBy(issuer.replaceable!(key, { providerKeyId: id, askedSince: since }))).toMatchObject({
+      message: expect.stringMatching(/not certain which of them counts/),
+    });
+  });
+
+  it('a token that is rotated twice takes all that came of it along', async () => {
+    const { id } = ours();
+    await issuer.create(key, label(), id);
+    expect(await issuer.create(key, label(), id)).toMatchObject({ refused: expect.any(String) });
+    expect(activeNow()).toEqual([]);
   });
 });
 
@@ -1127,6 +1231,14 @@ describe('policy.yml', () => {
     [{ github: { kind: 'github-deploy-key', credential: 'x', repository: '../shop' } }, /owner.name/],
     [{ aws: { kind: 'aws-iam', user: '' } }, /IAM user/],
     [{ mail: { kind: 'sendgrid', credential: 'x', scopes: [] } }, /scopes/],
+    [{ git: { kind: 'gitlab', credential: 'x', of: 'personal' } }, /only rotated/],
+    [{ git: { kind: 'gitlab', credential: 'x', of: 'personal', method: 'rotate', id: '7' } }, /none for personal/],
+    [{ git: { kind: 'gitlab', credential: 'x', of: 'project', method: 'rotate' } }, /the id of the project/],
+    [{ git: { kind: 'gitlab', credential: 'x', of: 'group', id: '7' } }, /what new tokens may do/],
+    [
+      { git: { kind: 'gitlab', credential: 'x', of: 'group', id: '7', method: 'rotate', scopes: ['api'] } },
+      /keeps its/,
+    ],
     [{ other: { kind: 'nobody', credential: 'x' } }, /kind/],
   ])('refuses a provider that cannot be meant: %o', (providers, complaint) => {
     const parsed = policySchema.safeParse({ providers });

@@ -1,52 +1,63 @@
-import { day, type Secret } from '../../kernel.ts';
+import { after, day, type Instant, minute, type Secret } from '../../kernel.ts';
 import type { Issuer } from '../../ports.ts';
-import type { ProviderSettings } from '../../provider-settings.ts';
+import { endsTheOldAtOnce, type ProviderSettings } from '../../provider-settings.ts';
 import { at, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
 import { allPages, listed, provider } from './provider.ts';
 
+const isActive = (token: unknown) => at(token, '/active') === true && at(token, '/revoked') !== true;
+/** GitLab's clock and ours may differ by less. */
+const clocksMs = 5 * minute;
+
 /**
- * GitLab access tokens of one project or group: a new one is made and the old one revoked. GitLab's own rotation is not
- * used, because it ends the old token at the call, and a repeated call ends the new one too.
- * https://docs.gitlab.com/api/project_access_tokens/
+ * GitLab access tokens of a project, a group or a user. By default a new one is made and the old one revoked. With
+ * `method: rotate` GitLab's own rotation is used, which is the only way to a new personal token: it ends the old token at
+ * the call, the new one keeps its name, and whoever rotates a token that was rotated ends its successors too. So it is asked
+ * to rotate only what was just seen active, and a try whose answer was lost is continued with its successor.
+ * https://docs.gitlab.com/api/project_access_tokens/ https://docs.gitlab.com/api/personal_access_tokens/
  */
 export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means: Means): Issuer {
   const api = { ...settings, baseUrl: `${settings.baseUrl.replace(/\/+$/, '')}/api/v4` };
   const { as, admin, must } = talkingTo(name, api, means, (value) => ({ 'private-token': value.reveal() }));
-  const tokens = path`/${`${settings.of}s`}/${settings.id}/access_tokens`;
+  const { of, id, scopes, accessLevel = 30 } = settings;
+  const tokens = of === 'personal' ? '/personal_access_tokens' : path`/${`${of}s`}/${id!}/access_tokens`;
+  const rotates = endsTheOldAtOnce(settings);
   const self = (value: Secret) => as(value, { path: '/personal_access_tokens/self' });
+  const tokenOf = async (tokenId: string) =>
+    (await must('look for a token', { path: tokens + path`/${tokenId}` }, [200, 404])).body;
+  const expires = () => ({ expires_at: new Date(Date.now() + settings.lifetimeDays * day).toISOString().slice(0, 10) });
+  const all = (query: Record<string, string | undefined>) =>
+    allPages(name, async (page) => {
+      const { body, headers } = await must('list tokens', {
+        path: tokens,
+        query: { ...query, per_page: 100, page: page ?? '1' },
+      });
+      return { rows: listAt(body, ''), next: headers.get('x-next-page') || null };
+    });
+  /** An administrator is shown the tokens of everybody. */
+  const userOf = async (tokenId: string | null) =>
+    of === 'personal' && tokenId ? (textAt(await tokenOf(tokenId), '/user_id') ?? undefined) : undefined;
 
-  return provider({
+  const frame = provider({
     name,
     settings,
-    create: (_key, label) =>
-      admin({
-        method: 'POST',
-        path: tokens,
-        body: {
-          name: label,
-          scopes: settings.scopes,
-          access_level: settings.accessLevel,
-          expires_at: new Date(Date.now() + settings.lifetimeDays * day).toISOString().slice(0, 10),
-        },
-      }),
+    overlap: rotates ? 'none' : 'many',
+    create: (_key, label, replaces) =>
+      rotates
+        ? admin({ method: 'POST', path: tokens + path`/${replaces!}/rotate`, body: expires() })
+        : admin({
+            method: 'POST',
+            path: tokens,
+            body: { name: label, scopes, access_level: accessLevel, ...expires() },
+          }),
     made: ({ body }) => ({
       value: textAt(body, '/token'),
       providerKeyId: textAt(body, '/id'),
       expiresAt: instantAt(body, '/expires_at'),
     }),
-    list: () =>
-      allPages(name, async (page) => {
-        const { body, headers } = await must('list tokens', {
-          path: tokens,
-          query: { per_page: 100, page: page ?? '1' },
-        });
-        return {
-          rows: listAt(body, '').map((each) =>
-            listed(each, '/id', '/name', at(each, '/active') === true && at(each, '/revoked') !== true),
-          ),
-          next: headers.get('x-next-page') || null,
-        };
-      }),
+    list: async (key) =>
+      (await all({ user_id: await userOf(key.providerKeyId) })).map((each) =>
+        listed(each, '/id', '/name', isActive(each)),
+      ),
     async identify(_key, value) {
       const { status, body } = await self(value);
       return status === 200 ? textAt(body, '/id') : null;
@@ -58,12 +69,56 @@ export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means
       // GitLab knows the token, and would say 401 if it did not.
       return status === 403 && textAt(body, '/error') === 'insufficient_scope' ? 'works' : 'unclear';
     },
-    async revoke(_key, id) {
-      await must('revoke a token', { method: 'DELETE', path: tokens + path`/${id}` }, [204, 404]);
+    async revoke(_key, tokenId) {
+      await must('revoke a token', { method: 'DELETE', path: tokens + path`/${tokenId}` }, [204, 404]);
     },
-    async lastUsed(_key, id) {
-      const { body } = await must('look for a token', { path: tokens + path`/${id}` }, [200, 404]);
-      return instantAt(body, '/last_used_at');
-    },
+    lastUsed: async (_key, tokenId) => instantAt(await tokenOf(tokenId), '/last_used_at'),
   });
+  if (!rotates) return frame;
+
+  /** Active tokens of the same name that were made since: one of them may be what this one was rotated to. */
+  async function successorsOf(token: unknown, since: Instant): Promise<string[]> {
+    const called = textAt(token, '/name') ?? undefined;
+    const user_id = of === 'personal' ? (textAt(token, '/user_id') ?? undefined) : undefined;
+    const rows = await all({ user_id, state: 'active', search: called });
+    return rows.flatMap((each) => {
+      const madeAt = instantAt(each, '/created_at');
+      const isOne = isActive(each) && textAt(each, '/name') === called && madeAt && madeAt >= after(since, -clocksMs);
+      const tokenId = textAt(each, '/id');
+      return isOne && tokenId && tokenId !== textAt(token, '/id') ? [tokenId] : [];
+    });
+  }
+  return {
+    ...frame,
+    // A token keeps the name that a person has given it, whoever rotates it.
+    find: async () => [],
+    create: async (key, label, replaces) =>
+      replaces
+        ? frame.create(key, label, replaces)
+        : { refused: `${name} makes a new token only in place of one that is active.` },
+    async replaceable(_key, { providerKeyId, askedSince }) {
+      const token = await tokenOf(providerKeyId);
+      const byHand = `Make a new one there by hand, store it as the current value of the secret, then start again.`;
+      if (!askedSince) {
+        return isActive(token)
+          ? { providerKeyId }
+          : { refused: `Token ${providerKeyId} is not active at ${name}, so it cannot be rotated. ${byHand}` };
+      }
+      const found = await successorsOf(token, askedSince);
+      if (isActive(token)) {
+        if (found.length === 0) return { providerKeyId };
+        // A replica that lags shows both; to rotate the old one now would end the new one.
+        throw new Error(
+          `${name} shows token ${providerKeyId} as active beside ${found.join(', ')} of the same name, so it is not certain which of them counts`,
+        );
+      }
+      if (found.length === 1) return { providerKeyId: found[0]! };
+      const why = `Token ${providerKeyId} has ended at ${name}`;
+      return found.length === 0
+        ? { refused: `${why}, and no active token of its name has been made since. ${byHand}` }
+        : {
+            refused: `${why}, and ${found.length} active ones of its name have been made since (${found.join(', ')}): which took its place cannot be told. Revoke those that nobody uses, then press Retry.`,
+          };
+    },
+  };
 }

@@ -16,8 +16,8 @@ export interface Dialect {
   overlap?: IssuerAbilities['overlap'];
   /** How many keys there can be at most, where that is known. */
   keyLimit?: number | null;
-  /** Asks the provider for a key of this name. Without it only a person makes keys there, as with the other abilities. */
-  create?(key: ApiKey, label: string): Promise<Answer>;
+  /** Asks the provider for a key of this name, or for one in place of another. Without it only a person makes keys there, as with the other abilities. */
+  create?(key: ApiKey, label: string, replaces?: string): Promise<Answer>;
   /** What it answered: the value once, its name for it, and its end. */
   made?(answer: Answer): { value: string | null; providerKeyId: string | null; expiresAt: Date | null };
   /** All keys, over all pages. */
@@ -73,7 +73,7 @@ export function provider(dialect: Dialect): Issuer {
     lastUsed: async (key, id) => (await dialect.lastUsed?.(key, id)) ?? null,
     usage: async (key, id, since) => (await dialect.usage?.(key, id, since)) ?? null,
 
-    async create(key, label) {
+    async create(key, label, replaces) {
       if (!dialect.create || !dialect.made) return { refused: `${name} makes no keys for programs; a person has to.` };
       if (keyLimit !== null) {
         const there = (await list(key)).length;
@@ -83,7 +83,7 @@ export function provider(dialect: Dialect): Issuer {
           };
         }
       }
-      const answer = await dialect.create(key, label);
+      const answer = await dialect.create(key, label, replaces);
       if (isFinal(answer.status) && waitMs(answer) === null) return { refused: inWords(name, 'create a key', answer) };
       expected(name, 'create a key', answer, [200, 201]);
       const { value, providerKeyId, expiresAt } = dialect.made(answer);

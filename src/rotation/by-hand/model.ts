@@ -1,9 +1,10 @@
-import type { ApiKey } from '../../inventory/model.ts';
+import { type ApiKey, rotatesHere } from '../../inventory/model.ts';
 import { after, day, hour, type Id, type Instant, minute, Refusal } from '../../kernel.ts';
 import { inWorkingHours } from '../../people/hours-model.ts';
 import type { Person } from '../../people/model.ts';
-import type { Policy } from '../../policy.ts';
-import type { Rotation, Step, Task, Waits } from '../model.ts';
+import { diesAtOnce, type Policy } from '../../policy.ts';
+import { type Rotation, type Step, type Task, type Waits, whyNotIssue } from '../model.ts';
+import type { Maker } from '../own-model.ts';
 
 /** Whether a person makes the new values of a key, because no API does. */
 export const madeByHand = ({ create, rotatesItself = false }: { create: boolean; rotatesItself?: boolean }) =>
@@ -14,6 +15,18 @@ export const endedByHand = ({ revoke, ...can }: { create: boolean; rotatesItself
 /** Whether the key is taken by a service outside, which alone can say whether the old value is dead. */
 export const hasService = ({ revoke, ...can }: { create: boolean; rotatesItself?: boolean; revoke: boolean }) =>
   revoke || endedByHand({ revoke, ...can });
+
+/** What a key that is due waits for: nothing, a person who starts its rotation, or one who makes its next value. */
+export type Waiting = 'nothing' | 'a start' | 'a value';
+
+export function waitingOf(
+  key: ApiKey,
+  issuer: (Maker & { can: { create: boolean; rotatesItself?: boolean } }) | null,
+  policy: Policy,
+): Waiting {
+  if (!rotatesHere(key) || !issuer || whyNotIssue(key, issuer, policy) || madeByHand(issuer.can)) return 'a value';
+  return diesAtOnce(key, policy) ? 'a start' : 'nothing';
+}
 
 const stepOf: Record<Task, Step> = { 'hand-in': 'generate', delete: 'retire' };
 

@@ -15,7 +15,7 @@ import {
 } from '../../blocks.ts';
 import type { SlackDoor } from '../../doors.ts';
 import { minute } from '../../kernel.ts';
-import type { Policy } from '../../policy.ts';
+import { diesAtOnce, type Policy } from '../../policy.ts';
 import type { Audience, Ports } from '../../ports.ts';
 import { causeWords } from '../cards.ts';
 import { endsOnEvidence } from '../deployment/model.ts';
@@ -185,6 +185,7 @@ export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy
   const unsure = able.filter((line) => planned.get(line.key.id)!.unsure);
   const own = started.filter((line) => !planned.get(line.key.id)!.byHand);
   const asked = started.filter((line) => planned.get(line.key.id)!.byHand);
+  const atOnce = own.filter((line) => diesAtOnce(line.key, policy));
   const cannot = campaign.lines.flatMap(({ keyId, why }) => {
     const line = lines.find((each) => each.key.id === keyId);
     return why !== null && line ? [{ key: line.key, why }] : [];
@@ -199,6 +200,13 @@ export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy
   const more = owners.length > named ? md` and ${owners.length - named} more` : md``;
   return [
     block.text(md`*Rotated by Keysteward*\n${rows.length > 0 ? join(rows, '\n') : md`None.`}`),
+    ...(atOnce.length > 0
+      ? [
+          block.text(
+            md`:warning: *An outage*: of these the old value stops working the moment the new one is made, so whoever uses them fails until it has read that\n${listed(atOnce.map((line) => line.key.name))}`,
+          ),
+        ]
+      : []),
     ...(asked.length > 0
       ? [
           block.text(

@@ -3,7 +3,7 @@ import { after, hour, type Id, type Instant, notThere, Refusal } from '../../ker
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Policy } from '../../policy.ts';
 import { madeByHand, waitsNow } from '../by-hand/model.ts';
-import { type Rotation, type RotationCause, whyNotIssue, whyNotRotate } from '../model.ts';
+import { type Rotation, type RotationCause, whyNotByItself, whyNotIssue, whyNotRotate } from '../model.ts';
 import { isOwn, type Maker, worksWith } from '../own-model.ts';
 import { whyNotHeld } from '../timing/windows-model.ts';
 
@@ -83,7 +83,7 @@ function whyNotStart(key: ApiKey, emergency: boolean, issuerOf: IssuerOf, policy
   const refusal =
     whyNotRotate(key, null, true, policy, now) ??
     whyNotIssue(key, issuerOf(key.issuer), policy) ??
-    (emergency ? null : whyNotHeld(key, policy, now));
+    (emergency ? null : (whyNotByItself(key, policy) ?? whyNotHeld(key, policy, now)));
   return refusal?.sentence ?? null;
 }
 
@@ -345,7 +345,9 @@ export function nextToStart(campaign: Campaign, lines: Line[], policy: Policy, n
     ({ state, rotation, key }) =>
       state === 'waiting' && !rotation && !whyNotRotate(key, null, campaign.emergency, policy, now),
   );
-  const free = open.filter(({ key }) => !lines.some((other) => isBefore(other, key, campaign, policy)));
+  const free = open.filter(
+    ({ key }) => !isOwn(key, policy) || !lines.some((other) => isBefore(other, key, campaign, policy)),
+  );
   const isRing = free.length === 0 && lines.every((line) => !isActive(line) || open.includes(line));
   return (isRing ? open.slice(0, 1) : free).slice(0, Math.max(0, maxUnbegun - unbegun)).map((line) => line.key);
 }

@@ -120,11 +120,13 @@ export function moveMessage(story: DeployStory, me: string, policy: Policy): Mes
   const why = isDrill(rotation)
     ? md`:dart: This is a drill, and nothing has leaked; all the same the old value`
     : md`:rotating_light: The old value may be known to others and`;
-  const outlook = rotation.emergency
-    ? md`${why} ${dead ? md`is dead or dying` : md`dies within minutes`}, without waiting.`
-    : dead
-      ? md`:warning: The old value is being retired already, or has been.`
-      : md`The old value works ${ends ? md`until ${when(ends)} at least` : md`for a while`}, and longer while you have not said that it is done: then you are reminded, and after ${policy.rotation.evidence.escalateAfterDays} days ${owner ? mention(owner.slackId) : md`its owner`} and the security channel hear of it.`;
+  const outlook = rotation.replacement
+    ? md`:warning: The old value died when the new one was made: what you move fails until it has the new one.`
+    : rotation.emergency
+      ? md`${why} ${dead ? md`is dead or dying` : md`dies within minutes`}, without waiting.`
+      : dead
+        ? md`:warning: The old value is being retired already, or has been.`
+        : md`The old value works ${ends ? md`until ${when(ends)} at least` : md`for a while`}, and longer while you have not said that it is done: then you are reminded, and after ${policy.rotation.evidence.escalateAfterDays} days ${owner ? mention(owner.slackId) : md`its owner`} and the security channel hear of it.`;
   const buttons = open.slice(0, 8).flatMap((each, i) => [
     confirmButton(rotation, each, i),
     ...(each.claimedBy === me

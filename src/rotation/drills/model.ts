@@ -1,6 +1,6 @@
-import type { ApiKey } from '../../inventory/model.ts';
+import { type ApiKey, atOnceInWords } from '../../inventory/model.ts';
 import { day, type Instant, Refusal } from '../../kernel.ts';
-import type { Policy } from '../../policy.ts';
+import { diesAtOnce, type Policy } from '../../policy.ts';
 import { isProvenDead, type Rotation, type Step, whyNotIssue, whyNotRotate } from '../model.ts';
 import { isOwn, type Maker } from '../own-model.ts';
 import { openingFor, whyNotHeld } from '../timing/windows-model.ts';
@@ -25,6 +25,7 @@ export function whyNotDrill(facts: DrillFacts, policy: Policy, now: Instant): Re
     whyNotOfDrills(key, policy) ?? whyNotRotate(key, running, false, policy, now) ?? whyNotIssue(key, issuer, policy);
   if (refusal) return refusal;
   if (!issuer?.can.create) return no(`Keysteward does not make new values of ${key.name}, so no drill can measure it.`);
+  if (diesAtOnce(key, policy)) return no(`${atOnceInWords(key)} That is no drill.`);
   if (leaked) return no('An incident of this key is open: that is no drill.');
   if (previous?.status === 'failed') return no('The last rotation of this key failed. See to that first.');
   const held = whyNotHeld(key, policy, now);

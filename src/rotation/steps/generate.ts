@@ -1,15 +1,17 @@
 import { failpoint, Later } from '../../kernel.ts';
 import { doneByHand, madeByHand } from '../by-hand/model.ts';
 import { waitForPerson } from '../by-hand/wait.ts';
+import { issuedOf } from '../issued-model.ts';
 import { begin, journal, type Run, settle, settleBriefly, short, tokenOf } from '../journal.ts';
 import { conditionIn, holderOf } from '../labels-model.ts';
-import { unseenSwitch } from '../model.ts';
+import { nothingWorks, unseenSwitch } from '../model.ts';
 import { givenUp, passed, stopped } from '../moves-model.ts';
 import { whyNotStage } from '../preflight-model.ts';
 import { asksOf, awaitTurn } from '../timing/pace.ts';
 import { withName } from './look.ts';
 import { makeValue, orphanRemoved, roomMade } from './make.ts';
 import { workingWith } from './own.ts';
+import { replaceValue } from './replace.ts';
 
 /** Step 1 of SOP 5.3: a new value, stored beside the current one under AWSPENDING. Nobody uses it yet. */
 export async function generateValue(seen: Run): Promise<void> {
@@ -21,7 +23,9 @@ export async function generateValue(seen: Run): Promise<void> {
   if (!found || whyNot) {
     // A secret that was made a moment ago may not be visible yet.
     if (!found) await settle(run, 'the secret is not visible');
-    return journal(run, (each, now) => stopped(each, (whyNot ?? []).join(' '), 'old', now));
+    return journal(run, (each, now) =>
+      stopped(each, (whyNot ?? []).join(' '), nothingWorks(each) ? 'none' : 'old', now),
+    );
   }
   const holder = holderOf(found.versions, 'AWSCURRENT')!;
   const known = [rotation.oldVersion, ...rotation.cleanup, ...rotation.tried];
@@ -38,15 +42,16 @@ export async function generateValue(seen: Run): Promise<void> {
   await awaitTurn(run, asksOf(run));
   const pending = holderOf(found.versions, 'AWSPENDING');
   const stray = pending && pending !== token && pending !== holder ? pending : null;
-  const isStored = found.versions.some((version) => version.id === token);
+  const replaces = run.issuer.can.overlap === 'none';
+  const isStored = found.versions.some((version) => version.id === token) || (replaces && (await isThere(run, token)));
   const byHand = madeByHand(run.issuer.can);
   if (byHand && !isStored) return waitForPerson(run, 'hand-in');
   // What the provider calls it is learned where it says so: then it can be ended there too.
   if (byHand) run = await withName(run, token);
-  else if (await orphanRemoved(run, token, isStored)) return;
+  else if (!replaces && (await orphanRemoved(run, token, isStored))) return;
   if (!isStored) {
     if (await roomMade(run, found.versions)) return;
-    const made = await makeValue(run, token, holder);
+    const made = await (replaces ? replaceValue : makeValue)(run, token, holder);
     if (!made) return;
     run = made.run;
     failpoint('rotation.generate:before');
@@ -87,6 +92,10 @@ async function settledOn(run: Run, holder: string): Promise<void> {
   const isOther = key.currentVersion !== null && holder !== key.currentVersion;
   if (isOther || unseen.length > 0) await settleBriefly(run, 'which version is current is not certain yet');
 }
+
+/** A version that a list does not show yet may be there already; another value would be made for it in vain. */
+const isThere = async ({ ports, secretId, rotation }: Run, token: string): Promise<boolean> =>
+  issuedOf(rotation, token) !== null && (await ports.secrets.read(secretId, { versionId: token })) !== null;
 
 async function handedInBy({ ports, rotation }: Run): Promise<string> {
   const done = doneByHand(rotation, 'hand-in');

@@ -52,7 +52,9 @@ export async function discardNew(seen: Run): Promise<void> {
   }
   const restored = isRestored(rotation) ? rotation.oldVersion : holderOf(found?.versions ?? [], 'AWSCURRENT');
   const able = await workingWith(run, restored);
-  if (!(await allThrownAwayAtProvider(able, discarded(found?.versions ?? [], rotation)))) return;
+  // Where nothing overlaps, what was made last is what the next value is made from.
+  const stays = able.issuer.can.overlap === 'none';
+  if (!stays && !(await allThrownAwayAtProvider(able, discarded(found?.versions ?? [], rotation)))) return;
   const left = await leftOver(run, found?.versions ?? []);
   const evidence =
     rotation.tried.length > 0

@@ -1,5 +1,6 @@
 import { type ApiKey, startsAt } from '../../inventory/model.ts';
 import { after, hour, type Id, Refusal } from '../../kernel.ts';
+import { diesAtOnce } from '../../policy.ts';
 import type { Ports } from '../../ports.ts';
 import { whyNotIssue, whyNotRotate } from '../model.ts';
 import { isOwn } from '../own-model.ts';
@@ -13,8 +14,8 @@ type DuePorts = Pick<Ports, 'store' | 'issuers' | 'policy' | 'secrets'>;
 const actor = { kind: 'job', id: 'rotation.find-due' } as const;
 
 /**
- * Starts the rotation of every key that is due and needs no person for it; what Keysteward itself works with comes last,
- * when nothing else that works with it is being rotated. Job `rotation.find-due`. Answers how many.
+ * Starts the rotation of every key that is due and needs no person to start it; what Keysteward itself works with comes
+ * last, when nothing else that works with it is being rotated. Job `rotation.find-due`. Answers how many.
  */
 export async function findDue(ports: DuePorts): Promise<number> {
   let begun = 0;
@@ -34,7 +35,7 @@ export async function findDue(ports: DuePorts): Promise<number> {
       const keys: ApiKey[] = [];
       for (const id of page.ids) {
         const key = await view.keys.get(id);
-        const able = !whyNotIssue(key, ports.issuers.of(key.issuer), ports.policy);
+        const able = !whyNotIssue(key, ports.issuers.of(key.issuer), ports.policy) && !diesAtOnce(key, ports.policy);
         const open = openingFor(key, ports.policy, view.now).holds.length === 0;
         if (able && open && !whyNotRotate(key, null, false, ports.policy, view.now)) keys.push(key);
       }

@@ -1,7 +1,7 @@
 import { block, button, type Message, type Mrkdwn, md, mention, message, typed, when } from '../../blocks.ts';
 import type { SlackDoor } from '../../doors.ts';
-import { type ApiKey, blockedNow, rotatesHere } from '../../inventory/model.ts';
-import type { Policy } from '../../policy.ts';
+import { type ApiKey, atOnceInWords, blockedNow, rotatesHere } from '../../inventory/model.ts';
+import { diesAtOnce, type Policy } from '../../policy.ts';
 import type { Audience, View } from '../../ports.ts';
 import { isLate, stagesOf, toldOf } from './overdue-model.ts';
 
@@ -29,9 +29,9 @@ async function overdueMessage(view: View, keyId: string, audience: Audience, pol
     ...block.facts([
       ['Owner', owner?.status === 'active' ? whose : md`${whose}, no longer active`],
       ['Risk', typed(key.risk)],
-      ['Why it is not rotated', await whyNot(view, key)],
+      ['Why it is not rotated', await whyNot(view, key, policy)],
     ]),
-    block.buttons(...buttonsFor(key, audience)),
+    block.buttons(...buttonsFor(key, audience, policy)),
     block.small(md`${reason(key, audience)} If nobody does anything: ${outlook(key, policy)}`),
   ]);
 }
@@ -45,21 +45,22 @@ async function whatHappened(key: ApiKey, running: boolean): Promise<Mrkdwn> {
   return key.lastRotatedAt ? md`It was last rotated ${when(key.lastRotatedAt, 'date')}.` : md`It waits for its time.`;
 }
 
-async function whyNot(view: View, key: ApiKey): Promise<Mrkdwn> {
+async function whyNot(view: View, key: ApiKey, policy: Policy): Promise<Mrkdwn> {
   if (key.blocked) return md`It could not be started: ${typed(key.blocked.missing.join(' '), 600)}`;
   if (!rotatesHere(key)) return md`Only a person can replace it`;
   const [last] = await view.rotations.ofKey(key.id, 1);
   if (last?.status === 'failed') return md`Its last rotation failed: ${typed(last.failure ?? '', 400)}`;
+  if (diesAtOnce(key, policy)) return md`A person has to press *Rotate*. ${typed(atOnceInWords(key))}`;
   if (last?.status === 'rolled-back') return md`Somebody rolled its last rotation back`;
   return md`The schedule could not start it: perhaps its provider is not connected`;
 }
 
-function buttonsFor(key: ApiKey, audience: Audience) {
+function buttonsFor(key: ApiKey, audience: Audience, policy: Policy) {
   const show = button('inventory.show', 'Show', key.id, { describe: `Show ${key.name}` });
   if (!('person' in audience)) return [show];
   return [
     ...(rotatesHere(key) ? [button('rotation.start', 'Rotate', key.id, { style: 'primary' as const })] : []),
-    ...(rotatesHere(key) ? [button('inventory.schedule', 'Schedule…', key.id)] : []),
+    ...(rotatesHere(key) && !diesAtOnce(key, policy) ? [button('inventory.schedule', 'Schedule…', key.id)] : []),
     button('inventory.snooze', 'Snooze…', key.id),
     button('inventory.hand-over', 'Hand over…', key.id),
     show,

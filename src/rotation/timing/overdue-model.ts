@@ -9,7 +9,7 @@ import {
 import { after, day, type Instant } from '../../kernel.ts';
 import { atWork, zoneOf } from '../../people/hours-model.ts';
 import type { Person } from '../../people/model.ts';
-import type { Policy } from '../../policy.ts';
+import { diesAtOnce, type Policy } from '../../policy.ts';
 import { openingFor } from './windows-model.ts';
 
 /** When each stage is due for this key, earliest first; a stage that the policy switches off is not in it. */
@@ -32,7 +32,8 @@ export const toldOf = ({ overdue, nextRotationAt }: Pick<ApiKey, 'overdue' | 'ne
 export function isLate(key: ApiKey, running: boolean, policy: Policy, now: Instant): boolean {
   if (key.status !== 'active' || !key.nextRotationAt || key.nextRotationAt > now || running) return false;
   if (snoozedNow(key, now) || pausedNow(key, now) || (key.plannedAt && key.plannedAt > now)) return false;
-  return !(rotatesHere(key) && openingFor(key, policy, now).holds.length > 0);
+  const startsByItself = rotatesHere(key) && !diesAtOnce(key, policy);
+  return !(startsByItself && openingFor(key, policy, now).holds.length > 0);
 }
 
 /** Whom to tell now of an overdue key. People are told within working hours, the owner in their own zone. */

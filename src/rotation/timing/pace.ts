@@ -3,7 +3,7 @@ import type { ApiKey } from '../../inventory/model.ts';
 import { AskedTooOften, Later } from '../../kernel.ts';
 import type { Issuer, Ports } from '../../ports.ts';
 import { dying, idsToEnd, issuedOf } from '../issued-model.ts';
-import type { Rotation, Step } from '../model.ts';
+import { isUrgent, type Rotation, type Step } from '../model.ts';
 import { limitAt, type Need } from './pace-model.ts';
 
 /** As much of a run of a step as taking turns needs. */
@@ -60,10 +60,10 @@ export async function awaitTurn(run: Paced, { writes = 0, calls = 0 }: Asks): Pr
   const { ports, rotation, turn } = run;
   const needed = needsOf(run, { writes: writes - turn.writes, calls: calls - turn.calls });
   if (needed.length === 0) return;
-  let waitMs = await ports.pace.turn(rotation.id, needed, rotation.emergency);
+  let waitMs = await ports.pace.turn(rotation.id, needed, isUrgent(rotation));
   while (waitMs > 0 && waitMs <= shortMs) {
     await sleep(waitMs);
-    waitMs = await ports.pace.turn(rotation.id, needed, rotation.emergency);
+    waitMs = await ports.pace.turn(rotation.id, needed, isUrgent(rotation));
   }
   if (waitMs > 0) throw new Later(`its turn with ${needed.map((need) => need.of).join(' and ')} comes`, waitMs);
   Object.assign(turn, { writes: Math.max(writes, turn.writes), calls: Math.max(calls, turn.calls) });
@@ -76,7 +76,7 @@ export async function awaitTurn(run: Paced, { writes = 0, calls = 0 }: Asks): Pr
 export async function untilNextTurn(run: Paced, next: Rotation): Promise<number> {
   if (next.status !== 'running' || next.continuesAt || next.waits || run.issuer.can.rotatesItself) return 0;
   const asks = asksOf({ rotation: next, issuer: run.issuer });
-  const waitMs = asks.writes ? await run.ports.pace.reserve(next.id, needsOf(run, asks), next.emergency) : 0;
+  const waitMs = asks.writes ? await run.ports.pace.reserve(next.id, needsOf(run, asks), isUrgent(next)) : 0;
   return waitMs < aheadMs ? 0 : waitMs;
 }
 

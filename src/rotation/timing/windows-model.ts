@@ -2,7 +2,7 @@ import { CronExpressionParser } from 'cron-parser';
 import { DateTime } from 'luxon';
 import { type ApiKey, pausedNow, snoozedNow, startsAt } from '../../inventory/model.ts';
 import { after, day, type Instant, minute, Refusal } from '../../kernel.ts';
-import type { Freeze, MaintenanceWindow, Policy } from '../../policy.ts';
+import { diesAtOnce, type Freeze, type MaintenanceWindow, type Policy } from '../../policy.ts';
 import { compromised, type Rotation, type Step } from '../model.ts';
 
 // ————— Occasions of a cron expression —————
@@ -169,6 +169,8 @@ const keepsToWindows: Step[] = ['generate', 'promote', ...endsTheOld];
 export function waitsFor(rotation: Rotation, key: KeyFacts, policy: Policy, now: Instant): Opening | null {
   const { step, attempt, emergency, status } = rotation;
   if (status !== 'running' || emergency || !keepsToWindows.includes(step)) return null;
+  // The old value is dead, and until the new one is handed out nothing works.
+  if (rotation.replacement) return null;
   if (endsTheOld.includes(step) && compromised(rotation)) return null;
   if (rotation.record.some((each) => each.step === step && each.attempt === attempt)) return null;
   const opening = openingFor(key, policy, now);
@@ -212,14 +214,14 @@ export function whyNotHeld(key: KeyFacts, policy: Policy, now: Instant): Refusal
   );
 }
 
-/** When the schedule starts the next rotation of this key, and what that moment has waited for; null where nothing is due ever. */
+/** When the schedule starts the next rotation of this key, and what that moment has waited for; null where nothing is due ever, or nothing starts by itself. */
 export function nextStartOf(
-  key: KeyFacts & Pick<ApiKey, 'nextRotationAt' | 'plannedAt' | 'snooze'>,
+  key: KeyFacts & Pick<ApiKey, 'issuer' | 'nextRotationAt' | 'plannedAt' | 'snooze'>,
   policy: Policy,
   now: Instant,
 ): Opening | null {
   const due = startsAt(key);
-  if (!due) return null;
+  if (!due || diesAtOnce(key, policy)) return null;
   const snooze = snoozedNow(key, now);
   const from = Math.max(due.getTime(), now.getTime(), snooze ? Date.parse(snooze.until) : 0);
   return openingFor(key, policy, new Date(from));

@@ -26,6 +26,8 @@ export interface Fitting {
   identifies: boolean;
   /** Whether its keys bear names. */
   labelled?: false;
+  /** A new key ends the one whose place it takes, and bears its name. */
+  replaces?: true;
   pages: boolean;
   keyLimit: number | null;
   /** Statuses of the probe that say nothing about the key. */
@@ -62,7 +64,7 @@ export const fittings: Fitting[] = [
   },
   {
     name: 'gitlab',
-    dialect: gitlabDialect,
+    dialect: () => gitlabDialect(),
     settings: (baseUrl, credential) => ({
       kind: 'gitlab',
       baseUrl,
@@ -72,6 +74,41 @@ export const fittings: Fitting[] = [
       id: '42',
       scopes: ['read_api'],
     }),
+    identifies: true,
+    pages: true,
+    keyLimit: null,
+    unclear: outages,
+  },
+  {
+    name: 'gitlab-rotates',
+    dialect: () => gitlabDialect(),
+    settings: (baseUrl, credential) => ({
+      kind: 'gitlab',
+      baseUrl,
+      credential,
+      ...common,
+      method: 'rotate',
+      of: 'project',
+      id: '42',
+    }),
+    replaces: true,
+    identifies: true,
+    pages: true,
+    keyLimit: null,
+    unclear: outages,
+  },
+  {
+    name: 'gitlab-personal',
+    dialect: () => gitlabDialect(true),
+    settings: (baseUrl, credential) => ({
+      kind: 'gitlab',
+      baseUrl,
+      credential,
+      ...common,
+      method: 'rotate',
+      of: 'personal',
+    }),
+    replaces: true,
     identifies: true,
     pages: true,
     keyLimit: null,

@@ -1,0 +1,96 @@
+import { failpoint, Refusal, type Secret } from '../../kernel.ts';
+import { issuedOf, labelOf } from '../issued-model.ts';
+import { journal, noteDown, type Run, settle } from '../journal.ts';
+import { givenUp } from '../moves-model.ts';
+import { isLastAsked, lastOfChain, replaced, replacementAsked, unreplaced } from '../replacement-model.ts';
+import { valueAt } from './look.ts';
+
+/**
+ * Has the value of `current` replaced where nothing overlaps: it dies by this call. The call is written down before it is
+ * made, and what it answered before anything can happen to it. Null when there is no new value and the rotation has gone back.
+ *
+ * A call whose answer nobody has seen is never repeated: a provider that is asked to rotate a key which it has rotated ends
+ * its successor too. When enough time has passed it is looked what is there, and that is replaced.
+ */
+export async function replaceValue(
+  run: Run,
+  token: string,
+  current: string,
+): Promise<{ run: Run; value: Secret } | null> {
+  const { issuer, key, rotation } = run;
+  const last = lastOfChain(rotation, current) ?? (await handedOut(run, current));
+  if (!last) {
+    const why = `${issuer.name} does not accept the value that is handed out, so there is nothing to make a new one from. Make one there by hand, store it as the current value of the secret, then start again.`;
+    return backOut(run, current, why);
+  }
+  if (last.askedSince) {
+    await settle(
+      run,
+      `whether ${issuer.name} has replaced the value is not certain yet`,
+      Math.max(run.ports.policy.rotation.settleSeconds, issuer.can.propagationSeconds),
+    );
+  }
+  const found = await issuer.replaceable!(key, last);
+  if ('refused' in found) return backOut(run, current, found.refused);
+  const { providerKeyId: of } = found;
+  if (last.askedSince && issuedOf(rotation, current)?.providerKeyId === of) await neverArrived(run, current, of);
+  const asked = await noteDown(run, 'rotation.replace', { providerKeyId: of, issuer: issuer.name }, (each, now) =>
+    replacementAsked(each, of, current, now),
+  );
+  failpoint('rotation.generate:create-before');
+  await lastToAsk(asked);
+  const made = await issuer.create({ ...key, currentVersion: current }, labelOf(rotation), of);
+  failpoint('rotation.generate:create-after');
+  if ('refused' in made) return backOut(asked, current, made.refused);
+  const { value, providerKeyId, expiresAt } = made;
+  if (!providerKeyId) throw new Error(`${issuer.name} does not say which key took the place of ${of}`);
+  const known = { version: token, providerKeyId, expiresAt: expiresAt?.toISOString() ?? null };
+  const facts = { providerKeyId, replaced: of, issuer: issuer.name };
+  const noted = await noteDown(asked, 'rotation.create', facts, (each, now) => {
+    if (!isLastAsked(each, asked.rotation.replacement!)) throw late();
+    return replaced(each, known, now);
+  });
+  return { run: noted, value };
+}
+
+/**
+ * Throws when the key that seems to live, although its replacement was asked for, is not taken any more: a copy of the
+ * provider's data that lags shows neither its end nor its successor.
+ */
+async function neverArrived(run: Run, current: string, of: string): Promise<void> {
+  const value = await valueAt(run, current);
+  if (value && (await run.issuer.test(run.key, value, null)).verdict === 'works') return;
+  throw new Error(
+    `${run.issuer.name} shows ${of} as active and does not accept its value, so what it shows may be old`,
+  );
+}
+
+/** What the provider calls the value that is handed out: its own word, and not what the inventory has of it. One of ours is known. */
+async function handedOut(run: Run, current: string): Promise<{ providerKeyId: string; askedSince: null } | null> {
+  const value = await valueAt(run, current);
+  const ours = run.rotation.tried.includes(current) ? issuedOf(run.rotation, current) : null;
+  const providerKeyId = (value && (await run.issuer.identify(run.key, value))) ?? ours?.providerKeyId ?? null;
+  return providerKeyId ? { providerKeyId, askedSince: null } : null;
+}
+
+/** Throws when another worker has looked and asked meanwhile: a call made now would end what that one has made. */
+async function lastToAsk({ ports, rotation: seen }: Run): Promise<void> {
+  const rotation = await ports.store.look((view) => view.rotations.get(seen.id));
+  const ours = rotation.status === 'running' && rotation.fence === seen.fence;
+  if (!ours || !isLastAsked(rotation, seen.replacement!)) throw late();
+}
+const late = () =>
+  new Refusal('conflict', 'Another worker has asked for the new value, so the one that came late did nothing.');
+
+/** There is no new value. What works then is asked of the provider, because a call may have been carried out. */
+async function backOut(run: Run, current: string, why: string): Promise<null> {
+  const value = await valueAt(run, current);
+  const tried = value && (await run.issuer.test(run.key, value, null));
+  if (tried?.verdict === 'unclear')
+    throw new Error(`${run.issuer.name} could not say whether the value that is handed out works: ${tried.evidence}`);
+  const works = tried?.verdict === 'works';
+  await journal(run, (each, now) =>
+    works ? givenUp(unreplaced(each), why, 'old', now) : givenUp(each, why, 'none', now),
+  );
+  return null;
+}

@@ -1,0 +1,359 @@
+import { describe, expect, test } from 'vitest';
+import type { ApiKey } from '../../src/inventory/model.ts';
+import type { Policy } from '../../src/policy.ts';
+import type { Ports } from '../../src/ports.ts';
+import { conditionInWords, nothingWorks, type Rotation, steps } from '../../src/rotation/model.ts';
+import { retryRotation } from '../../src/rotation/retry.ts';
+import { rollBackRotation } from '../../src/rotation/roll-back.ts';
+import { startRotation } from '../../src/rotation/start.ts';
+import { gitlabDialect } from '../providers/fakes/gitlab.ts';
+import { type Fitting, fittingOf } from '../providers/fakes/index.ts';
+import { chance, type Fake } from '../providers/fakes/server.ts';
+import { dying, useProviderStage } from './provider-stage.ts';
+
+const stage = useProviderStage();
+const rotates = fittingOf('gitlab-rotates');
+
+interface Scene {
+  fake: Fake;
+  ports: Ports;
+  key: ApiKey;
+  old: string;
+  rotate(emergency?: boolean): Promise<Rotation['id']>;
+  current(): Promise<string>;
+  /** Ids of the tokens that live. */
+  live(): string[];
+  /** How often GitLab was asked to rotate which token. */
+  asked(): string[];
+}
+async function scene(fitting: Fitting = rotates, rotation: Partial<Policy['rotation']> = {}): Promise<Scene> {
+  const { fake, ports } = await stage.connect(fitting, 'gitlab', { settings: { callsPerMinute: 60_000 }, rotation });
+  const old = `glpat-${chance()}`;
+  fake.world.make('Deploys', old, { id: '7' });
+  fake.world.make('Somebody else', chance(), { id: '8' });
+  const { key } = await stage.key({ issuer: 'gitlab', service: 'GitLab', lastRotatedAt: null }, old);
+  return {
+    fake,
+    ports,
+    key,
+    old,
+    async rotate(emergency = false) {
+      return (await startRotation(ports, stage.owner, { keyId: key.id, reason: 'A test', emergency })).id;
+    },
+    current: async () => (await stage.bot.getSecretValue({ SecretId: key.secretId! })).SecretString!,
+    live: () => fake.world.keys.filter((each) => !each.ended && each.id !== '8').map((each) => each.id),
+    asked: () => fake.world.asked.flatMap(({ path }) => /(\d+)\/rotate$/.exec(path)?.[1] ?? []),
+  };
+}
+
+/** Exactly one token lives, which the store hands out, and everything says so. */
+async function expectWhole(here: Scene, id: Rotation['id'], where = ''): Promise<Rotation> {
+  const done = await stage.rotation(id);
+  expect(done, where).toMatchObject({ status: 'done', condition: 'new', failure: null });
+  const now = await here.current();
+  const its = here.fake.world.keys.find((each) => each.value === now);
+  expect(here.live(), where).toEqual([its?.id]);
+  expect(now, where).not.toBe(here.old);
+  expect(await stage.stages(here.key), where).toEqual({ [done.newVersion!]: ['AWSCURRENT'] });
+  const key = await stage.database.store.read((view) => view.keys.get(here.key.id));
+  expect(key, where).toMatchObject({ providerKeyId: its!.id, currentVersion: done.newVersion });
+  expect(conditionInWords(done), where).toBe('The new value works; the old one is dead.');
+  // Nothing was asked for twice: that would have ended all of them.
+  expect(new Set(here.asked()).size, where).toBe(here.asked().length);
+  return done;
+}
+const mortal = {
+  secrets: ['describe', 'stage', 'move', 'read'] as const,
+  issuer: ['replaceable', 'create', 'find', 'identify', 'test', 'revoke', 'confirmDead'] as const,
+};
+
+describe.each(['gitlab-rotates', 'gitlab-personal'])(
+  'a rotation at %s, where the old value dies at the call',
+  (name) => {
+    test('ends with one living token, which is handed out, and says at every step why nothing is waited for', async () => {
+      const here = await scene(fittingOf(name), { graceMinutes: 60, screamTestHours: 24 });
+      const id = await here.rotate();
+      await stage.work({ ports: here.ports });
+      const done = await expectWhole(here, id);
+      expect(done.attempt).toBe(1);
+      expect(here.asked()).toEqual(['7']);
+      expect(here.fake.world.asked.filter((each) => each.kind === 'revoke')).toEqual([]);
+      const evidence = (step: string) => done.record.findLast((each) => each.step === step)?.evidence;
+      expect([...new Set(done.record.map((each) => each.step))]).toEqual([...steps]);
+      expect(evidence('grace')).toBe('the old value ended when the new one was made');
+      expect(evidence('retire')).toContain('7 ended at gitlab');
+      expect(evidence('confirm')).toContain('gitlab no longer accepts the old value (HTTP 401)');
+      const trail = await stage.trail(id);
+      const actions = trail.map((each) => each.action);
+      expect(actions.indexOf('rotation.replace')).toBeLessThan(actions.indexOf('rotation.create'));
+      for (const secret of [await here.current(), here.old, here.fake.world.admin])
+        expect(JSON.stringify([trail, done])).not.toContain(secret);
+      const key = await stage.database.store.read((view) => view.keys.get(here.key.id));
+      expect(key.expiresAt).not.toBeNull();
+
+      await stage.database.store.pool.query('update api_key set last_rotated_at = null where id = $1', [here.key.id]);
+      const again = await here.rotate();
+      await stage.work({ ports: here.ports });
+      await expectWhole(here, again);
+    });
+  },
+);
+
+describe('a worker where the old value dies at the call', () => {
+  test('that dies before or after any outside call ends the same: one living token, which is handed out', async () => {
+    let points = 0;
+    for (const moment of ['before', 'after'] as const) {
+      for (let at = 1; ; at++) {
+        const here = await scene();
+        const { ports, calls } = dying(here.ports, mortal, at, moment);
+        const id = await here.rotate();
+        await stage.work({ ports });
+        await expectWhole(here, id, `${moment} call ${at}`);
+        if (calls() < at) break;
+        points++;
+      }
+    }
+    expect(points).toBeGreaterThanOrEqual(16);
+  }, 240_000);
+});
+
+const before = 'before the call';
+/** Carried out, and the worker does not hear of it. */
+const lost = { on: 'create', lose: true } as const;
+
+describe('where the old value dies at the call, a rotation', () => {
+  test('whose answer is lost waits, looks, and goes on with what took the place of the old one; the card says so meanwhile', async () => {
+    const here = await scene({ ...rotates, dialect: () => gitlabDialect(false, 2) });
+    here.fake.world.faults = [lost];
+    const id = await here.rotate();
+    const said: string[] = [];
+    await stage.work({
+      ports: here.ports,
+      until: (each) => {
+        said.push(conditionInWords(each));
+        return false;
+      },
+    });
+    await expectWhole(here, id);
+    expect(here.asked()).toEqual(['7', '101']);
+    expect(said).toContain(
+      'The old value may be dead already: its provider was asked to replace it, and the answer is looked for.',
+    );
+    expect(said.some((each) => /old value works/i.test(each))).toBe(false);
+  });
+
+  test('whose call never arrived asks once more, for the same token', async () => {
+    const here = await scene();
+    here.fake.world.faults = [{ on: 'create', reply: { status: 502 } }];
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', attempt: 1 });
+    expect(here.asked()).toEqual(['7', '7']);
+    expect(here.live()).toHaveLength(1);
+  });
+
+  test('that is refused before anything was done says that the old value works, and Retry goes on', async () => {
+    const here = await scene();
+    here.fake.world.faults = [{ on: 'create', reply: { status: 403, body: { message: '403 Forbidden' } } }];
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'old', replacement: null });
+    expect(failed.failure).toMatch(/does not let Keysteward's credential do this/);
+    expect(here.live()).toEqual(['7']);
+    await retryRotation(here.ports, stage.owner, id);
+    await stage.work({ ports: here.ports });
+    await expectWholeAfterAll(here, id);
+  });
+
+  test('whose new value is refused makes the next from it; when none works nothing does, somebody is paged, and Retry goes on', async () => {
+    const here = await scene();
+    here.fake.world.lag.made = 1_000;
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'none', attempt: 3 });
+    expect(conditionInWords(failed)).toMatch(/^Nothing works: the old value died when the new one was made/);
+    expect(here.asked()).toEqual(['7', '101', '102']);
+    expect(here.live()).toEqual(['103']);
+    expect((await stage.trail(id)).map((each) => each.action)).toContain('rotation.page');
+    expect(await rollBackRotation(here.ports, stage.owner, id).catch((error: Error) => error.message)).toMatch(
+      /^The old value died when the new one was made, so there is no way back to it. Retry goes on/,
+    );
+    here.fake.world.lag.made = 0;
+    await retryRotation(here.ports, stage.owner, id);
+    await stage.work({ ports: here.ports });
+    await expectWhole(here, id);
+  });
+
+  test('whose new value is refused after the switch makes another from it, and leads back to nothing', async () => {
+    const here = await scene();
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'deploy' });
+    const first = here.fake.world.keys.find((each) => each.id === '101')!;
+    first.lag = 1_000;
+    first.ended = false;
+    here.fake.world.keys = here.fake.world.keys.map((each) => (each === first ? { ...each, value: 'another' } : each));
+    await stage.work({ ports: here.ports });
+    const done = await stage.rotation(id);
+    expect(done).toMatchObject({ status: 'done', condition: 'new', attempt: 2 });
+    expect(done.record.map((each) => each.step)).not.toContain('restore');
+    expect(here.asked()).toEqual(['7', '101']);
+    expect(here.fake.world.live()).toContain(await here.current());
+    expect(here.live()).toHaveLength(1);
+  });
+
+  test.each(['test', 'promote', 'deploy', 'verify', 'retire', 'confirm'])(
+    'cannot be rolled back at "%s", and says what works',
+    async (step) => {
+      const here = await scene();
+      const id = await here.rotate();
+      await stage.work({ ports: here.ports, until: (each) => each.step === step });
+      const now = await stage.rotation(id);
+      expect(now.step).toBe(step);
+      await expect(rollBackRotation(here.ports, stage.owner, id)).rejects.toThrow(/no way back to it/);
+      const handedOut = here.fake.world.live().includes(await here.current());
+      expect(nothingWorks(now)).toBe(!handedOut);
+      expect(conditionInWords(now)).toBe(
+        handedOut
+          ? 'The new value works; the old one is dead.'
+          : 'The old value died when the new one was made. The new one is not handed out yet.',
+      );
+      await stage.work({ ports: here.ports });
+      await expectWhole(here, id);
+    },
+  );
+
+  test(`can be called off ${before}`, async () => {
+    const here = await scene();
+    const id = await here.rotate();
+    await rollBackRotation(here.ports, stage.owner, id);
+    await stage.skipTime(id);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'rolled-back', condition: 'old' });
+    expect([here.live(), here.asked()]).toEqual([['7'], []]);
+  });
+
+  test.each([before, 'with its answer lost', 'test', 'promote', 'deploy', 'confirm'])(
+    'is taken over by an emergency cleanly: %s',
+    async (when) => {
+      const here = await scene();
+      if (when === 'with its answer lost') here.fake.world.faults = [lost];
+      const first = await here.rotate();
+      await stage.work({
+        ports: here.ports,
+        until: (each) =>
+          when === before || (when === 'with its answer lost' ? each.replacement !== null : each.step === when),
+      });
+      const id = await here.rotate(true);
+      const begun = await stage.rotation(id);
+      const live = here.fake.world.live().includes(await here.current());
+      expect(begun.condition).toBe(live ? 'old' : 'none');
+      await stage.work({ ports: here.ports });
+      expect((await stage.rotation(first)).status).toBe('superseded');
+      await expectWhole(here, id);
+    },
+  );
+
+  test('that failed while nothing worked is followed by a new one as well as by Retry', async () => {
+    const here = await scene();
+    here.fake.world.lag.made = 1_000;
+    const first = await here.rotate();
+    await stage.work({ ports: here.ports });
+    here.fake.world.lag.made = 0;
+    const id = await here.rotate();
+    expect(await stage.rotation(id)).toMatchObject({ condition: 'none', replacement: { by: '103' } });
+    await expect(rollBackRotation(here.ports, stage.owner, id)).rejects.toThrow(/no way back to it/);
+    await stage.work({ ports: here.ports });
+    expect((await stage.rotation(first)).status).toBe('failed');
+    await expectWhole(here, id);
+  });
+
+  test('after which somebody has made a token by hand and stored it replaces that one, and leaves no orphan', async () => {
+    const here = await scene();
+    here.fake.world.lag.made = 1_000;
+    await here.rotate();
+    await stage.work({ ports: here.ports });
+    here.fake.world.lag.made = 0;
+    const byHand = here.fake.world.make('By hand', `glpat-${chance()}`, { id: '70' });
+    await stage.bot.putSecretValue({ SecretId: here.key.secretId!, SecretString: byHand.value });
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    await expectWhole(here, id);
+    expect(here.asked().at(-1)).toBe('70');
+  });
+
+  test('does not rotate the token that the inventory has in place of the one that is handed out', async () => {
+    const here = await scene();
+    here.fake.world.make('Of another system', chance(), { id: '9' });
+    await stage.database.store.pool.query("update api_key set provider_key_id = '9' where id = $1", [here.key.id]);
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done' });
+    expect(here.asked()).toEqual(['7']);
+    expect(here.live()).toEqual(expect.arrayContaining(['9']));
+  });
+
+  test('stops in words where GitLab has ended the whole family, and says that nothing works', async () => {
+    const here = await scene();
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'test' });
+    for (const each of here.fake.world.keys) here.fake.world.end(each.id);
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'none' });
+    expect(failed.failure).toMatch(/is not active at gitlab, so it cannot be rotated. Make a new one there by hand/);
+  });
+
+  test('stops in words where GitLab does not accept what is handed out', async () => {
+    const here = await scene();
+    here.fake.world.end('7');
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'none' });
+    expect(failed.failure).toMatch(/does not accept the value that is handed out/);
+    expect(here.asked()).toEqual([]);
+  });
+
+  test('is not held up by a maintenance window that closes after the old value has died', async () => {
+    const here = await scene();
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'test' });
+    const closed = { name: 'Never now', cron: '0 3 29 2 *', minutes: 60, environments: undefined, services: undefined };
+    const policy = { ...here.ports.policy, rotation: { ...here.ports.policy.rotation, windows: [closed] } };
+    await stage.work({ ports: { ...here.ports, policy: policy as Policy } });
+    await expectWhole(here, id);
+  });
+
+  test('does nothing when its worker wakes up after another one has asked', async () => {
+    const here = await scene();
+    const id = await here.rotate();
+    const { store } = here.ports;
+    let woken = 0;
+    const look: typeof store.look = async (fn) => {
+      const now = await stage.rotation(id);
+      if (now.replacement?.by === null && woken++ === 0) {
+        // Meanwhile: its lease is over, and its job is another's.
+        await stage.database.store.pool.query(
+          "update work set status = 'waiting', run_at = now(), lease = lease + 1 where status = 'running'",
+        );
+        await stage.work({ ports: here.ports });
+      }
+      return store.look(fn);
+    };
+    await stage.work({ ports: { ...here.ports, store: { ...store, look, read: store.read, change: store.change } } });
+    expect(woken).toBeGreaterThan(0);
+    await expectWhole(here, id);
+    expect(here.asked()).toEqual(['7']);
+  });
+});
+
+/** The same, where one token was asked for more than once because nothing was done. */
+async function expectWholeAfterAll(here: Scene, id: Rotation['id']): Promise<void> {
+  expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new', failure: null });
+  const now = await here.current();
+  expect(here.fake.world.keys.filter((each) => !each.ended && each.id !== '8').map((each) => each.value)).toEqual([
+    now,
+  ]);
+}
