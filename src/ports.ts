@@ -491,6 +491,8 @@ export interface IssuerAbilities {
   usage: boolean;
   /** So much later than it happened a use may show in `lastUsed` and `usage`, in minutes: of what lies less far back, silence proves nothing. */
   usageLagMinutes: number;
+  /** `lastUsed` and `usage` see only uses that cost something: of all others silence proves nothing. */
+  usageIsPartial?: boolean;
   /** Whether its values may be such that keys can be managed with them, so that Keysteward can work with one itself. */
   managesKeys?: boolean;
   /** How many of its keys can live side by side. `none`: the call that makes the new value ends the old one. */

@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import { addConsumer } from '../../src/inventory/record-consumer.ts';
-import { Later, Secret } from '../../src/kernel.ts';
+import { removeConsumer } from '../../src/inventory/remove-consumer.ts';
+import { AskedTooOften, newId, Secret } from '../../src/kernel.ts';
 import type { Issuer, Ports } from '../../src/ports.ts';
 import { conditionInWords, isProvenDead, openRecord, type Rotation } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
@@ -473,7 +474,7 @@ describe('the old key of a provider that says when it was last used', () => {
     await switchedHoursAgo(30);
     await used(here.old, 2);
     const waits = await look();
-    expect(waits.extension!.why).toMatch(/the sheet: nobody has said that .*; openai last saw the old key used/);
+    expect(waits.extension!.why).toMatch(/^openai last saw the old key used .*; the sheet: nobody has said that /);
     expect(here.fake.world.live()).toContain(here.old);
     await used(here.old, 25);
     expect(await look()).toMatchObject({ step: 'retire' });
@@ -492,7 +493,7 @@ describe('the old key of a provider that says when it was last used', () => {
     await used(here.old, 1);
     const said = async () => (await look()).extension!.why;
     expect(await said()).toMatch(
-      /last saw the old key used .* UTC; openai has counted no calls with the old key since \d{4}-\d\d-\d\d \d\d:\d\d UTC$/,
+      /^openai last saw the old key used .* UTC; openai has counted no calls of models with the old key since \d{4}-\d\d-\d\d \d\d:\d\d UTC; /,
     );
     const use = (hoursAgo: number, amount: number, of: string) => ({
       atMs: Date.now() - hoursAgo * 3_600_000,
@@ -500,9 +501,9 @@ describe('the old key of a provider that says when it was last used', () => {
       of,
     });
     keyOfValue(here.old).uses = [use(4, 900, 'completions'), use(2, 1, 'embeddings')];
-    expect(await said()).toMatch(/has counted 1 call with the old key since/);
+    expect(await said()).toMatch(/has counted 1 call of models with the old key since/);
     keyOfValue(here.old).uses!.push(use(1, 1_240, 'completions'));
-    expect(await said()).toMatch(/has counted 1,241 calls with the old key since/);
+    expect(await said()).toMatch(/has counted 1,241 calls of models with the old key since/);
     const events = (await stage.trail(id)).filter((each) => each.action === 'rotation.extend');
     expect(events.at(-1)!.facts).toMatchObject({ oldUse: { amount: 1_241, unit: 'calls' } });
   });
@@ -515,27 +516,69 @@ describe('the old key of a provider that says when it was last used', () => {
     await used(here.old, 27);
     const waits = await look(late);
     expect(waits).toMatchObject({ step: 'grace', status: 'running' });
-    expect(waits.extension!.why).toMatch(/; what is less than 4 hours old may not be counted yet$/);
+    expect(waits.extension!.why).toMatch(/; what is less than 4 hours old may not be counted yet; /);
     await used(here.old, 29);
     expect(await look(late)).toMatchObject({ step: 'retire' });
     await stage.work({ ports: here.ports });
     expect(here.fake.world.live()).toEqual([await here.current()]);
   });
 
-  test('goes its way although nobody can say how much it is used, and waits where the provider wants to be left alone', async () => {
-    const { here, id, used, look, switchedHoursAgo } = await waiting();
+  test('goes its way although nobody can say how much it is used', async () => {
+    const { here, used, look, switchedHoursAgo } = await waiting();
     await switchedHoursAgo(3);
     await used(here.old, 1);
     const refusing = { usage: () => Promise.reject(new Error('it does not let us')) };
-    expect((await look(refusing)).extension!.why).toMatch(/last saw the old key used .* UTC$/);
-    const before = await stage.rotation(id);
-    await look({ usage: () => Promise.reject(new Later('asked too often', 60_000)) }).catch(() => {});
-    expect((await stage.rotation(id)).fence).toBe(before.fence);
+    expect((await look(refusing)).extension!.why).toMatch(/^openai last saw the old key used .* UTC; the sheet: /);
+    const tooOften = { usage: () => Promise.reject(new AskedTooOften('asked too often', 60_000)) };
+    expect((await look(tooOften)).extension!.why).toMatch(/^openai last saw the old key used .* UTC; the sheet: /);
     await switchedHoursAgo(30);
     await used(here.old, 26);
     expect(await look(refusing)).toMatchObject({ step: 'retire' });
     await stage.work({ ports: here.ports });
     expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
+  test('lives on while its provider cannot be asked, says so, and is asked about again soon', async () => {
+    const { here, id, look, switchedHoursAgo } = await waiting();
+    await switchedHoursAgo(3);
+    for (const trouble of [new AskedTooOften('openai, look for a key: asked too often.', 60_000), new Error('away.')]) {
+      const waits = await look({ lastUsed: () => Promise.reject(trouble) });
+      expect(waits).toMatchObject({ step: 'grace', status: 'running', deployments: [{}, { confirmedAt: null }] });
+      expect(waits.extension!.why).toMatch(
+        /^openai could not be asked whether the old key is still used: (away|openai, look for a key: asked too often); the sheet: .*; checkout: /,
+      );
+      expect(waits.continuesAt!.getTime() - waits.touchedAt.getTime()).toBeLessThanOrEqual(10 * 60_000);
+    }
+    // Nobody else has to leave the provider alone for it.
+    expect(await here.ports.pace.turn(newId('rotation'), [{ of: 'openai', calls: 1, perSecond: 4 }], false)).toBe(0);
+    await switchedHoursAgo(30);
+    const given = await look({ lastUsed: () => Promise.reject(new Error('away.')) });
+    expect(given.deployments[1]!.evidence).toMatch(
+      /; that it has fetched the new value was not seen, because openai could not be asked$/,
+    );
+    // But silence is no proof where nobody has listened.
+    expect(given).toMatchObject({ id, step: 'grace', deployments: [{ confirmedAt: null }, {}] });
+    expect(here.fake.world.live()).toContain(here.old);
+  });
+
+  test('lives on for whoever was recorded while its provider was asked', async () => {
+    const { here, id, used, look, switchedHoursAgo } = await waiting();
+    const sheet = (await stage.rotation(id)).deployments[0]!;
+    await removeConsumer(here.ports, stage.owner.id, sheet.consumerId);
+    await switchedHoursAgo(3);
+    await used(await here.current(), 0);
+    const late = { name: 'billing', kind: 'person', url: null, personId: stage.owner.id, readsAs: null } as const;
+    let asked = 0;
+    const real = here.ports.issuers.of('openai')!;
+    const waits = await look({
+      async lastUsed(key, providerKeyId) {
+        if (asked++ === 0) await addConsumer(here.ports, stage.owner.id, here.key.id, late);
+        return real.lastUsed(key, providerKeyId);
+      },
+    });
+    expect(waits).toMatchObject({ step: 'grace', status: 'running' });
+    expect(waits.extension!.why).toMatch(/billing: nobody has said/);
+    expect(here.fake.world.live()).toContain(here.old);
   });
 
   test('shows that a reader of the store is on the new one: its use, and not a cache that should have run out', async () => {

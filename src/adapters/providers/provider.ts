@@ -36,6 +36,7 @@ export interface Dialect {
   usage?(key: ApiKey, providerKeyId: string, since: Date): Promise<Use | null>;
   /** How late that may be; not at all where nothing is said. */
   usageLagMinutes?: number;
+  usageIsPartial?: boolean;
 }
 
 const byStatus = ({ status }: Answer): Verdict => (status === 200 ? 'works' : status === 401 ? 'refused' : 'unclear');
@@ -61,6 +62,7 @@ export function provider(dialect: Dialect): Issuer {
       lastUsed: Boolean(dialect.lastUsed),
       usage: Boolean(dialect.usage),
       usageLagMinutes: dialect.usageLagMinutes ?? 0,
+      usageIsPartial: dialect.usageIsPartial ?? false,
       managesKeys: dialect.managesKeys ?? false,
       overlap: dialect.overlap ?? 'many',
       keyLimit,

@@ -170,8 +170,12 @@ export interface Usage {
   knowsNew: boolean;
   /** So much later than it happened a use may show, in milliseconds. */
   lagMs: number;
+  /** It sees only uses that cost something. */
+  isPartial: boolean;
   /** How much the old key was still used since the switch, where that is counted. */
   oldUse: Use | null;
+  /** Why it says nothing at the moment, although it could; null where it answers. */
+  trouble: string | null;
 }
 /** How much a key was used since then. */
 export interface Use {
@@ -183,6 +187,8 @@ export interface Use {
 export const momentInUtc = (instant: Instant) => `${instant.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 /** Our own tries of the new key are over by so long after its verification. */
 const ownUseMs = minute;
+/** A provider that says nothing for so long after the cache has run out is not waited for any more. */
+const silentMs = day;
 
 /**
  * Those who read the store are taken to be on the new value: on what its provider saw, else when their cache has run out.
@@ -190,9 +196,12 @@ const ownUseMs = minute;
  */
 export function readersConfirmed(rotation: Rotation, usage: Usage | null, policy: Policy, now: Instant): Rotation {
   const since = switchedAt(rotation);
-  if (!since || now < after(since, policy.rotation.evidence.cacheMinutes * minute)) return rotation;
+  const cachedUntil = since && after(since, policy.rotation.evidence.cacheMinutes * minute);
+  if (!cachedUntil || now < cachedUntil) return rotation;
+  if (usage?.trouble && now < after(cachedUntil, silentMs)) return rotation;
   const cache = `its cache of ${policy.rotation.evidence.cacheMinutes} minutes has run out`;
-  let evidence = `${cache}; that it has fetched the new value was not seen`;
+  const silent = usage?.trouble ? `, because ${usage.provider} could not be asked` : '';
+  let evidence = `${cache}; that it has fetched the new value was not seen${silent}`;
   if (usage?.knowsNew) {
     const verified = rotation.record.findLast((each) => each.step === 'verify' && each.verdict === 'done')?.endedAt;
     const own = after(verified ? new Date(verified) : since, ownUseMs);
@@ -227,27 +236,38 @@ export function standing(
   }
   const { quietHours } = policy.rotation.evidence;
   const since = switchedAt(rotation);
-  if (usage?.knowsOld && since) {
+  // What it does not see may be going on: of that silence is no proof where somebody has yet to say that they have moved.
+  const silenceCounts = !usage?.isPartial || (!objected && open.every((each) => each.kind === 'reads-store'));
+  if (usage?.knowsOld && since && silenceCounts) {
     const quietSince = usage.oldUsedAt && usage.oldUsedAt > since ? usage.oldUsedAt : since;
     // A use of the last hours may not show yet: only silence from before that counts.
     if (now >= after(quietSince, quietHours * hour + usage.lagMs)) {
-      return { enough: `${usage.provider} has seen no use of the old key since ${momentInUtc(quietSince)}` };
+      return {
+        enough: `${usage.provider} has seen no use${usage.isPartial ? ' that costs something' : ''} of the old key since ${momentInUtc(quietSince)}`,
+      };
     }
   }
-  const seen =
-    usage?.knowsOld && usage.oldUsedAt
-      ? `; ${usage.provider} last saw the old key used ${momentInUtc(usage.oldUsedAt)}`
-      : '';
+  const said = usage ? saidBy(usage) : [];
   const lacking = objected ? ['something broke when the old value was disabled'] : [];
-  const counted = usage?.oldUse ? `; ${countedInWords(usage.provider, usage.oldUse, usage.lagMs)}` : '';
-  return {
-    lacking: `${[...lacking, ...open.map((each) => `${each.name}: ${lackOf(each)}`)].join('; ')}${seen}${counted}`,
-  };
+  // What the provider says first: with many consumers the end is cut off.
+  return { lacking: [...lacking, ...said, ...open.map((each) => `${each.name}: ${lackOf(each)}`)].join('; ') };
+}
+
+/** What a provider says of the old key, a part of a sentence each. */
+function saidBy({ provider, knowsOld, oldUsedAt, oldUse, lagMs, trouble }: Usage): string[] {
+  if (trouble)
+    return [`${provider} could not be asked whether the old key is still used: ${trouble.replace(/\.$/, '')}`];
+  return [
+    ...(knowsOld && oldUsedAt ? [`${provider} last saw the old key used ${momentInUtc(oldUsedAt)}`] : []),
+    ...(oldUse ? [countedInWords(provider, oldUse, lagMs)] : []),
+  ];
 }
 
 function countedInWords(provider: string, { amount, unit, since }: Use, lagMs: number): string {
   const one = unit.replace(/s$/, '');
-  const many = amount === 0 ? `no ${unit}` : amount === 1 ? `1 ${one}` : `${amount.toLocaleString('en')} ${unit}`;
+  const counted = amount === 0 ? `no ${unit}` : amount === 1 ? `1 ${one}` : `${amount.toLocaleString('en')} ${unit}`;
+  // Files and lists are calls too, and are not counted.
+  const many = unit === 'calls' ? `${counted} of models` : counted;
   const late = Math.ceil(lagMs / hour);
   const known =
     late > 0 ? `; what is less than ${late} ${late === 1 ? 'hour' : 'hours'} old may not be counted yet` : '';

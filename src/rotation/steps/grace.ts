@@ -1,4 +1,5 @@
-import { Later, minute } from '../../kernel.ts';
+import type { Consumer } from '../../inventory/consumer-model.ts';
+import { after, Later, minute } from '../../kernel.ts';
 import { consumersOf, spread } from '../deployment/deploy.ts';
 import { extended, listed, readersConfirmed, standing, switchedAt, type Usage, type Use } from '../deployment/model.ts';
 import { readsSeen } from '../deployment/reads.ts';
@@ -7,6 +8,7 @@ import { issuedOf } from '../issued-model.ts';
 import { journal, notBeforeItsTime, type Run } from '../journal.ts';
 import { reached } from '../model.ts';
 import { passed } from '../moves-model.ts';
+import { awaitTurn } from '../timing/pace.ts';
 import { withOldNamed } from './end.ts';
 
 /**
@@ -19,7 +21,7 @@ export async function endGrace(seen: Run): Promise<void> {
   // A rotation that an older program began has told nobody.
   const consumers = reached(seen.rotation, 'deploy') ? await consumersOf(seen) : [];
   const asks = consumers.length > 0 || reached(seen.rotation, 'enable');
-  const run = asks && seen.issuer.can.lastUsed ? await withOldNamed(seen) : seen;
+  const run = asks && seen.issuer.can.lastUsed ? await named(seen) : seen;
   const { rotation } = run;
   let usage = asks ? await usageOf(run) : null;
   const reads = asks ? await readsSeen(run, consumers) : null;
@@ -28,10 +30,12 @@ export async function endGrace(seen: Run): Promise<void> {
     const current = readersConfirmed(readsTaken(listed(each, consumers), reads, at), usage, policy, at);
     return { current, found: standing(current, usage, policy, at) };
   };
-  const looksAgain = (each: typeof rotation, at: Date) =>
-    nextReadLooks(each, reads, policy.rotation.evidence.cacheMinutes, at);
+  const looksAgain = (each: typeof rotation, at: Date) => [
+    ...nextReadLooks(each, reads, policy.rotation.evidence.cacheMinutes, at),
+    ...(usage?.trouble ? [after(at, troubledLookMs)] : []),
+  ];
   const lacks = 'lacking' in look(rotation, now).found;
-  if (lacks && usage) usage = { ...usage, oldUse: await oldUseIn(run) };
+  if (lacks && usage && !usage.trouble) usage = { ...usage, oldUse: await oldUseIn(run) };
   await journal(
     run,
     (each, at) => {
@@ -47,6 +51,10 @@ export async function endGrace(seen: Run): Promise<void> {
         ...(reads ? { reads: reads.reads.length, readsMissing: reads.missing?.why ?? null } : {}),
       },
       also: async (tx, next, key) => {
+        // Asking outside takes its time: who was recorded meanwhile has not been told, and is waited for too.
+        const there = await tx.consumers.ofKey(key.id);
+        if (reached(rotation, 'deploy') && namesOf(there) !== namesOf(consumers))
+          throw new Later('who uses the key has changed meanwhile', 1_000);
         const known = new Set(rotation.deployments.map((each) => each.consumerId));
         const came = next.deployments.filter((each) => !known.has(each.consumerId) && !each.confirmedAt);
         if (came.length > 0) await spread(tx, ports, { ...next, deployments: came });
@@ -61,6 +69,22 @@ export async function endGrace(seen: Run): Promise<void> {
   );
 }
 
+/** After so long a provider that could not be asked is asked again. */
+const troubledLookMs = 10 * minute;
+/** One look asks about two keys, and where uses are counted for several reports of them. */
+const callsOf = ({ can }: Run['issuer']) => (can.usage ? 8 : 2);
+const namesOf = (consumers: Consumer[]) =>
+  consumers
+    .map(({ id }) => id)
+    .sort()
+    .join();
+
+/** Knows what the provider calls the old key, when it is this rotation's turn to ask that much. */
+async function named(run: Run): Promise<Run> {
+  await awaitTurn(run, { calls: callsOf(run.issuer) });
+  return withOldNamed(run);
+}
+
 /** What the provider calls both keys. A slot that the new value has taken over says nothing about the old one. */
 function idsOf({ rotation }: Run): { old: string | null; current: string | null } {
   const [old, current] = [rotation.oldVersion, rotation.newVersion].map(
@@ -69,20 +93,33 @@ function idsOf({ rotation }: Run): { old: string | null; current: string | null 
   return { old: old === current ? null : old, current };
 }
 
-/** What the provider has seen of both keys. What it calls them was learned when they were made, or is asked for once. */
+/**
+ * What the provider has seen of both keys. What it calls them was learned when they were made, or is asked for once. One that
+ * does not answer is no reason to fail: it says nothing for now, and the grace goes on.
+ */
 async function usageOf(run: Run): Promise<Usage | null> {
   const { key, issuer } = run;
   if (!issuer.can.lastUsed) return null;
   const { old, current } = idsOf(run);
-  return {
+  const { usageLagMinutes, usageIsPartial = false } = issuer.can;
+  const usage: Usage = {
     provider: issuer.name,
     knowsOld: old !== null,
     knowsNew: current !== null,
-    oldUsedAt: old ? await issuer.lastUsed(key, old) : null,
-    newUsedAt: current ? await issuer.lastUsed(key, current) : null,
-    lagMs: issuer.can.usageLagMinutes * minute,
+    oldUsedAt: null,
+    newUsedAt: null,
+    lagMs: usageLagMinutes * minute,
+    isPartial: usageIsPartial,
     oldUse: null,
+    trouble: null,
   };
+  try {
+    const oldUsedAt = old ? await issuer.lastUsed(key, old) : null;
+    return { ...usage, oldUsedAt, newUsedAt: current ? await issuer.lastUsed(key, current) : null };
+  } catch (error) {
+    const trouble = error instanceof Error ? error.message : 'it did not answer';
+    return { ...usage, knowsOld: false, knowsNew: false, trouble };
+  }
 }
 
 /** How much the old key is still used: for those who read why it lives on. Without an answer it goes on all the same. */
@@ -90,8 +127,5 @@ async function oldUseIn(run: Run): Promise<Use | null> {
   const { old } = idsOf(run);
   const since = switchedAt(run.rotation);
   if (!run.issuer.can.usage || !old || !since) return null;
-  return run.issuer.usage(run.key, old, since).catch((error: unknown) => {
-    if (error instanceof Later) throw error;
-    return null;
-  });
+  return run.issuer.usage(run.key, old, since).catch(() => null);
 }

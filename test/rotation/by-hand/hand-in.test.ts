@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { addConsumer } from '../../../src/inventory/record-consumer.ts';
+import { removeConsumer } from '../../../src/inventory/remove-consumer.ts';
 import { confirmDeleted } from '../../../src/rotation/by-hand/confirm-deleted.ts';
 import { waitsNow } from '../../../src/rotation/by-hand/model.ts';
 import { conditionInWords } from '../../../src/rotation/model.ts';
@@ -45,7 +46,9 @@ describe('a key that only a person can make', () => {
   test('at Anthropic: the old one lives on while its report shows use of it, and goes when that has been silent for the window and for as long as it may be late', async () => {
     const { id, key, old } = await stage.waiting();
     const sheet = { name: 'the sheet', kind: 'person', url: null, personId: stage.owner.id } as const;
-    await addConsumer(stage.ports, stage.owner.id, key.id, { ...sheet, readsAs: null });
+    const { id: sheetId } = await addConsumer(stage.ports, stage.owner.id, key.id, { ...sheet, readsAs: null });
+    const batch = { name: 'the batch', kind: 'reads-store', url: null, personId: null, readsAs: null } as const;
+    await addConsumer(stage.ports, stage.owner.id, key.id, batch);
     const fresh = aNewKey();
     stage.anthropic.world.make('made in the Console', fresh);
     const visitor = new Visitor();
@@ -65,15 +68,19 @@ describe('a key that only a person can make', () => {
     const waits = await look();
     expect(waits).toMatchObject({ step: 'grace', status: 'running' });
     expect(waits.extension!.why).toMatch(
-      /^the sheet: nobody has said that it is on the new value; anthropic last saw the old key used .* UTC; anthropic has counted 34,500 tokens with the old key since .* UTC; what is less than 4 hours old may not be counted yet$/,
+      /^anthropic last saw the old key used .* UTC; anthropic has counted 34,500 tokens with the old key since .* UTC; what is less than 4 hours old may not be counted yet; the sheet: nobody has said that it is on the new value; the batch: /,
     );
+    // What costs no tokens is not seen, so silence says nothing of whoever has yet to say that they have moved.
     oldKey.uses = [hoursAgo(35, 30_000), hoursAgo(29, 4_500)];
+    await stage.skipTime(id);
+    expect(await look()).toMatchObject({ step: 'grace', status: 'running' });
+    await removeConsumer(stage.ports, stage.owner.id, sheetId);
     await stage.skipTime(id);
     await stage.work({ ports: stage.ports });
     const done = await stage.rotation(id);
     expect(done).toMatchObject({ status: 'done', condition: 'new' });
     expect(done.record.find((each) => each.step === 'grace')!.evidence).toMatch(
-      /^anthropic has seen no use of the old key since /,
+      /^anthropic has seen no use that costs something of the old key since /,
     );
     expect(stage.anthropic.world.live()).not.toContain(old);
   });

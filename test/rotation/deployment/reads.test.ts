@@ -78,7 +78,17 @@ describe('the rule', () => {
     return { checkout: deploymentOf(next, checkout.id)!, other: deploymentOf(next, other.id)!, rotation: next };
   };
   const usage: Usage = {
-    ...{ provider: 'acme', oldUsedAt: null, newUsedAt: null, knowsOld: true, knowsNew: true, lagMs: 0, oldUse: null },
+    ...{
+      provider: 'acme',
+      oldUsedAt: null,
+      newUsedAt: null,
+      knowsOld: true,
+      knowsNew: true,
+      lagMs: 0,
+      oldUse: null,
+      isPartial: false,
+      trouble: null,
+    },
   };
 
   test('takes a consumer for moved by its own read, before its cache has run out', () => {
