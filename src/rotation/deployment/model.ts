@@ -40,9 +40,10 @@ export function listed(rotation: Rotation, consumers: Consumer[]): Rotation {
   const deployments = consumers.map((consumer) => {
     const before = known.get(consumer.id);
     const same = before?.kind === consumer.kind && before.personId === consumer.personId;
-    return before && same
-      ? { ...before, name: consumer.name, readsAs: consumer.readsAs }
-      : told(consumer, before?.news ?? 'rotated');
+    if (!before || !same) return told(consumer, before?.news ?? 'rotated');
+    // What came of looking for somebody else's reads says nothing of its own.
+    const reading = (before.readsAs ?? null) === consumer.readsAs ? (before.reading ?? null) : null;
+    return { ...before, name: consumer.name, readsAs: consumer.readsAs, reading };
   });
   return { ...rotation, deployments };
 }

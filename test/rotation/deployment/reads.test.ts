@@ -180,6 +180,22 @@ describe('the rule', () => {
     expect(nextReadLooks(rotation, null, 60, at(10))).toEqual([]);
   });
 
+  test('waits for no read by an ARN that was wrong: emptied, the cache counts again, and another one is looked for anew', () => {
+    const wrong = looked(seen([]), at(90)).rotation;
+    expect(deploymentOf(wrong, checkout.id)!.reading).toMatchObject({ awaited: true });
+    expect(deploymentOf(listed(wrong, [checkout, other]), checkout.id)!.reading).toMatchObject({ awaited: true });
+
+    const emptied = listed(wrong, [{ ...checkout, readsAs: null }, other]);
+    expect(lackOf(deploymentOf(emptied, checkout.id)!)).toBe('may still use what it has in its cache');
+    expect(looked(seen([]), at(90), null, emptied).checkout.evidence).toMatch(/^its cache of 60 minutes has run out;/);
+
+    const readsAs = 'arn:aws:iam::123456789012:role/till';
+    const changed = listed(wrong, [{ ...checkout, readsAs }, other]);
+    expect(deploymentOf(changed, checkout.id)).toMatchObject({ readsAs, reading: null });
+    expect(looked(seen([read()]), at(90), null, changed).checkout.confirmedAt).toBeNull();
+    expect(looked(seen([read({ by: readsAs })]), at(90), null, changed).checkout.confirmedAt).not.toBeNull();
+  });
+
   test('does not take it for moved because CloudTrail did not answer, and asks again soon', () => {
     const busy = seen([], { why: 'it is asked too often at the moment', soon: true });
     const found = looked(busy, at(90));
