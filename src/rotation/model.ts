@@ -151,8 +151,17 @@ export interface Deployment {
   evidence: string | null;
   /** Which IAM user or role it reads the store as, where that is recorded. Not said in rotations of older programs. */
   readsAs?: string | null;
-  /** What came of looking for its reads, in words that follow its name, and whether they are waited for. */
-  reading?: { why: string; awaited: boolean } | null;
+  reading?: Reading | null;
+}
+
+/** What came of looking for a consumer's reads. */
+export interface Reading {
+  /** In words that follow its name. */
+  why: string;
+  /** Whether its read is waited for. */
+  awaited: boolean;
+  /** When it was first seen to read the new value. */
+  readAt?: string;
 }
 
 /** Why the old value lives longer than its grace. */

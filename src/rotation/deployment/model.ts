@@ -1,7 +1,7 @@
 import type { Consumer } from '../../inventory/consumer-model.ts';
 import { after, day, hour, type Id, type Instant, minute, Refusal } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
-import { compromised, type Deployment, isDrill, type Rotation, reached } from '../model.ts';
+import { compromised, type Deployment, isDrill, type Reading, type Rotation, reached } from '../model.ts';
 import { closed, stopped } from '../moves-model.ts';
 
 /** Waits between the messages to a webhook that does not answer: Standard Webhooks' own, three days in all. */
@@ -74,7 +74,7 @@ export const reachedThem = (rotation: Rotation, consumerId: string, now: Instant
   altered(rotation, consumerId, ({ toldAt }) => ({ toldAt: toldAt ?? now.toISOString(), trouble: null }));
 export const troubled = (rotation: Rotation, consumerId: string, trouble: string) =>
   altered(rotation, consumerId, () => ({ trouble }));
-export const awaiting = (rotation: Rotation, consumerId: string, reading: NonNullable<Deployment['reading']> | null) =>
+export const awaiting = (rotation: Rotation, consumerId: string, reading: Reading | null) =>
   altered(rotation, consumerId, () => ({ reading }));
 export const claimed = (rotation: Rotation, consumerId: string, by: Id<'person'>) =>
   altered(rotation, consumerId, () => ({ claimedBy: by }));
@@ -192,10 +192,31 @@ const ownUseMs = minute;
 const silentMs = day;
 
 /**
- * Those who read the store are taken to be on the new value: on what its provider saw, else when their cache has run out.
- * Not those whose own reads are known, and waited for.
+ * Those who read the store are taken to be on the new value when their cache has run out: on their own read, else on what
+ * its provider saw. Not those whose own reads are known, and waited for.
  */
 export function readersConfirmed(rotation: Rotation, usage: Usage | null, policy: Policy, now: Instant): Rotation {
+  return cacheConfirmed(ownReadsConfirmed(rotation, policy, now), usage, policy, now);
+}
+
+/** The read of one counts for all that read as the same user or role, so it counts when none of them can hold the old value any more. */
+function ownReadsConfirmed(rotation: Rotation, policy: Policy, now: Instant): Rotation {
+  const { cacheMinutes } = policy.rotation.evidence;
+  const since = switchedAt(rotation);
+  if (!since || now < after(since, cacheMinutes * minute)) return rotation;
+  return unconfirmed(rotation).reduce((all, { consumerId, reading }) => {
+    if (!reading?.readAt) return all;
+    return confirmed(
+      all,
+      consumerId,
+      `${reading.why}, and its cache of ${cacheMinutes} minutes has run out`,
+      null,
+      now,
+    );
+  }, rotation);
+}
+
+function cacheConfirmed(rotation: Rotation, usage: Usage | null, policy: Policy, now: Instant): Rotation {
   const since = switchedAt(rotation);
   const cachedUntil = since && after(since, policy.rotation.evidence.cacheMinutes * minute);
   if (!cachedUntil || now < cachedUntil) return rotation;
@@ -278,6 +299,7 @@ function countedInWords(provider: string, { amount, unit, since }: Use, lagMs: n
 /** What is not known of one consumer, in words that follow its name. */
 export function lackOf({ kind, trouble, toldAt, reading }: Deployment): string {
   if (trouble) return trouble;
+  if (reading?.readAt) return `${reading.why}; others that read as the same user or role may have the old one cached`;
   if (reading?.awaited) return reading.why;
   switch (kind) {
     case 'reads-store':

@@ -1,6 +1,6 @@
 import { after, type Instant, minute } from '../../kernel.ts';
-import type { Deployment, Rotation } from '../model.ts';
-import { awaiting, confirmed, momentInUtc, switchedAt, unconfirmed } from './model.ts';
+import type { Deployment, Reading, Rotation } from '../model.ts';
+import { awaiting, momentInUtc, switchedAt, unconfirmed } from './model.ts';
 
 /** What our own calls of Secrets Manager are named, so that they are told from those of whoever shares our role. */
 export const ourAgent = { name: 'keysteward', version: '1' } as const;
@@ -63,29 +63,23 @@ export function readFrom(rotation: Rotation): Instant | null {
   return after(new Date(Math.max(switched.getTime(), verified ? Date.parse(verified) : 0)), clocksMs);
 }
 
-/** Whose reads have to be looked for. */
+/** Whose reads have to be looked for, and were not seen yet. */
 export const unread = (rotation: Rotation): Deployment[] =>
-  unconfirmed(rotation).filter((each) => each.kind === 'reads-store' && each.readsAs);
+  unconfirmed(rotation).filter((each) => each.kind === 'reads-store' && each.readsAs && !each.reading?.readAt);
 
 const isOfNew = ({ versionId, stage }: SecretRead, { newVersion }: Rotation) =>
   versionId ? versionId === newVersion : stage === null || stage === 'AWSCURRENT';
 
 /**
- * Who is known by the user or role that it reads the store as is on the new value once it has read that, and is waited for
- * until then, whatever its cache. Where its reads are not known, they prove nothing either way.
+ * Who is known by the user or role that it reads the store as is waited for until it has read the new value, whatever its
+ * cache. Where its reads are not known, they prove nothing either way.
  */
 export function readsTaken(rotation: Rotation, seen: ReadsSeen | null, now: Instant): Rotation {
   const from = readFrom(rotation);
   return unread(rotation).reduce((all, each) => {
-    const found = seen && from ? looked(rotation, each, seen, from, now) : null;
-    return found && 'readAt' in found
-      ? confirmed(all, each.consumerId, inWords(found.readAt, seen!.said), null, now)
-      : awaiting(all, each.consumerId, found);
+    return awaiting(all, each.consumerId, seen && from ? looked(rotation, each, seen, from, now) : null);
   }, rotation);
 }
-
-const inWords = (at: Instant, said: string) =>
-  `read the new value from Secrets Manager at ${momentInUtc(at)} (${said})`;
 
 function looked(
   rotation: Rotation,
@@ -93,9 +87,13 @@ function looked(
   { said, reads, missing, lateMs, account }: ReadsSeen,
   from: Instant,
   now: Instant,
-): { readAt: Instant } | NonNullable<Deployment['reading']> {
+): Reading {
   const mine = reads.filter((each) => isSamePrincipal(each.by, readsAs!) && each.at >= from && isOfNew(each, rotation));
-  if (mine.length > 0) return { readAt: new Date(Math.min(...mine.map((each) => each.at.getTime()))) };
+  if (mine.length > 0) {
+    const at = new Date(Math.min(...mine.map((each) => each.at.getTime())));
+    const why = `read the new value from Secrets Manager at ${momentInUtc(at)} (${said})`;
+    return { why, awaited: false, readAt: at.toISOString() };
+  }
   if (accountOf(readsAs!) !== account) {
     return { why: `${said} does not say here who reads from another account`, awaited: false };
   }

@@ -91,11 +91,18 @@ describe('the rule', () => {
     },
   };
 
-  test('takes a consumer for moved by its own read, before its cache has run out', () => {
-    const found = looked(seen([read(), read({ at: at(20) })]), at(30));
+  test('takes a consumer for moved by its own read, but not while another machine that shares its role may have the old value cached', () => {
+    const early = looked(seen([read(), read({ at: at(20) })]), at(59));
+    expect(early.checkout).toMatchObject({ confirmedAt: null, reading: { readAt: at(14).toISOString() } });
+    expect(lackOf(early.checkout)).toBe(
+      'read the new value from Secrets Manager at 2026-11-26 10:14 UTC (CloudTrail); others that read as the same user or role may have the old one cached',
+    );
+    // What was seen once is not asked for again, and stays seen when nobody can be asked any more.
+    const found = looked(null, at(60), usage, early.rotation);
     expect(found.checkout).toMatchObject({
-      confirmedAt: at(30).toISOString(),
-      evidence: 'read the new value from Secrets Manager at 2026-11-26 10:14 UTC (CloudTrail)',
+      confirmedAt: at(60).toISOString(),
+      evidence:
+        'read the new value from Secrets Manager at 2026-11-26 10:14 UTC (CloudTrail), and its cache of 60 minutes has run out',
       trouble: null,
     });
     // Nobody has said who the other one is.
@@ -114,7 +121,7 @@ describe('the rule', () => {
     ['by a session of its role', { by: 'arn:aws:sts::123456789012:assumed-role/checkout/i-0' }, true],
     ['by somebody else', { by: 'arn:aws:iam::123456789012:role/billing' }, false],
   ])('a read %s: %o counts: %s', (_what, facts, counts) => {
-    expect(looked(seen([read(facts)]), at(30)).checkout.confirmedAt !== null).toBe(counts);
+    expect(looked(seen([read(facts)]), at(90)).checkout.confirmedAt !== null).toBe(counts);
   });
 
   test('waits for its read when the cache has run out, and says since when it is known to be missing', () => {
@@ -146,8 +153,8 @@ describe('the rule', () => {
 
   test('counts a read before something broke for nothing', () => {
     const broken: Rotation = { ...rotation, record: [...rotation.record, done('enable', 40 * minute)] };
-    expect(looked(seen([read()]), at(50), null, broken).checkout.confirmedAt).toBeNull();
-    expect(looked(seen([read({ at: at(45) })]), at(50), null, broken).checkout.confirmedAt).not.toBeNull();
+    expect(looked(seen([read()]), at(110), null, broken).checkout.confirmedAt).toBeNull();
+    expect(looked(seen([read({ at: at(45) })]), at(110), null, broken).checkout.confirmedAt).not.toBeNull();
   });
 
   test.each<[string, ReadsSeen | null, Usage | null, RegExp]>([
@@ -164,7 +171,7 @@ describe('the rule', () => {
 
   test('takes one read for enough, also where the rest is not known', () => {
     for (const soon of [true, false]) {
-      expect(looked(seen([read()], { why: 'x', soon }), at(30)).checkout.evidence).toContain('10:14 UTC');
+      expect(looked(seen([read()], { why: 'x', soon }), at(90)).checkout.evidence).toContain('10:14 UTC');
     }
   });
 
@@ -260,7 +267,7 @@ describe('a rotation', () => {
   }
   const card = async (id: string) => saying(await desk.card('rotation', id, { person: stage.owner.id }));
 
-  test('ends its grace as soon as its consumer is seen to have read the new value, long before its cache has run out', async () => {
+  test('ends its grace on the read of its consumer, once nobody who shares the role can have the old value cached', async () => {
     const { key, version: old } = await stage.key();
     const checkout = await aReader(key);
     const id = await begin(key);
@@ -275,17 +282,24 @@ describe('a rotation', () => {
     await reader.getSecretValue({ SecretId: key.secretId! });
     await stage.skipTime(id);
     await work();
+    const waiting = await stage.rotation(id);
+    expect(waiting).toMatchObject({ status: 'running', step: 'grace' });
+    expect(await card(id)).toMatch(/read the new value .*; others that read as the same user or role may have/);
+    // It is looked again when the cache has run out: an hour after the switch.
+    const cached = Date.parse(waiting.record.find((each) => each.step === 'promote')!.endedAt!) + hour;
+    expect(waiting.continuesAt!.getTime()).toBe(cached);
+    await age(id, hour);
+    await work();
     const done = await stage.rotation(id);
     expect(done).toMatchObject({ status: 'done', condition: 'new' });
     expect(deploymentOf(done, checkout.id)!.evidence).toMatch(
-      /^read the new value from Secrets Manager at 20\d\d-\d\d-\d\d \d\d:\d\d UTC \(CloudTrail\)$/,
+      /^read the new value from Secrets Manager at 20\d\d-\d\d-\d\d \d\d:\d\d UTC \(CloudTrail\), and its cache of 60 minutes/,
     );
     expect(await card(id)).toContain('read the new value from Secrets Manager at');
     expect((await stage.stages(key))[old]).toBeUndefined();
     const trail = await stage.trail(id);
     expect(trail.find((each) => each.action === 'rotation.grace')!.facts).toMatchObject({
-      reads: 1,
-      readsMissing: null,
+      evidence: 'checkout is on the new value',
     });
   });
 
