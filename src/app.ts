@@ -211,7 +211,7 @@ export async function startProgram(settings: Settings): Promise<Program> {
     const me = await whoAmI(clients);
     const secrets = secretsManager(settings.aws);
     closing.push(() => secrets.close());
-    const readers = settings.cloudTrail ? cloudTrail(settings.cloudTrail) : null;
+    const readers = settings.cloudTrail ? cloudTrail(settings.cloudTrail, (message) => log('warn', message)) : null;
     if (readers) closing.push(() => readers.close());
     let listening = settings.port;
     const { client, apiUrl = 'https://slack.com/api/' } = settings.slack;

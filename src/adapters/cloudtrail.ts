@@ -50,11 +50,16 @@ interface Span {
  * has found is kept, and the next one asks for what is new, or older. The SDK is loaded at the first call.
  * https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_LookupEvents.html
  */
-export function cloudTrail(options: CloudTrailOptions = {}): Readers & { close(): Promise<void> } {
+export function cloudTrail(
+  options: CloudTrailOptions = {},
+  warn: (message: string) => void = () => {},
+): Readers & { close(): Promise<void> } {
   const { everyMs = 600, mostPages = 20, freshMs = 20_000, restMs = minute } = options;
   let opening: Promise<{ sdk: typeof Sdk; client: Sdk.CloudTrailClient }> | undefined;
   let span: Span | null = null;
   let resting: { until: number; missing: Missing } | null = null;
+  /** Whether somebody has been told that it does not answer. */
+  let isKnownSilent = false;
   let lastCall = 0;
   /** One look after the other: whoever comes second finds what the first has brought. */
   let turn: Promise<unknown> = Promise.resolve();
@@ -99,8 +104,11 @@ export function cloudTrail(options: CloudTrailOptions = {}): Readers & { close()
       let found: Sdk.LookupEventsResponse;
       try {
         found = await page(from, to, token);
+        isKnownSilent = false;
       } catch (error) {
         resting = { until: Date.now() + restMs, missing: troubleIn(error) };
+        if (!isKnownSilent) warn(`CloudTrail does not say who has read secrets: ${resting.missing.why}`);
+        isKnownSilent = true;
         return { from: oldest ?? until, until, reads, asked };
       }
       for (const event of found.Events ?? []) {

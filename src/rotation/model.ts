@@ -162,6 +162,8 @@ export interface Reading {
   awaited: boolean;
   /** When it was first seen to read the new value. */
   readAt?: string;
+  /** Since when whoever knows of its reads has not answered. */
+  silentSince?: string;
 }
 
 /** Why the old value lives longer than its grace. */

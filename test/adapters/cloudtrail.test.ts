@@ -174,11 +174,30 @@ describe('a CloudTrail that does not answer', () => {
 
   test('at all: is no error, and nothing that was sent is quoted', async () => {
     const { arn, at } = await scene();
-    const nowhere = cloudTrail({ ...at, endpoint: 'http://127.0.0.1:9', everyMs: 0 });
+    const warned: string[] = [];
+    const nowhere = cloudTrail({ ...at, endpoint: 'http://127.0.0.1:9', everyMs: 0, restMs: 0 }, (message) =>
+      warned.push(message),
+    );
     onTestFinished(() => nowhere.close());
     const found = await nowhere.of(arn, aMinuteAgo());
     expect(found).toMatchObject({ reads: [], missing: { soon: true } });
     expect(found.missing!.why).toMatch(/^\w+$/);
+    // However often it is asked, whoever reads the log is told once.
+    await nowhere.of(arn, aMinuteAgo());
+    expect(warned).toEqual([`CloudTrail does not say who has read secrets: ${found.missing!.why}`]);
+  });
+
+  test('is told of anew when it has answered in between', async () => {
+    const { arn, at, stand } = await scene();
+    const warned: string[] = [];
+    const log = cloudTrail({ ...at, everyMs: 0, freshMs: 0, restMs: 0 }, (message) => warned.push(message));
+    onTestFinished(() => log.close());
+    for (const isOut of [true, true, false, true]) {
+      if (isOut) stand.control.inject({ kind: 'error', name: 'AccessDeniedException', operation: 'LookupEvents' });
+      await log.of(arn, aMinuteAgo());
+    }
+    expect(warned).toHaveLength(2);
+    expect(warned[1]).toContain('cloudtrail:LookupEvents');
   });
 });
 

@@ -1,4 +1,4 @@
-import { after, type Instant, minute } from '../../kernel.ts';
+import { after, day, type Instant, minute } from '../../kernel.ts';
 import type { Deployment, Reading, Rotation } from '../model.ts';
 import { awaiting, momentInUtc, switchedAt, unconfirmed } from './model.ts';
 
@@ -36,6 +36,8 @@ export interface ReadsSeen extends ReadsFound {
 const clocksMs = 5_000;
 /** After so long it is asked again, where somebody did not answer. */
 const soonMs = 10 * minute;
+/** Whoever has not answered for so long is not waited for any more: they may not be there at all. */
+const silentMs = day;
 
 /** The account that an ARN names. */
 export const accountOf = (arn: string) => arn.split(':')[4] ?? '';
@@ -72,7 +74,7 @@ const isOfNew = ({ versionId, stage }: SecretRead, { newVersion }: Rotation) =>
 
 /**
  * Who is known by the user or role that it reads the store as is waited for until it has read the new value, whatever its
- * cache. Where its reads are not known, they prove nothing either way.
+ * cache. Where its reads are not known, or nobody has answered for a day, they prove nothing either way.
  */
 export function readsTaken(rotation: Rotation, seen: ReadsSeen | null, now: Instant): Rotation {
   const from = readFrom(rotation);
@@ -83,7 +85,7 @@ export function readsTaken(rotation: Rotation, seen: ReadsSeen | null, now: Inst
 
 function looked(
   rotation: Rotation,
-  { readsAs }: Deployment,
+  { readsAs, reading }: Deployment,
   { said, reads, missing, lateMs, account }: ReadsSeen,
   from: Instant,
   now: Instant,
@@ -97,11 +99,15 @@ function looked(
   if (accountOf(readsAs!) !== account) {
     return { why: `${said} does not say here who reads from another account`, awaited: false };
   }
+  if (missing && !missing.soon) return { why: missing.why, awaited: false };
   if (missing) {
-    const why = missing.soon
-      ? `${said} could not be asked whether it has read the new value: ${missing.why}`
-      : missing.why;
-    return { why, awaited: missing.soon };
+    const silentSince = reading?.silentSince ?? now.toISOString();
+    if (now < after(new Date(silentSince), silentMs)) {
+      const why = `${said} could not be asked whether it has read the new value: ${missing.why}`;
+      return { why, awaited: true, silentSince };
+    }
+    const why = `${said} has not answered since ${momentInUtc(new Date(silentSince))}: ${missing.why}`;
+    return { why, awaited: false, silentSince };
   }
   const knownUntil = after(now, -lateMs);
   const why =
@@ -112,8 +118,8 @@ function looked(
 }
 
 /**
- * When it is worth looking again, beside the usual times: soon, where somebody did not answer; else each time that what was
- * not written down yet has been, until the last read that a cache allows.
+ * When it is worth looking again, beside the usual times: soon, where somebody did not answer and is waited for; else each
+ * time that what was not written down yet has been, until the last read that a cache allows.
  */
 export function nextReadLooks(
   rotation: Rotation,
@@ -123,7 +129,7 @@ export function nextReadLooks(
 ): Instant[] {
   const from = readFrom(rotation);
   if (!seen || !from || unread(rotation).length === 0) return [];
-  if (seen.missing?.soon) return [after(now, soonMs)];
+  if (seen.missing?.soon) return unread(rotation).some((each) => each.reading?.awaited) ? [after(now, soonMs)] : [];
   const last = after(from, cacheMinutes * minute + seen.lateMs);
   const next = after(now, seen.lateMs);
   return [next < last ? next : last];

@@ -212,6 +212,24 @@ describe('the rule', () => {
     );
     expect(nextReadLooks(found.rotation, busy, 60, at(90))).toEqual([at(100)]);
   });
+
+  test('goes by the cache when CloudTrail has not answered for a day without a break, and says so', () => {
+    const gone = seen([], { why: 'CredentialsProviderError', soon: true });
+    const since = looked(gone, at(90)).rotation;
+    const dayLater = at(90 + 24 * 60);
+    const almost = looked(gone, after(dayLater, -1), null, since);
+    expect(almost.checkout).toMatchObject({ confirmedAt: null, reading: { awaited: true } });
+    expect(looked(gone, dayLater, null, almost.rotation).checkout.evidence).toBe(
+      'its cache of 60 minutes has run out; that it has fetched the new value was not seen (CloudTrail has not answered since 2026-11-26 11:30 UTC: CredentialsProviderError)',
+    );
+    // Where the provider is waited for, CloudTrail is not asked more often for it than at the usual times.
+    const waiting = looked(gone, dayLater, usage, almost.rotation);
+    expect(waiting.checkout.confirmedAt).toBeNull();
+    expect(nextReadLooks(waiting.rotation, gone, 60, dayLater)).toEqual([]);
+    // One answer in between, and the day begins anew.
+    const answered = looked(seen([]), after(dayLater, -1), null, since);
+    expect(looked(gone, dayLater, null, answered.rotation).checkout.confirmedAt).toBeNull();
+  });
 });
 
 describe('a rotation', () => {
