@@ -27,6 +27,9 @@ const same = (a: Team, b: Team): boolean =>
   a.closedAt?.getTime() === b.closedAt?.getTime() &&
   a.members.join() === b.members.join();
 
+/** Whoever held the lease too long may find a later answer saved; that one counts. */
+const stillAs = (team: Team | null, seen: Team | null): boolean => (team && seen ? same(team, seen) : team === seen);
+
 async function keep(tx: Tx, known: Team | null, next: Team): Promise<void> {
   await tx.teams.save(next);
   const before = known?.members ?? [];
@@ -69,7 +72,8 @@ export function syncTeams(ports: SyncPorts): Promise<void> {
     if (stale.length === 0) return;
     await ports.store.change({ actor: slackSays, action: 'people.sync-teams', subject: 'workspace' }, async (tx) => {
       for (const entry of stale) {
-        const team = bySlackId.get(entry.slackId) ?? null;
+        const team = await tx.teams.bySlackId(entry.slackId);
+        if (!stillAs(team, bySlackId.get(entry.slackId) ?? null)) continue;
         const next = compared(entry, team, tx.newId('team'), tx.now);
         if (next !== team) await keep(tx, team, next);
         if (entry.members === null && !entry.disabled)
@@ -95,9 +99,10 @@ export function syncTeam(ports: SyncPorts, { teamId }: { teamId: Id<'team'> }): 
     const members = await ports.directory.membersOf(known.slackId);
     const entry: TeamEntry = { ...known, disabled: members === null || known.closedAt !== null, members };
     if (compared(entry, known, known.id, new Date(0)) === known) return;
-    await ports.store.change({ actor: slackSays, action: 'people.sync-teams', subject: teamId }, async (tx) =>
-      keep(tx, known, compared(entry, known, known.id, tx.now)),
-    );
+    await ports.store.change({ actor: slackSays, action: 'people.sync-teams', subject: teamId }, async (tx) => {
+      const team = await tx.teams.get(teamId);
+      if (stillAs(team, known)) await keep(tx, team, compared(entry, team, team.id, tx.now));
+    });
   });
 }
 

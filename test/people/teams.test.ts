@@ -122,6 +122,19 @@ describe('teams are Slack’s user groups', () => {
 });
 
 describe('news of a user group', () => {
+  it('an answer that comes after a later one was saved, because its lease ran out, is not saved over it', async () => {
+    slackHas(group('S1', { members: ['UA'] }));
+    await sync();
+    const { id } = (await team('S1'))!;
+    const membersOf = async () => {
+      await query(`update team set members = '["UB"]' where id = $1`, [id]);
+      return ['UA', 'UC'];
+    };
+    const slow = { ...test.ports, directory: { ...test.ports.directory, membersOf } };
+    await syncTeam(slow, { teamId: id });
+    expect((await team('S1'))!.members).toEqual(['UB']);
+  });
+
   it('only rings: of a team that is known its members are asked for, else for all groups, and once for many', async () => {
     slackHas(group('S1', { members: ['UA'] }));
     await sync();
