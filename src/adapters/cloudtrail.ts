@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as Sdk from '@aws-sdk/client-cloudtrail';
-import { minute } from '../kernel.ts';
+import { hour, minute } from '../kernel.ts';
 import type { Readers } from '../ports.ts';
 import { ourAgent, type ReadsFound, type SecretRead } from '../rotation/deployment/reads-model.ts';
 
@@ -17,10 +17,14 @@ export interface CloudTrailOptions {
   freshMs?: number;
   /** Whoever did not answer, or lets nobody look, is left alone for so long. */
   restMs?: number;
+  /** What comes later than usual is looked for so often. */
+  againMs?: number;
 }
 
 /** AWS says that events usually show within 15 minutes. */
 const lateMs = 15 * minute;
+/** Usually: until so late they are looked for all the same. */
+const latestMs = 2 * hour;
 /** Looks go back to the full quarter of an hour, so that those for many secrets are the same look. */
 const roundMs = 15 * minute;
 /** More reads than these are not kept in memory. */
@@ -54,9 +58,13 @@ export function cloudTrail(
   options: CloudTrailOptions = {},
   warn: (message: string) => void = () => {},
 ): Readers & { close(): Promise<void> } {
-  const { everyMs = 600, mostPages = 20, freshMs = 20_000, restMs = minute } = options;
+  const { everyMs = 600, mostPages = 20, freshMs = 20_000, restMs = minute, againMs = lateMs } = options;
   let opening: Promise<{ sdk: typeof Sdk; client: Sdk.CloudTrailClient }> | undefined;
   let span: Span | null = null;
+  /** What was written down by then has been found, however late it came. In milliseconds, as all times here. */
+  let settledUntil = 0;
+  /** What is gone through once more: it may take several looks, and comes from its end to its beginning. */
+  let again: { from: number; to: number; until: number } | null = null;
   let resting: { until: number; missing: Missing } | null = null;
   /** Whether somebody has been told that it does not answer. */
   let isKnownSilent = false;
@@ -129,14 +137,37 @@ export function cloudTrail(
     if (resting && resting.until > Date.now()) return;
     resting = null;
     let left = mostPages;
-    if (!span || Date.now() - span.until > freshMs) {
+    const begunAt = Date.now();
+    const isDue = !span || Date.now() - span.until > freshMs;
+    if (isDue) {
       // What comes late comes into a time that was looked at before.
-      const newer = await pages(span ? span.until - lateMs : from, null, left);
+      const back = span ? span.until - lateMs : from;
+      const newer = await pages(back, null, left);
       left -= newer.asked;
-      span = joined(span, newer, resting !== null);
+      if (!span) settledUntil = newer.until;
+      span = joined(span, newer, { isWhole: newer.from <= back, isSilent: resting !== null });
     }
-    if (span && from < span.from && left > 0 && !resting)
-      span = joined(await pages(from, span.from, left), span, false);
+    if (span && from < span.from && left > 0 && !resting) {
+      const older = await pages(from, span.from, left);
+      left -= older.asked;
+      span = joined(older, span);
+    }
+    const hasTime = left > 0 && Date.now() - begunAt < lookMs / 2;
+    if (span && isDue && hasTime && !resting) span = await lookedAgain(span, left);
+  }
+
+  /** Now and then goes through what is older than `lateMs`: each time would take too many of the few calls that there are. */
+  async function lookedAgain(known: Span, most: number): Promise<Span> {
+    if (!again && known.until - settledUntil < againMs) return known;
+    const from = Math.max(known.from, settledUntil - latestMs);
+    again ??= { from, to: known.until - lateMs, until: known.until };
+    const missed = again.from < again.to ? await pages(again.from, again.to, most) : null;
+    again.to = Math.min(again.to, missed?.from ?? again.from);
+    if (again.to <= again.from) {
+      settledUntil = again.until;
+      again = null;
+    }
+    return missed ? joined(missed, known) : known;
   }
 
   return {
@@ -162,13 +193,16 @@ export function cloudTrail(
   };
 }
 
-/** Two spans as one. Where they do not meet, what was found stays, and the times are those of the newer, unless that broke off. */
-function joined(older: Span | null, newer: Span, brokeOff: boolean): Span {
+/**
+ * Two spans as one. Where the newer broke off in a time that the older had looked at, the rest of that is still to be asked
+ * for. Where they do not meet, what was found stays, and the times are those of the newer, unless nobody answered.
+ */
+function joined(older: Span | null, newer: Span, { isWhole, isSilent } = { isWhole: true, isSilent: false }): Span {
   const reads = new Map([...(older?.reads ?? []), ...newer.reads]);
   const meets = older !== null && newer.from <= older.until;
   const { from, until } = meets
-    ? { from: Math.min(older.from, newer.from), until: newer.until }
-    : older && brokeOff
+    ? { from: Math.min(older.from, newer.from), until: isWhole ? newer.until : older.until }
+    : older && isSilent
       ? older
       : newer;
   return reads.size > mostKept ? cut({ from, until, reads }) : { from, until, reads };

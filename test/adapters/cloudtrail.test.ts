@@ -1,4 +1,4 @@
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { type CloudTrailOptions, cloudTrail } from '../../src/adapters/cloudtrail.ts';
 import { secretsManager } from '../../src/adapters/secrets-manager.ts';
 import { everything } from '../../src/local/secrets-manager/access.ts';
@@ -121,6 +121,65 @@ describe('a read that CloudTrail shows late', () => {
     // And once only, however often it is seen.
     expect(who(await log.of(arn, aMinuteAgo()))).toEqual([role]);
     expect(log.lateMs).toBe(15 * 60_000);
+  });
+
+  /** A clock that stands until it is set, for the adapter and for the stand-in alike. */
+  function clock(): { minutes(since: number): void } {
+    const start = Math.floor(Date.now() / 1_000) * 1_000;
+    vi.useFakeTimers({ toFake: ['Date'], now: start });
+    onTestFinished(() => void vi.useRealTimers());
+    return { minutes: (since) => void vi.setSystemTime(start + since * 60_000) };
+  }
+
+  test('much later than usual is found too, however many there are: looks for it go on where the last ones ended', async () => {
+    const at = clock();
+    const { log, arn, stand, asked } = await scene({ mostPages: 2 });
+    const since = aMinuteAgo();
+    stand.control.delayEvents(100 * 60_000);
+    for (const each of [0, 1, 2]) {
+      at.minutes(each);
+      await readBy(stand, arn, 40);
+    }
+    for (const each of [3, 30, 60, 90]) {
+      at.minutes(each);
+      expect(await log.of(arn, since)).toEqual({ reads: [], missing: null });
+    }
+    const found: number[] = [];
+    for (const each of [106, 107, 108, 109]) {
+      at.minutes(each);
+      found.push((await log.of(arn, since)).reads.length);
+    }
+    // One page of each look is for what is new, and the last second of a page is asked for once more.
+    expect(found).toEqual([50, 90, 120, 120]);
+    // And when all is found, only what is new is asked for.
+    const calls = asked.length;
+    at.minutes(110);
+    await log.of(arn, since);
+    expect(asked).toHaveLength(calls + 1);
+  });
+
+  test('is asked for again when the look that would have shown it broke off before it came to it', async () => {
+    const at = clock();
+    const { log, arn, stand, checkout } = await scene({ restMs: 0, againMs: 24 * 60 * 60_000 });
+    const since = aMinuteAgo();
+    stand.control.delayEvents(20 * 60_000);
+    await checkout.getSecretValue({ SecretId: arn });
+    at.minutes(4);
+    await readBy(stand, arn, 60);
+    at.minutes(5);
+    expect(await log.of(arn, since)).toEqual({ reads: [], missing: null });
+    stand.control.delayEvents(0);
+    at.minutes(16);
+    let calls = 0;
+    stand.control.limit((operation) => operation !== 'LookupEvents' || ++calls === 1);
+    const cut = await log.of(arn, since);
+    expect(cut.reads).toHaveLength(50);
+    expect(cut.missing).toMatchObject({ soon: true });
+    stand.control.limit(() => true);
+    at.minutes(17);
+    const all = await log.of(arn, since);
+    expect(all.reads).toHaveLength(61);
+    expect(all.missing).toBeNull();
   });
 });
 
