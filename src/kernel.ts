@@ -39,12 +39,6 @@ export function newId<N extends Noun>(noun: N): Id<N> {
   return `${idPrefixes[noun]}_${head}${tail}` as Id<N>;
 }
 
-/** When an id was made, by the clock of the process that made it. */
-export function madeAt(id: string): Instant {
-  const time = id.slice(id.indexOf('_') + 1).slice(0, 10);
-  return new Date(Array.from(time).reduce((sum, character) => sum * 32 + crockford.indexOf(character), 0));
-}
-
 /** Whether a text that came from outside has the form of an id of this kind. It says nothing about existence or permission. */
 export function isId<N extends Noun>(noun: N, text: unknown): text is Id<N> {
   return typeof text === 'string' && new RegExp(`^${idPrefixes[noun]}_[0-9a-z]{26}$`).test(text);

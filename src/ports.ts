@@ -495,6 +495,8 @@ export interface IssuerAbilities {
   usageIsPartial?: boolean;
   /** Whether its values may be such that keys can be managed with them, so that Keysteward can work with one itself. */
   managesKeys?: boolean;
+  /** Its keys bear no names: what was made by a call whose answer was lost is known by the moment at which it was made. */
+  unlabelled?: boolean;
   /** How many of its keys can live side by side. `none`: the call that makes the new value ends the old one. */
   overlap: 'many' | 'two' | 'none';
   /** How many keys there can be at most; null where no limit is known. */
@@ -519,7 +521,9 @@ export interface Ending {
 export type Made =
   | { value: Secret; providerKeyId: string | null; expiresAt: Instant | null }
   /** Final: trying again would give the same answer. */
-  | { refused: string };
+  | { refused: string }
+  /** Nothing was made, for certain; asked again later, it may be. */
+  | { notYet: string };
 /** What came of trying a value. */
 export interface Tried {
   verdict: 'works' | 'refused' | 'unclear';
@@ -547,8 +551,11 @@ export interface Issuer {
     key: ApiKey,
     last: { providerKeyId: string; askedSince: Instant | null },
   ): Promise<{ providerKeyId: string } | { refused: string }>;
-  /** Live keys that an earlier try has left behind under one of these labels. */
-  find(key: ApiKey, labels: string[]): Promise<IssuedKey[]>;
+  /**
+   * Keys that an earlier try has left behind: under one of these labels or, where `can.unlabelled`, made when one of the calls
+   * was under way that were made at these instants and whose answers nobody has seen.
+   */
+  find(key: ApiKey, labels: string[], unanswered: Instant[]): Promise<IssuedKey[]>;
   /** What the provider calls the key with this value; null where it does not say. */
   identify(key: ApiKey, value: Secret): Promise<string | null>;
   /**

@@ -80,6 +80,8 @@ const words = {
   'rotation.begin': 'Begin a step of a rotation',
   'rotation.generate': 'Make a new value and store it',
   'rotation.replace': 'Ask the provider to replace the value, which ends the old one',
+  'rotation.ask': 'Ask the provider for a new key',
+  'rotation.not-made': 'Take in that the provider made no key',
   'rotation.create': 'Have a new value made by the provider',
   'rotation.find-orphan': 'Find what an earlier try left at the provider, to remove it',
   'rotation.remove-orphan': 'Remove what an earlier try left at the provider',

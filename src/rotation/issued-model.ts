@@ -1,4 +1,5 @@
 import type { ApiKey } from '../inventory/model.ts';
+import type { Instant } from '../kernel.ts';
 import type { Stages } from './labels-model.ts';
 import { compromised, type Issued, type Rotation, unique } from './model.ts';
 
@@ -38,6 +39,25 @@ export function ended(rotation: Rotation, providerKeyId: string): Rotation {
 /** Whatever was made for this attempt is gone, and its value with it; another can be made. */
 export function unnamed(rotation: Rotation, version: string): Rotation {
   return { ...rotation, issued: rotation.issued.filter((each) => each.version !== version) };
+}
+
+/** The intent, written before the call: a key without a label may be made from here on. */
+export function asked(rotation: Rotation, now: Instant): Rotation {
+  return { ...rotation, unanswered: [...rotation.unanswered, now.toISOString()] };
+}
+
+export const unansweredOf = ({ unanswered }: Rotation): Instant[] => unanswered.map((each) => new Date(each));
+
+/** The call of that moment was answered, so nothing has to be looked for. */
+export function answered(rotation: Rotation, at: string | undefined): Rotation {
+  const place = at === undefined ? -1 : rotation.unanswered.indexOf(at);
+  return place < 0 ? rotation : { ...rotation, unanswered: rotation.unanswered.toSpliced(place, 1) };
+}
+
+/** Keys that an issuer takes for left behind, without those that are known: what becomes of them is decided by their versions. */
+export function strangers<T extends Pick<Issued, 'providerKeyId'>>(found: T[], { issued }: Rotation, own: string): T[] {
+  const known = issued.filter((each) => !each.ended && each.version !== '' && each.version !== own);
+  return found.filter(({ providerKeyId }) => !known.some((each) => each.providerKeyId === providerKeyId));
 }
 
 export const issuedOf = (rotation: Pick<Rotation, 'issued'>, version: string | null): Issued | null =>
@@ -93,6 +113,7 @@ export function inherited(rotation: Rotation, previous: Rotation | null): Rotati
   return {
     ...rotation,
     labels: unique([...previous.labels, ...rotation.labels]),
+    unanswered: unique([...previous.unanswered, ...rotation.unanswered]),
     issued: [...rotation.issued, ...left],
     cleanup: unique([...rotation.cleanup, ...left.map((each) => each.version)]),
     ...(rotation.replacement ? {} : takenOver(previous)),

@@ -202,6 +202,8 @@ export interface Rotation {
   cleanup: string[];
   /** Labels under which it, or one that it superseded, may have made a key at the provider. */
   labels: string[];
+  /** When it, or one that it took over from, asked for a key that bears no label, and nobody has seen the answer. */
+  unanswered: string[];
   /** Which version is which key at the provider, as far as that is known. */
   issued: Issued[];
   /** Set from the moment on at which the old value may have died of being replaced, by this rotation or one before it that did not end well. */

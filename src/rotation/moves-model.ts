@@ -47,6 +47,7 @@ export function started(
     tried: [],
     cleanup: superseded ? unique([superseded.oldVersion, ...superseded.tried, ...superseded.cleanup]) : [],
     labels: superseded?.labels ?? [],
+    unanswered: superseded?.unanswered ?? [],
     issued: superseded?.issued ?? issuedAlready(key),
     deployments: [],
     extension: null,

@@ -22,6 +22,8 @@ const aws = useSecrets();
 const key = aKey({ id: newId('person') });
 const read = async (value: Secret) => value;
 const label = () => `keysteward-${newId('rotation')}-1`;
+/** A call that was made just now, or so many minutes ago. */
+const call = (minutesAgo = 0) => new Date(Date.now() - minutesAgo * 60_000);
 
 /** One provider with its fake, and its credential in the store. */
 interface Connected {
@@ -58,6 +60,7 @@ async function connected(fitting: Fitting, url?: string): Promise<Connected> {
 }
 function really(made: Made) {
   if ('refused' in made) throw new Error(made.refused);
+  if ('notYet' in made) throw new Error(made.notYet);
   return { value: made.value, id: made.providerKeyId! };
 }
 const thrownBy = <E = Error>(run: Promise<unknown>) =>
@@ -97,9 +100,9 @@ describe.each(fittings)('$name', (fitting) => {
     const name = label();
     const other = await madeNow(label());
     const { value, id } = await madeNow(name);
-    // Where keys have no names, whatever nobody has used or stored since counts as left behind.
+    // Where keys have no names, whatever was made then and nobody has used or stored counts as left behind.
     const found = fitting.replaces ? [] : fitting.labelled === false ? [other.id, id] : [id];
-    expect((await issuer.find(key, [name])).map((each) => each.providerKeyId)).toEqual(found);
+    expect((await issuer.find(key, [name], [call(), call()])).map((each) => each.providerKeyId)).toEqual(found);
     const unread = () => Promise.reject(new Error('the old value was read for nothing'));
     expect(await issuer.test(key, value, unread)).toMatchObject({ verdict: 'works' });
     expect((await issuer.list(key)).map((each) => each.providerKeyId).sort()).toEqual([other.id, id].sort());
@@ -128,7 +131,7 @@ describe.each(fittings)('$name', (fitting) => {
       fake.world.faults.push({ on: 'create', lose: true });
       expect(await thrownBy(issuer.create(inUse, name))).toBeInstanceOf(Error);
       expect(fake.world.live()).toHaveLength(2);
-      for (const { providerKeyId } of await issuer.find(inUse, [name])) {
+      for (const { providerKeyId } of await issuer.find(inUse, [name], [call()])) {
         await issuer.revoke(inUse, { providerKeyId, value: null });
       }
       const { value } = await madeNow(name);
@@ -148,7 +151,7 @@ describe.each(fittings)('$name', (fitting) => {
     for (let i = 0; i < 3; i++) said.push((await issuer.confirmDead(key, ending)).verdict);
     expect(said).toEqual(['alive', 'alive', 'dead']);
     expect(await issuer.confirmDead(key, { ...ending, value: null })).toMatchObject({ verdict: 'dead' });
-    expect(await issuer.find(key, [id])).toEqual([]);
+    expect(await issuer.find(key, [id], [])).toEqual([]);
     expect(fake.world.live()).toEqual([known(staying.value)]);
   });
 
@@ -189,7 +192,7 @@ describe.each(fittings)('$name', (fitting) => {
     }
     expect(all.map((each) => each.label)).toEqual(names);
     for (const each of [names[0]!, names[204]!]) {
-      expect(await issuer.find(key, [each])).toHaveLength(fitting.replaces ? 0 : 1);
+      expect(await issuer.find(key, [each], [])).toHaveLength(fitting.replaces ? 0 : 1);
     }
   });
 
@@ -897,10 +900,13 @@ describe('GitHub', () => {
   });
 });
 
+/** Some that did not make a key which was made now: none, of another day, ended already, or not begun. */
+const otherCalls = [[], [call(3 * 24 * 60)], [call(3)], [call(-3)], [call(3 * 24 * 60), call(3), call(-3)]];
+
 describe('AWS IAM', () => {
   const fitting = fittingOf('aws');
 
-  it('takes for left behind what was made since and never used, and nothing that is older, in use or in the store', async () => {
+  it('takes for left behind what an unanswered call made and nobody used, and nothing of another time, in use or in the store', async () => {
     const { fake, issuer } = await connected(fitting);
     const byHand = newAwsPair();
     fake.world.make('', byHand.value, { id: byHand.id });
@@ -908,16 +914,13 @@ describe('AWS IAM', () => {
     await aws.secrets.create(secretId, randomUUID(), new Secret(byHand.value), 'The key in use');
     const inUse = { ...key, secretId };
     const { value, id } = really(await issuer.create(inUse, label()));
-    expect(await issuer.find(inUse, [label()])).toMatchObject([{ providerKeyId: id }]);
-    expect(await issuer.find({ ...inUse, providerKeyId: id }, [label()])).toEqual([]);
-    const muchLater = `rot_${'7'.padEnd(26, 'z')}`;
-    expect(await issuer.find(inUse, [`keysteward-${muchLater}-1`])).toEqual([]);
-    for (const other of ['', 'keysteward-rot_x-1', 'somebody-else'])
-      expect(await issuer.find(inUse, [other])).toEqual([]);
+    expect(await issuer.find(inUse, [label()], [call()])).toMatchObject([{ providerKeyId: id }]);
+    expect(await issuer.find({ ...inUse, providerKeyId: id }, [label()], [call()])).toEqual([]);
+    for (const others of otherCalls) expect(await issuer.find(inUse, [label()], others)).toEqual([]);
     expect(await issuer.lastUsed(inUse, id)).toBeNull();
     await issuer.test(inUse, value, null);
     expect(await issuer.lastUsed(inUse, id)).toBeInstanceOf(Date);
-    expect(await issuer.find(inUse, [label()])).toEqual([]);
+    expect(await issuer.find(inUse, [label()], [call()])).toEqual([]);
     await fake.close();
   });
 
@@ -962,7 +965,7 @@ describe.each([
     const name = label();
     expect(await thrownBy(issuer.create(key, name))).toBeInstanceOf(Error);
     fake.world.hidden = 1;
-    expect(await thrownBy(issuer.create(key, name))).toMatchObject({ message: expect.stringMatching(/than it lists/) });
+    expect(await issuer.create(key, name)).toEqual({ notYet: expect.stringMatching(/than it lists/) });
     expect(await issuer.create(key, name)).toMatchObject({ refused: expect.stringMatching(/already has 2 keys/) });
     await fake.close();
   });
@@ -975,16 +978,14 @@ describe('Okta', () => {
     await aws.secrets.create(secretId, randomUUID(), new Secret(value), 'The secret in use');
     return { ...key, secretId };
   };
-  const muchLater = `keysteward-rot_${'7'.padEnd(26, 'z')}-1`;
 
-  it('takes for left behind what was made since, and nothing that is older, in the inventory or in the store', async () => {
+  it('takes for left behind what an unanswered call made, and nothing of another time, in the inventory or in the store', async () => {
     const { fake, issuer } = await connected(fitting);
     const inUse = await storedAs(fake.world.make('', chance()).value);
     const { id } = really(await issuer.create(inUse, label()));
-    expect(await issuer.find(inUse, [label()])).toEqual([{ providerKeyId: id, label: null, active: true }]);
-    expect(await issuer.find({ ...inUse, providerKeyId: id }, [label()])).toEqual([]);
-    for (const other of [muchLater, '', 'keysteward-rot_x-1', 'somebody-else'])
-      expect(await issuer.find(inUse, [other])).toEqual([]);
+    expect(await issuer.find(inUse, [label()], [call()])).toEqual([{ providerKeyId: id, label: null, active: true }]);
+    expect(await issuer.find({ ...inUse, providerKeyId: id }, [label()], [call()])).toEqual([]);
+    for (const others of otherCalls) expect(await issuer.find(inUse, [label()], others)).toEqual([]);
     await fake.close();
   });
 
@@ -992,7 +993,7 @@ describe('Okta', () => {
     const { fake, issuer } = await connected(fitting);
     const inUse = await storedAs(chance());
     really(await issuer.create(inUse, label()));
-    expect(await issuer.find(inUse, [label()])).toEqual([]);
+    expect(await issuer.find(inUse, [label()], [call()])).toEqual([]);
     await fake.close();
   });
 
@@ -1031,10 +1032,36 @@ describe('Okta', () => {
     expect(await thrownBy(issuer.revoke(inUse, { providerKeyId: id, value: null }))).toBeInstanceOf(Error);
     // It works no more, and takes up a place.
     expect(await issuer.list(inUse)).toMatchObject([{ active: true }, { providerKeyId: id, active: false }]);
-    expect(await issuer.find(inUse, [label()])).toMatchObject([{ providerKeyId: id }]);
+    expect(await issuer.find(inUse, [label()], [call()])).toMatchObject([{ providerKeyId: id }]);
     await issuer.revoke(inUse, { providerKeyId: id, value: null });
     expect(await issuer.list(inUse)).toMatchObject([{ providerKeyId: 'ocs1' }]);
     await issuer.revoke(inUse, { providerKeyId: id, value: null });
+    await fake.close();
+  });
+
+  it('takes nothing for left behind where there is more of it than the calls can have made', async () => {
+    const { fake, issuer } = await connected(fitting);
+    for (let i = 0; i < 2; i++) really(await issuer.create(key, label()));
+    expect(await issuer.find(key, [], [call()])).toEqual([]);
+    expect(await issuer.find(key, [], [call(), call()])).toHaveLength(2);
+    await fake.close();
+  });
+
+  it('ends what another try deactivated meanwhile, and does not call it the only active one', async () => {
+    const { fake, issuer } = await connected(fitting);
+    const old = fake.world.make('', chance()).value;
+    const { id } = really(await issuer.create(key, label()));
+    await issuer.enable!(key, id, false);
+    const row = { id, status: 'ACTIVE', created: call().toISOString() };
+    for (const run of [
+      () => issuer.enable!(key, id, false),
+      () => issuer.revoke(key, { providerKeyId: id, value: null }),
+    ]) {
+      fake.world.faults = [{ on: 'list', reply: { status: 200, body: [row] } }];
+      await run();
+    }
+    expect(fake.world.live()).toEqual([old]);
+    expect(await issuer.list(key)).toHaveLength(1);
     await fake.close();
   });
 

@@ -170,6 +170,79 @@ describe.each(['openai', 'azure', 'aws', 'okta'] as const)('a worker at a provid
   }, 240_000);
 });
 
+describe.each(['aws', 'okta'] as const)('where keys bear no labels, as at %s', (shape) => {
+  const byHand = ({ fake }: Scene, madeAt = new Date()) => {
+    const { id, value } = shape === 'aws' ? newAwsPair() : { id: `ocs-${chance()}`, value: chance() };
+    fake.world.make('', value, { id, madeAt });
+    return value;
+  };
+  /** A rotation whose call was made, and whose answer nobody has seen, three days ago. */
+  async function unanswered(here: Scene, lost: 'answer' | 'call'): Promise<Rotation['id']> {
+    here.fake.world.faults = [
+      lost === 'answer' ? { on: 'create', lose: true } : { on: 'create', reply: { status: 500, body: {} } },
+    ];
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.unanswered.length > 0 });
+    const { unanswered } = await stage.rotation(id);
+    expect(unanswered).toHaveLength(1);
+    const then = new Date(Date.parse(unanswered[0]!) - 3 * 24 * 60 * 60_000);
+    const { pool } = stage.database.store;
+    await pool.query('update rotation set unanswered = $2 where id = $1', [id, JSON.stringify([then.toISOString()])]);
+    for (const made of here.fake.world.keys.filter((each) => each.value !== here.old)) made.madeAt = then;
+    return id;
+  }
+
+  test('a key that a person makes after a rotation was refused, and before Retry, is never taken for left behind', async () => {
+    const here = await scene(shape);
+    const id = await here.rotate();
+    byHand(here, new Date(0));
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'failed', condition: 'old', unanswered: [] });
+    here.fake.world.keys = here.fake.world.keys.filter((each) => each.value === here.old);
+    const theirs = byHand(here);
+    await retryRotation(here.ports, stage.owner, id);
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'old' });
+    expect(failed.failure).toMatch(/already has 2 keys here and allows 2\. Remove one that nobody uses/);
+    expect(here.fake.world.live()).toEqual([here.old, theirs]);
+  });
+
+  test('a key that a person makes days after a call that was not answered is left alone, and the rotation asks a person', async () => {
+    const here = await scene(shape);
+    const id = await unanswered(here, 'call');
+    const theirs = byHand(here);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'failed', failure: expect.stringMatching(/Remove one/) });
+    expect(here.fake.world.live()).toEqual([here.old, theirs]);
+  });
+
+  test('a key that a person makes while the provider does not list it yet is left alone', async () => {
+    const here = await scene(shape);
+    const id = await here.rotate();
+    const theirs = byHand(here);
+    // Once for each listing before the creation.
+    here.fake.world.hidden = 2;
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'failed', unanswered: [] });
+    expect(here.fake.world.live()).toEqual([here.old, theirs]);
+    expect((await stage.trail(id)).map((each) => each.action)).toContain('rotation.not-made');
+  });
+
+  test('what an unanswered call made days ago is found all the same, also by a rotation that takes over', async () => {
+    for (const takenOver of [false, true]) {
+      const here = await scene(shape);
+      const first = await unanswered(here, 'answer');
+      expect(here.fake.world.live()).toHaveLength(2);
+      const id = takenOver ? await here.rotate(true) : first;
+      await stage.work({ ports: here.ports });
+      expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+      expect(here.fake.world.keys).toHaveLength(3);
+      expect(here.fake.world.live()).toEqual([await here.current()]);
+    }
+  });
+});
+
 describe('a rotation at a provider', () => {
   test('whose answer to the creation is lost has one live key in the end', async () => {
     const here = await scene('openai');

@@ -225,6 +225,7 @@ export const rotations = pgTable('rotation', {
   cleanup: jsonb('cleanup').$type<Rotation['cleanup']>().notNull(),
   labels: jsonb('labels').$type<Rotation['labels']>().notNull().default([]),
   issued: jsonb('issued').$type<Rotation['issued']>().notNull().default([]),
+  unanswered: jsonb('unanswered').$type<Rotation['unanswered']>().notNull().default([]),
   replacement: jsonb('replacement').$type<Rotation['replacement']>(),
   deployments: jsonb('deployments').$type<Rotation['deployments']>().notNull().default([]),
   extension: jsonb('extension').$type<Rotation['extension']>(),

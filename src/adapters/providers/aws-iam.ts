@@ -99,13 +99,14 @@ export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, mean
       managesKeys: true,
       overlap: 'two',
       keyLimit: 2,
+      unlabelled: true,
       async create() {
         const answer = await admin((client, sdk, abortSignal) =>
           client.send(new sdk.CreateAccessKeyCommand({ UserName }), { abortSignal }),
         );
         // Fewer were listed a moment ago: the list lags behind, and what it does not show yet may be ours.
         if (textAt(answer.body, '/code') === 'LimitExceededException') {
-          throw new Error(`${name} counts more keys of ${UserName} than it lists`);
+          return { notYet: `${name} counts more keys of ${UserName} than it lists` };
         }
         return answer;
       },
@@ -146,8 +147,8 @@ export function awsIam(name: string, settings: ProviderSettings<'aws-iam'>, mean
   );
   return {
     ...issuer,
-    async find(key, labels) {
-      const candidates = await leftBehind(means, key, labels, async () =>
+    async find(key, _labels, unanswered) {
+      const candidates = await leftBehind(means, key, unanswered, async () =>
         (await rows()).map((row) => ({
           key: listed(row),
           madeAt: instantAt(row, '/CreateDate'),

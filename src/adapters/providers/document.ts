@@ -55,7 +55,7 @@ export function providerOfForm<P>(dialect: FormDialect<P>, form: Form<P>, { secr
         };
       }
       const made = await frame.create(key, label);
-      if ('refused' in made) return made;
+      if ('refused' in made || 'notYet' in made) return made;
       return { ...made, value: new Secret(form.write(before && documentIn(before), made)) };
     },
   };

@@ -34,6 +34,9 @@ export function okta(name: string, settings: ProviderSettings<'okta'>, means: Me
     const doing = on ? 'activate' : 'deactivate';
     const answer = await admin({ method: 'POST', path: `${secrets}/${segment(id)}/lifecycle/${doing}` });
     if (!on && answer.status === 400) {
+      // Another try may have deactivated it a moment ago.
+      const row = await rowOf(id);
+      if (!row || !isActive(row)) return;
       throw new Error(
         `${name} deactivates no client secret that is the only active one of its application, as ${id} is. Make or activate another one there, then press Retry.`,
       );
@@ -47,11 +50,12 @@ export function okta(name: string, settings: ProviderSettings<'okta'>, means: Me
       settings,
       overlap: 'two',
       keyLimit: 2,
+      unlabelled: true,
       async create() {
         const answer = await admin({ method: 'POST', path: secrets, body: {} });
         // Fewer were listed a moment ago: another one has come since, and it may be ours.
         if (answer.status === 400 && /maximum number/i.test(textAt(answer.body, '/errorCauses/0/errorSummary') ?? '')) {
-          throw new Error(`${name} counts more client secrets of ${settings.app} than it lists`);
+          return { notYet: `${name} counts more client secrets of ${settings.app} than it lists` };
         }
         return answer;
       },
@@ -102,8 +106,8 @@ export function okta(name: string, settings: ProviderSettings<'okta'>, means: Me
   return {
     ...issuer,
     // What was deactivated and not deleted is left behind as well: it takes up one of two places.
-    find: (key, labels) =>
-      leftBehind(means, key, labels, async () =>
+    find: (key, _labels, unanswered) =>
+      leftBehind(means, key, unanswered, async () =>
         (await all()).map((row) => ({
           key: listed(row),
           madeAt: instantAt(row, '/created'),

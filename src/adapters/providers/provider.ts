@@ -12,12 +12,14 @@ export interface Dialect {
   settings: { credential: string | null; propagationSeconds: number };
   /** Whether the keys that are made here may manage keys themselves; no where nothing is said. */
   managesKeys?: boolean;
+  /** Whether its keys bear no names; no where nothing is said. */
+  unlabelled?: boolean;
   /** `many` where nothing else is said. */
   overlap?: IssuerAbilities['overlap'];
   /** How many keys there can be at most, where that is known. */
   keyLimit?: number | null;
   /** Asks the provider for a key of this name, or for one in place of another. Without it only a person makes keys there, as with the other abilities. */
-  create?(key: ApiKey, label: string, replaces?: string): Promise<Answer>;
+  create?(key: ApiKey, label: string, replaces?: string): Promise<Answer | { notYet: string }>;
   /** What it answered: the value once, its name for it, and its end. */
   made?(answer: Answer): { value: string | null; providerKeyId: string | null; expiresAt: Date | null };
   /** All keys, over all pages. */
@@ -64,6 +66,7 @@ export function provider(dialect: Dialect): Issuer {
       usageLagMinutes: dialect.usageLagMinutes ?? 0,
       usageIsPartial: dialect.usageIsPartial ?? false,
       managesKeys: dialect.managesKeys ?? false,
+      unlabelled: dialect.unlabelled ?? false,
       overlap: dialect.overlap ?? 'many',
       keyLimit,
       propagationSeconds: settings.propagationSeconds,
@@ -86,6 +89,7 @@ export function provider(dialect: Dialect): Issuer {
         }
       }
       const answer = await dialect.create(key, label, replaces);
+      if ('notYet' in answer) return answer;
       if (isFinal(answer.status) && waitMs(answer) === null) return { refused: inWords(name, 'create a key', answer) };
       expected(name, 'create a key', answer, [200, 201]);
       const { value, providerKeyId, expiresAt } = dialect.made(answer);

@@ -1,5 +1,5 @@
 import { failpoint, type Secret } from '../../kernel.ts';
-import { dying, ended, idsToEnd, idsToKeep, issuedOf } from '../issued-model.ts';
+import { dying, ended, idsToEnd, idsToKeep, issuedOf, unansweredOf } from '../issued-model.ts';
 import { journal, type Run, settle, settleBriefly, short } from '../journal.ts';
 import { type Issued, unique } from '../model.ts';
 import { aliveAgain, mayReviveAgain, partDone, stopped } from '../moves-model.ts';
@@ -53,7 +53,7 @@ async function allGone(run: Run, versions: string[]): Promise<boolean> {
   // One that was ended a moment ago may still be listed.
   const keep = idsToKeep(rotation, versions);
   const gone = rotation.issued.filter((each) => each.ended).map((each) => each.providerKeyId);
-  const left = rotation.labels.length > 0 ? await issuer.find(key, rotation.labels) : [];
+  const left = rotation.labels.length > 0 ? await issuer.find(key, rotation.labels, unansweredOf(rotation)) : [];
   const stray = left.find(({ providerKeyId }) => !keep.includes(providerKeyId) && !gone.includes(providerKeyId));
   if (!stray) return true;
   await end(run, { version: '', providerKeyId: stray.providerKeyId });

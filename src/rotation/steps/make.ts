@@ -1,5 +1,17 @@
 import { after, failpoint, type Instant, minute, type Secret } from '../../kernel.ts';
-import { ended, issuedOf, labelOf, makesRoom, mayMakeRoom, named, unnamed } from '../issued-model.ts';
+import {
+  answered,
+  asked,
+  ended,
+  issuedOf,
+  labelOf,
+  makesRoom,
+  mayMakeRoom,
+  named,
+  strangers,
+  unansweredOf,
+  unnamed,
+} from '../issued-model.ts';
 import { journal, noteDown, type Run, stillOurs } from '../journal.ts';
 import type { Stages } from '../labels-model.ts';
 import { givenUp, heldUp, partDone } from '../moves-model.ts';
@@ -13,7 +25,7 @@ export async function orphanRemoved(run: Run, token: string, isStored: boolean):
   const { rotation, key, issuer } = run;
   if (isStored || !issuer.can.revoke) return false;
   const label = labelOf(rotation);
-  const [found] = await issuer.find(key, [label]);
+  const [found] = strangers(await issuer.find(key, [label], unansweredOf(rotation)), rotation, token);
   const target = found?.providerKeyId ?? issuedOf(rotation, token)?.providerKeyId;
   if (!target) return false;
   // Whoever dies right after the call leaves nothing to find, so the log says beforehand what is about to go.
@@ -68,10 +80,15 @@ async function roomComes({ ports, rotation, key, issuer, now }: Run): Promise<In
  * Has a value made beside the one of `current`, and writes down what its maker calls it before anything can happen to it.
  * Null when it is refused.
  */
-export async function makeValue(run: Run, token: string, current: string): Promise<{ run: Run; value: Secret } | null> {
-  const { rotation, key, issuer } = run;
+export async function makeValue(
+  seen: Run,
+  token: string,
+  current: string,
+): Promise<{ run: Run; value: Secret } | null> {
   // Looking for orphans takes its time; who turned back meanwhile counts on nothing being made from now on.
-  if (issuer.can.revoke) await stillOurs(run);
+  if (seen.issuer.can.revoke) await stillOurs(seen);
+  const { run, at } = await askedFor(seen);
+  const { rotation, key, issuer } = run;
   failpoint('rotation.generate:create-before');
   const made = await issuer.create({ ...key, currentVersion: current }, labelOf(rotation));
   failpoint('rotation.generate:create-after');
@@ -79,25 +96,38 @@ export async function makeValue(run: Run, token: string, current: string): Promi
     const until = await roomComes(run);
     if (until) {
       const why = `${issuer.name} allows ${issuer.can.keyLimit} keys and has them all; another rotation there is about to end one`;
-      await journal(run, (each, now) => heldUp(each, why, until, now), {
+      await journal(run, (each, now) => heldUp(answered(each, at), why, until, now), {
         action: 'rotation.wait',
         facts: { why, until },
       });
       return null;
     }
     // What it has taken over from another rotation is not left lying about.
-    await journal(run, (each, now) => givenUp(each, made.refused, 'old', now));
+    await journal(run, (each, now) => givenUp(answered(each, at), made.refused, 'old', now));
     return null;
+  }
+  if ('notYet' in made) {
+    if (at) await noteDown(run, 'rotation.not-made', { why: made.notYet }, (each) => answered(each, at));
+    throw new Error(made.notYet);
   }
   const { value, providerKeyId, expiresAt } = made;
   if (!providerKeyId) return { run, value };
   const known = { version: token, providerKeyId, expiresAt: expiresAt?.toISOString() ?? null };
-  const noted = await noteDown(run, 'rotation.create', { providerKeyId, issuer: issuer.name }, (each) =>
-    named(each, known),
-  );
+  const noted = await noteDown(run, 'rotation.create', { providerKeyId, issuer: issuer.name }, (each) => {
+    const next = named(each, known);
+    // The other worker's is the one that counts; ours is found by when it was made.
+    return issuedOf(next, token)?.providerKeyId === providerKeyId ? answered(next, at) : next;
+  });
   if (issuedOf(noted.rotation, token)?.providerKeyId !== providerKeyId) {
     // Two workers at once: the other's is the one that counts, and this one is found by its label.
     throw new Error(`another worker has made ${issuedOf(noted.rotation, token)?.providerKeyId} meanwhile`);
   }
   return { run: noted, value };
+}
+
+/** Where keys bear no labels, the moment of the call is written down before it is made, and stands until its answer is seen. */
+async function askedFor(run: Run): Promise<{ run: Run; at: string | undefined }> {
+  if (!run.issuer.can.unlabelled) return { run, at: undefined };
+  const noted = await noteDown(run, 'rotation.ask', { issuer: run.issuer.name }, asked);
+  return { run: noted, at: noted.rotation.unanswered.at(-1) };
 }

@@ -41,6 +41,7 @@ export async function replaceValue(
   await lastToAsk(asked);
   const made = await issuer.create({ ...key, currentVersion: current }, labelOf(rotation), of);
   failpoint('rotation.generate:create-after');
+  if ('notYet' in made) throw new Error(made.notYet);
   if ('refused' in made) return backOut(asked, current, made.refused);
   const { value, providerKeyId, expiresAt } = made;
   if (!providerKeyId) throw new Error(`${issuer.name} does not say which key took the place of ${of}`);

@@ -48,12 +48,8 @@ function isSignedWith(secret: string, asked: Asked, { scope, names, signature }:
 /** IAM and STS for the keys of one user, `deployer`: signed forms in, XML out, never more than two keys. */
 export function awsIamDialect(): Dialect {
   const off = new Set<string>();
-  const made = new Map<string, string>();
   const used = new Map<string, string>();
-  const madeOn = (key: FakeKey) => {
-    if (!made.has(key.id)) made.set(key.id, `${new Date().toISOString().slice(0, 19)}Z`);
-    return made.get(key.id)!;
-  };
+  const madeOn = ({ madeAt }: FakeKey) => `${madeAt.toISOString().slice(0, 19)}Z`;
   const shown = (key: FakeKey) =>
     `<UserName>deployer</UserName><AccessKeyId>${key.id}</AccessKeyId><Status>${off.has(key.id) ? 'Inactive' : 'Active'}</Status><CreateDate>${madeOn(key)}</CreateDate>`;
 

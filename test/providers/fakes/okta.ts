@@ -41,18 +41,16 @@ function client({ headers, text }: Asked): [id: string, secret: string] | 'none'
 export function oktaDialect({ clientId = oktaApp } = {}): Dialect {
   const secrets = `/api/v1/apps/${oktaApp}/credentials/secrets`;
   const deleted = new Set<string>();
-  const made = new Map<string, string>();
   // Inactive counts as ended, as its value is refused from then on.
   const there = (world: World) => world.keys.filter((each) => !deleted.has(each.id));
   const shown = (key: FakeKey) => {
-    if (!made.has(key.id)) made.set(key.id, new Date().toISOString());
     return {
       id: key.id,
       status: key.ended ? 'INACTIVE' : 'ACTIVE',
       client_secret: `***${key.value.slice(-4)}`,
       secret_hash: createHash('sha256').update(key.value).digest().subarray(0, 16).toString('base64url'),
-      created: made.get(key.id),
-      lastUpdated: made.get(key.id),
+      created: key.madeAt.toISOString(),
+      lastUpdated: key.madeAt.toISOString(),
     };
   };
 

@@ -23,6 +23,7 @@ export interface FakeKey {
   name: string;
   value: string;
   account: string;
+  madeAt: Date;
   ended: boolean;
   /** What its provider counted of it: so much at this instant, in milliseconds. */
   uses?: Use[];
@@ -67,7 +68,16 @@ export class World {
 
   make(name: string, value: string, facts: Partial<FakeKey> = {}): FakeKey {
     this.#count++;
-    const key = { id: `key_${this.#count}`, name, value, account: '', ended: false, lag: this.lag.made, ...facts };
+    const key = {
+      id: `key_${this.#count}`,
+      name,
+      value,
+      account: '',
+      madeAt: new Date(),
+      ended: false,
+      lag: this.lag.made,
+      ...facts,
+    };
     this.keys.push(key);
     return key;
   }
