@@ -71,8 +71,8 @@ export async function endGrace(seen: Run): Promise<void> {
 
 /** After so long a provider that could not be asked is asked again. */
 const troubledLookMs = 10 * minute;
-/** One look asks about two keys, and where uses are counted for several reports of them. */
-const callsOf = ({ can }: Run['issuer']) => (can.usage ? 8 : 2);
+/** One look asks about two keys. Reports of their use have limits of their own. */
+const callsOfLook = 2;
 const namesOf = (consumers: Consumer[]) =>
   consumers
     .map(({ id }) => id)
@@ -81,7 +81,7 @@ const namesOf = (consumers: Consumer[]) =>
 
 /** Knows what the provider calls the old key, when it is this rotation's turn to ask that much. */
 async function named(run: Run): Promise<Run> {
-  await awaitTurn(run, { calls: callsOf(run.issuer) });
+  await awaitTurn(run, { calls: callsOfLook });
   return withOldNamed(run);
 }
 
