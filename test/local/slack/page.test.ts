@@ -305,6 +305,38 @@ describe.skipIf(!chromiumPath)('the page of the local Slack (in Chromium)', () =
     await dana.getByTestId('channel').filter({ hasText: 'security' }).waitFor({ state: 'detached' });
   });
 
+  test('shows no older answer over a newer one, in a channel or in a thread', async () => {
+    const { slack } = await world(() => {});
+    const say = (text: string, thread?: string) =>
+      slack.control.act({ kind: 'say', as: 'U0DANA', channel: 'C0GENERAL', text, ...(thread ? { thread } : {}) });
+    await say('root');
+    const root = slack.control.messages('U0DANA', 'C0GENERAL')[0]!.ts;
+    for (const [place, thread] of [
+      ['', undefined],
+      [`&thread=${root}`, root],
+    ] as const) {
+      const page = await newPage();
+      const inThread = (url: string) => new URL(url).searchParams.has('thread') === Boolean(thread);
+      let letGo: (() => Promise<void>) | undefined;
+      // The first answer is held back until it is let go; those after it are not.
+      await page.route(/page-api\/messages/, async (route) => {
+        if (letGo || !inThread(route.request().url())) return route.continue();
+        const response = await route.fetch();
+        letGo = () => route.fulfill({ response });
+      });
+      await page.goto(`${slack.url}/?as=U0OLIVIA&at=C0GENERAL${place}`);
+      await expect.poll(() => letGo).toBeDefined();
+      const text = `said meanwhile ${place}`;
+      await say(text, thread);
+      await page.getByText(text).waitFor();
+      const arrived = page.waitForEvent('requestfinished', (each) => inThread(each.url()));
+      await letGo!();
+      await arrived;
+      await page.evaluate(() => new Promise((resolve) => setTimeout(resolve, 100)));
+      expect(await page.getByText(text).count()).toBe(1);
+    }
+  });
+
   test('says when the app does not respond, and keeps the command and the buttons', async () => {
     const { slack } = await world(
       (app) => {

@@ -112,7 +112,6 @@ export async function withBolt(
       new SocketModeReceiver({
         appToken: 'xapp-test',
         logger: silent,
-        clientPingTimeout: 300,
         installerOptions: { clientOptions: { ...clientOptions } },
       }),
   });

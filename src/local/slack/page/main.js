@@ -12,7 +12,7 @@ import { choosable, chooser } from './people.js';
 import { keyHelp, quickSwitcher } from './quick.js';
 import { directWith, showSidebar, sidebarOrder } from './sidebar.js';
 import { threadPanel } from './thread.js';
-import { act, ask, channelOf, coalesced, troubleText, world } from './world.js';
+import { act, ask, channelOf, coalesced, newestOf, troubleText, world } from './world.js';
 
 const root = document.querySelector('#app');
 /** What is shown in the middle: a channel's id, or 'home' for the app's own page; and the thread beside it. */
@@ -48,20 +48,22 @@ let fetching = null;
 /** The state as it is now; callers at the same time share one answer that is newer than their call. */
 world.refresh = async () => {
   while (fetching) await fetching;
-  fetching = fetchState();
+  fetching = fetchState().finally(() => {
+    fetching = null;
+  });
   await fetching;
-  fetching = null;
 };
 const refreshSoon = coalesced(() => world.refresh());
 const messagesSoon = coalesced(() => showMessages());
 const threadSoon = coalesced(() => thread?.show());
 const othersSoon = coalesced(() => frame?.me.lookAround(), 700);
 
-async function showMessages({ first = false } = {}) {
+async function showMessages() {
   if (!main?.list) return;
-  const channel = main.channel;
-  const answer = await ask.messages(channel);
-  if (main?.channel !== channel) return;
+  const { channel, fetchMessages } = main;
+  const answer = await fetchMessages(channel);
+  if (!answer || main?.fetchMessages !== fetchMessages) return;
+  const first = !main.shown;
   if (!answer.ok) {
     if (answer.error !== 'page_offline')
       main.list.show([], { about: el('p', { class: 'trouble' }, troubleText(answer.error)), first });
@@ -72,6 +74,7 @@ async function showMessages({ first = false } = {}) {
   if (first && unread > 0)
     newFrom = messages.filter((each) => each.user !== world.as && !each.ephemeral).at(-unread)?.ts ?? null;
   main.list.show(messages, { about: aboutChannel(channel), newFrom, first });
+  main.shown = true;
   if (main.reveal) main.list.reveal(main.reveal);
   main.reveal = null;
 }
@@ -166,6 +169,7 @@ function openChannel(id, { ts = null, thread: inThread = null } = {}) {
   main = { channel: id, head: el('header', { class: 'head-bar' }), foot: el('div', { class: 'foot' }) };
   main.reveal = inThread ?? ts;
   main.unreadAtFirst = channel?.unread ?? 0;
+  main.fetchMessages = newestOf(ask.messages);
   main.list = messageList({
     label: `Messages in ${calledAs(channel) || 'this channel'}`,
     testId: 'messages',
@@ -174,7 +178,7 @@ function openChannel(id, { ts = null, thread: inThread = null } = {}) {
   });
   frame.main.replaceChildren(main.head, main.list.node, main.foot);
   drawHead();
-  void showMessages({ first: true });
+  void showMessages();
   readHere();
   arrived();
   main.writer?.focus();

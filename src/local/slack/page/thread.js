@@ -3,7 +3,7 @@ import { composer } from './composer.js';
 import { el, icon } from './dom.js';
 import { calledAs, readOnlyNote } from './head.js';
 import { messageList } from './messages.js';
-import { ask, channelOf, world } from './world.js';
+import { ask, channelOf, newestOf, world } from './world.js';
 
 /** `reveal` names a reply to show; `sent()` hears of a new one, `close()` that the panel is not wanted any more. */
 export function threadPanel({ channel, ts, reveal, trouble, sent, close }) {
@@ -36,6 +36,7 @@ export function threadPanel({ channel, ts, reveal, trouble, sent, close }) {
   node.addEventListener('keydown', (event) => {
     if (event.key === 'Escape' && !event.defaultPrevented) close();
   });
+  const fetchMessages = newestOf(ask.messages);
   let shown = false;
   return {
     channel,
@@ -43,8 +44,8 @@ export function threadPanel({ channel, ts, reveal, trouble, sent, close }) {
     node,
     focus: () => (writer ?? node.querySelector('button')).focus(),
     async show() {
-      const answer = await ask.messages(channel, ts);
-      if (!node.isConnected || !answer.ok) return;
+      const answer = await fetchMessages(channel, ts);
+      if (!node.isConnected || !answer?.ok) return;
       list.show(answer.messages, { first: !shown });
       if (!shown && reveal) list.reveal(reveal);
       shown = true;

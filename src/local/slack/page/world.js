@@ -70,6 +70,19 @@ export function act(what) {
   });
 }
 
+/** The same call, whose answer is null where a later one has been answered before it: answers can overtake each other. */
+export function newestOf(call) {
+  let asked = 0;
+  let answered = 0;
+  return async (...what) => {
+    const turn = ++asked;
+    const answer = await call(...what);
+    if (turn < answered) return null;
+    answered = turn;
+    return answer;
+  };
+}
+
 /** Many calls in one go become one, run at most every `ms`; a call during a run is followed by another. */
 export function coalesced(run, ms = 40) {
   let planned = false;
