@@ -45,6 +45,10 @@ export function replacementAsked(rotation: Rotation, of: string, current: string
   };
 }
 
+/** Whether somebody has asked for a replacement, or heard of one, since this was seen. What was looked at then says nothing any more. */
+export const hasMoved = ({ replacement }: Rotation, { replacement: seen }: Rotation): boolean =>
+  replacement?.askedAt !== seen?.askedAt || replacement?.by !== seen?.by;
+
 /** Whether nobody has asked for a replacement since. */
 export const isLastAsked = ({ replacement }: Rotation, { askedAt }: Pick<Replacement, 'askedAt'>): boolean =>
   replacement?.askedAt === askedAt && replacement.by === null;

@@ -1,11 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { ApiKey } from '../../src/inventory/model.ts';
 import type { Policy } from '../../src/policy.ts';
-import type { Ports } from '../../src/ports.ts';
+import type { Issuer, Ports } from '../../src/ports.ts';
 import { conditionInWords, nothingWorks, type Rotation, steps } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startRotation } from '../../src/rotation/start.ts';
+import { takeStep } from '../../src/rotation/step.ts';
 import { gitlabDialect } from '../providers/fakes/gitlab.ts';
 import { type Fitting, fittingOf } from '../providers/fakes/index.ts';
 import { chance, type Fake } from '../providers/fakes/server.ts';
@@ -347,7 +348,55 @@ describe('where the old value dies at the call, a rotation', () => {
     await expectWhole(here, id);
     expect(here.asked()).toEqual(['7']);
   });
+
+  test('does not ask beside another worker that has looked at the same time and asks already', async () => {
+    const here = await scene();
+    const id = await here.rotate();
+    const { fence } = await stage.rotation(id);
+    const [asks, isOver] = [gate(), gate()];
+    const portsWhere = (change: (issuer: Issuer) => Partial<Issuer>): Ports => ({
+      ...here.ports,
+      issuers: {
+        ...here.ports.issuers,
+        of(name) {
+          const issuer = here.ports.issuers.of(name);
+          return issuer && { ...issuer, ...change(issuer) };
+        },
+      },
+    });
+    const late = portsWhere((issuer) => ({
+      async replaceable(key, last) {
+        const found = await issuer.replaceable!(key, last);
+        await asks.passed;
+        return found;
+      },
+    }));
+    const first = portsWhere((issuer) => ({
+      async create(...asked) {
+        const made = await issuer.create(...asked);
+        asks.open();
+        await isOver.passed;
+        return made;
+      },
+    }));
+    const [slow, quick] = [late, first].map((ports) => takeStep(ports, { rotationId: id, fence }));
+    const said = await slow!.catch((error: Error) => error.message);
+    isOver.open();
+    await quick;
+    expect(said).toMatch(/^Another worker has asked for the new value/);
+    await stage.work({ ports: here.ports });
+    await expectWhole(here, id);
+    expect(here.asked()).toEqual(['7']);
+  });
 });
+
+function gate(): { passed: Promise<void>; open(): void } {
+  let open = () => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  return { passed, open: () => open() };
+}
 
 /** The same, where one token was asked for more than once because nothing was done. */
 async function expectWholeAfterAll(here: Scene, id: Rotation['id']): Promise<void> {

@@ -2,7 +2,7 @@ import { failpoint, Refusal, type Secret } from '../../kernel.ts';
 import { issuedOf, labelOf } from '../issued-model.ts';
 import { journal, noteDown, type Run, settle } from '../journal.ts';
 import { givenUp } from '../moves-model.ts';
-import { isLastAsked, lastOfChain, replaced, replacementAsked, unreplaced } from '../replacement-model.ts';
+import { hasMoved, isLastAsked, lastOfChain, replaced, replacementAsked, unreplaced } from '../replacement-model.ts';
 import { valueAt } from './look.ts';
 
 /**
@@ -34,9 +34,11 @@ export async function replaceValue(
   if ('refused' in found) return backOut(run, current, found.refused);
   const { providerKeyId: of } = found;
   if (last.askedSince && issuedOf(rotation, current)?.providerKeyId === of) await neverArrived(run, current, of);
-  const asked = await noteDown(run, 'rotation.replace', { providerKeyId: of, issuer: issuer.name }, (each, now) =>
-    replacementAsked(each, of, current, now),
-  );
+  const asked = await noteDown(run, 'rotation.replace', { providerKeyId: of, issuer: issuer.name }, (each, now) => {
+    // Whoever has asked since has not been looked for.
+    if (hasMoved(each, rotation)) throw late();
+    return replacementAsked(each, of, current, now);
+  });
   failpoint('rotation.generate:create-before');
   await lastToAsk(asked);
   const made = await issuer.create({ ...key, currentVersion: current }, labelOf(rotation), of);
