@@ -299,6 +299,8 @@ export const policySchema = z.strictObject({
     .strictObject({
       /** How often every key is compared with Secrets Manager and its provider. */
       driftCheck: cron.default('23 4 * * *'),
+      /** Whom the company itself lets read secrets by their policies, beside grants and consumers: ARNs, or what else a policy can name. */
+      knownReaders: z.array(z.string().min(1)).default([]),
     })
     .prefault({}),
   offboarding: z

@@ -1,10 +1,7 @@
 import { failpoint, type Id, Later, Refusal } from '../kernel.ts';
 import type { Ports, Tx } from '../ports.ts';
 import type { Grant } from './model.ts';
-import { policyFor, samePolicy } from './policy-document.ts';
-
-/** Longer than all the outside calls below may take together. */
-const leaseMs = 45_000;
+import { leaseOn, policyFor, samePolicy } from './policy-document-model.ts';
 
 /**
  * Makes the key's resource policy say exactly what the grants say, sees that it took effect, and only then calls grants
@@ -15,7 +12,8 @@ export async function applyGrants(
   ports: Pick<Ports, 'store' | 'secrets' | 'leases'>,
   { keyId }: { keyId: Id<'key'> },
 ): Promise<boolean> {
-  const release = await ports.leases.take(`policy:${keyId}`, leaseMs);
+  const { name, holdMs } = leaseOn(keyId);
+  const release = await ports.leases.take(name, holdMs);
   if (!release) throw new Later("this key's policy is being written", 500);
   try {
     return await apply(ports, keyId);

@@ -6,7 +6,7 @@ import { byId, type Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Audience, View } from '../ports.ts';
 import type { FindingList } from './list.ts';
-import { type Finding, isBeingRepaired, remedyOf, whyNotConfirmGone, whyNotRepair } from './model.ts';
+import { type Finding, isBeingRepaired, type Remedy, remedyOf, whyNotConfirmGone, whyNotRepair } from './model.ts';
 import { narrowing, whatToDoFor } from './permissions-model.ts';
 
 interface Story {
@@ -54,16 +54,19 @@ function findingBlock(finding: Finding, key: ApiKey, story: Story, place: Place 
     if (!place) return block.text(text);
     return block.row(text, button('inventory.show', 'Show', keyId, { describe: `Show ${key.name}` }));
   }
-  const adopts = remedyOf(finding) === 'adopt';
   const confirm = {
     title: 'Repair this?',
-    text: adopts
-      ? 'The inventory takes over what the store says. The value itself stays as it is.'
-      : 'The label is taken off. No value is changed.',
+    text: repairWords[remedyOf(finding)] ?? '',
     yes: 'Repair',
   };
   return block.row(text, button('reviews.repair', 'Repair', value, { describe: sentence, confirm }));
 }
+
+const repairWords: Partial<Record<Remedy, string>> = {
+  adopt: 'The inventory takes over what the store says. The value itself stays as it is.',
+  unlabel: 'The label is taken off. No value is changed.',
+  'shut-out': 'Whoever is named here cannot read the secret by its policy any more. Grants stay as they are.',
+};
 
 /** What leads to a narrower key; while it is rotated, and afterwards, to the review that closes the finding. */
 export function narrowButton(key: ApiKey, finding: Finding, isRotating = false): Button {

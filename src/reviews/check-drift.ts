@@ -1,3 +1,4 @@
+import type { Consumer } from '../inventory/consumer-model.ts';
 import { whyNotTouch } from '../inventory/may-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { isCurrentOf, seenVersion, type Version } from '../inventory/version-model.ts';
@@ -9,6 +10,7 @@ import { type Alike, allDrift, driftOf } from './drift-model.ts';
 import { remindOfLeft } from './left.ts';
 import { lookAt } from './look.ts';
 import { type FindingKind, found, gone, isCompared, kindsOf, seenAgain, type Verdicts } from './model.ts';
+import { hasOurs } from './readers-model.ts';
 
 type CheckPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'pace' | 'policy'>;
 
@@ -88,6 +90,7 @@ export async function checkKey(ports: CheckPorts, { keyId }: { keyId: Id<'key'> 
     inside: await insideOf(view, keyId),
     open: await view.findings.openOfKey(keyId),
     granted: (await view.grants.liveOfKey(keyId)).length > 0,
+    consumers: await view.consumers.ofKey(keyId),
   }));
   const { inside } = seen;
   const { key, running, past, now } = inside;
@@ -97,10 +100,10 @@ export async function checkKey(ports: CheckPorts, { keyId }: { keyId: Id<'key'> 
   if (running) return;
   const settlesIn = endedAt ? settlingMs - (now.getTime() - endedAt.getTime()) : 0;
   if (settlesIn > 0) throw new Later('its last rotation has just ended', settlesIn);
-  const { verdicts, learned } = isCompared(key)
-    ? await compare(ports, { ...inside, key })
-    : { verdicts: allDrift('in order'), learned: null };
-  const stray = isCompared(key) && !seen.granted && (await hasPolicy(ports, key));
+  const { verdicts, learned, ours } = isCompared(key)
+    ? await compare(ports, { ...inside, key }, seen.consumers)
+    : { verdicts: allDrift('in order'), learned: null, ours: false };
+  const stray = ours && !seen.granted;
   const news = kindsOf('drift').some((kind) => typeof verdicts[kind] === 'object');
   const open = seen.open.filter((each) => kindsOf('drift').includes(each.kind));
   if (!news && open.length === 0 && !stray && !learned) return;
@@ -117,19 +120,21 @@ export async function checkKey(ports: CheckPorts, { keyId }: { keyId: Id<'key'> 
   });
 }
 
-/** What differs; and the current value, where its fingerprint was not known yet. */
+/** What differs; the current value, where its fingerprint was not known yet; and whether its policy still says something of ours. */
 async function compare(
   ports: CheckPorts,
   { key, past, now }: Inside & { key: ApiKey & { secretId: string } },
-): Promise<{ verdicts: Verdicts; learned: Version | null }> {
+  consumers: Consumer[],
+): Promise<{ verdicts: Verdicts; learned: Version | null; ours: boolean }> {
   const rotatesItself = ports.issuers.of(key.issuer)?.can.rotatesItself === true;
   const outside = await lookAt(ports, key);
   const { current } = outside;
   const fingerprint = current === 'unknown' ? null : current.fingerprint;
   const alike = fingerprint ? await valuesLike(ports, key.id, fingerprint) : { own: [], keys: [] };
-  const verdicts = driftOf(key, past, rotatesItself, outside, alike, ports.policy, now);
+  const verdicts = driftOf(key, past, rotatesItself, outside, alike, consumers, ports.policy, now);
   const isNew = current !== 'unknown' && fingerprint && !alike.own.some((each) => each.version === current.version);
-  return { verdicts, learned: isNew ? seenVersion(key.id, current, true, now) : null };
+  const ours = outside.policy !== 'unknown' && hasOurs(outside.policy.text);
+  return { verdicts, learned: isNew ? seenVersion(key.id, current, true, now) : null, ours };
 }
 
 function valuesLike({ store }: Pick<Ports, 'store'>, keyId: Id<'key'>, fingerprint: string): Promise<Alike> {
@@ -139,13 +144,6 @@ function valuesLike({ store }: Pick<Ports, 'store'>, keyId: Id<'key'>, fingerpri
     const others = await view.keys.many(alike.flatMap((each) => (each.keyId === keyId ? [] : [each.keyId])));
     return { own, keys: others.filter((each) => each.status === 'active' && isCurrentOf(each, alike)) };
   });
-}
-
-async function hasPolicy({ secrets }: Pick<Ports, 'secrets'>, key: ApiKey & { secretId: string }): Promise<boolean> {
-  return secrets.policy(key.secretId).then(
-    (policy) => policy !== null,
-    () => false,
-  );
 }
 
 /** Opens, keeps and closes findings. The key must be locked. */

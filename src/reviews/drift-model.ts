@@ -1,3 +1,4 @@
+import type { Consumer } from '../inventory/consumer-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import type { Version } from '../inventory/version-model.ts';
 import { hour, type Instant } from '../kernel.ts';
@@ -6,11 +7,14 @@ import { dying } from '../rotation/issued-model.ts';
 import { holderOf, type Stages } from '../rotation/labels-model.ts';
 import type { Rotation } from '../rotation/model.ts';
 import { kindsOf, type Verdict, type Verdicts } from './model.ts';
+import { strangersIn } from './readers-model.ts';
 
 /** What was seen outside; `unknown` where nobody answered, which proves nothing. */
 export interface SeenOutside {
   secret: { deletedAt: Instant | null; rotationEnabled: boolean; versions: Stages } | null | 'unknown';
   current: SeenValue | 'unknown';
+  /** The secret's resource policy; its text is null where it has none. */
+  policy: { text: string | null } | 'unknown';
 }
 export interface SeenValue {
   version: string;
@@ -49,6 +53,7 @@ export function driftOf(
   rotatesItself: boolean,
   seen: SeenOutside,
   alike: Alike,
+  consumers: Consumer[],
   policy: Policy,
   now: Instant,
 ): Verdicts {
@@ -83,6 +88,7 @@ export function driftOf(
     ...labels,
     ...currentOf(key, past, rotatesItself, seen, alike, holderOf(secret.versions, 'AWSCURRENT')),
     ...sharedBy(seen, alike),
+    ...letIn(seen, consumers, policy),
   };
 }
 
@@ -209,4 +215,21 @@ function sharedBy({ current }: SeenOutside, { keys }: Alike): Verdicts {
   const names = keys.map((each) => each.name).sort();
   const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
   return { 'value-shared': wrong(`Its current value is also that of ${names.slice(0, 3).join(', ')}${more}.`) };
+}
+
+/** Whom its policy lets in, although no grant, no consumer and no rule of the company says so. */
+function letIn({ policy: seen }: SeenOutside, consumers: Consumer[], { reviews }: Policy): Verdicts {
+  if (seen === 'unknown') return { 'strangers-let-in': 'unknown' };
+  const known = [...consumers.flatMap(({ readsAs }) => readsAs ?? []), ...reviews.knownReaders];
+  const strangers = strangersIn(seen.text, known);
+  if (strangers.length === 0) return { 'strangers-let-in': 'in order' };
+  const names = strangers.map((each) => (each === '*' ? 'everybody' : each));
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
+  const who = `${names.slice(0, 3).join(', ')}${more}`;
+  return {
+    'strangers-let-in': wrong(
+      `The policy of its secret lets ${who} in, and nobody here has granted that. Somebody wrote it there by hand.`,
+      { principals: strangers },
+    ),
+  };
 }

@@ -14,7 +14,12 @@ type LookPorts = Pick<Ports, 'secrets' | 'fingerprints' | 'issuers' | 'pace' | '
 export async function lookAt(ports: LookPorts, key: ApiKey & { secretId: string }): Promise<SeenOutside> {
   const secret = await ports.secrets.describe(key.secretId).catch(() => 'unknown' as const);
   const readable = secret !== 'unknown' && secret !== null && !secret.deletedAt;
-  return { secret, current: readable ? await currentValue(ports, key) : 'unknown' };
+  if (!readable) return { secret, current: 'unknown', policy: 'unknown' };
+  const policy = await ports.secrets.policy(key.secretId).then(
+    (text) => ({ text }),
+    () => 'unknown' as const,
+  );
+  return { secret, current: await currentValue(ports, key), policy };
 }
 
 async function currentValue(ports: LookPorts, key: ApiKey & { secretId: string }): Promise<SeenValue | 'unknown'> {

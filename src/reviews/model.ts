@@ -5,7 +5,7 @@ import { type Id, type Instant, minute, Refusal } from '../kernel.ts';
  * What can be done about a finding: by us at a press, by a rotation, by a person alone, by a person who says so then, or by
  * a narrower key and another review.
  */
-export type Remedy = 'adopt' | 'unlabel' | 'rotate' | 'person' | 'word' | 'narrow';
+export type Remedy = 'adopt' | 'unlabel' | 'shut-out' | 'rotate' | 'person' | 'word' | 'narrow';
 
 /** Every kind of finding: which review finds it, and what can be done. */
 export const findingKinds = {
@@ -37,6 +37,12 @@ export const findingKinds = {
     remedy: 'unlabel',
     whatToDo: 'Repair takes the label off, so that nothing leads to it.',
   },
+  'strangers-let-in': {
+    review: 'drift',
+    remedy: 'shut-out',
+    whatToDo:
+      'If a system of yours reads with it, record that under Consumers… with its user or role. If not, Repair takes it out of the policy; then rotate the key.',
+  },
   'value-refused': { review: 'drift', remedy: 'rotate', whatToDo: 'Rotate the key: whoever uses it fails.' },
   'value-shared': {
     review: 'drift',
@@ -65,6 +71,8 @@ export interface FindingFacts {
   version?: string;
   /** Labels that should not be where they are. */
   labels?: { stage: string; version: string }[];
+  /** Whom its policy names, as it names them. */
+  principals?: string[];
   providerKeyId?: string;
   left?: Left[];
   /** What a person said that it needs to do. */
@@ -132,6 +140,7 @@ const sorted = (facts: FindingFacts) => [
   facts.version ?? '',
   facts.providerKeyId ?? '',
   facts.needs ?? '',
+  ...(facts.principals ?? []).toSorted(),
   ...(facts.left ?? []).map(({ version }) => version).sort(),
   ...(facts.labels ?? []).map(({ stage, version }) => `${stage} ${version}`).sort(),
 ];
@@ -177,8 +186,11 @@ export function whyNotRepair(finding: Finding, isRotating: boolean, now: Instant
   const no = (sentence: string) => new Refusal('conflict', sentence);
   if (finding.closedAt) return no('This is in order again, so there is nothing to repair.');
   const remedy = remedyOf(finding);
-  if (remedy !== 'adopt' && remedy !== 'unlabel') return no(`Keysteward cannot repair this. ${whatToDo(finding)}`);
-  if (isRotating) return no('A rotation of this key is running. When it is over, it is looked at again.');
+  if (remedy !== 'adopt' && remedy !== 'unlabel' && remedy !== 'shut-out')
+    return no(`Keysteward cannot repair this. ${whatToDo(finding)}`);
+  // Who reads what they must not can be shut out at any time.
+  if (isRotating && remedy !== 'shut-out')
+    return no('A rotation of this key is running. When it is over, it is looked at again.');
   if (isBeingRepaired(finding, now)) return no('This is being repaired right now.');
   return null;
 }

@@ -1,14 +1,16 @@
+import { leaseOn } from '../access/policy-document-model.ts';
 import { whyNotTouch } from '../inventory/may-model.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { seenVersion } from '../inventory/version-model.ts';
-import { failpoint, type Id, refuseIf } from '../kernel.ts';
+import { failpoint, type Id, Later, Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
 import { checkKey } from './check-drift.ts';
 import { lookAt } from './look.ts';
-import { type Finding, isCompared, remedyOf, repairAsked, repairSettled, whyNotRepair } from './model.ts';
+import { type Finding, isCompared, type Remedy, remedyOf, repairAsked, repairSettled, whyNotRepair } from './model.ts';
+import { strangersIn, withoutStrangers } from './readers-model.ts';
 
-type RepairPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'pace' | 'policy'>;
+type RepairPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'pace' | 'policy' | 'leases'>;
 
 /** Somebody presses Repair: what follows is done by a job, once, and is looked at again afterwards. */
 export async function askForRepair(
@@ -42,15 +44,18 @@ export async function repairFinding(ports: RepairPorts, { findingId }: { finding
   });
   const owed = finding.closedAt === null && finding.repair !== null && finding.repair.outcome === null;
   if (owed) {
-    const refused = running
-      ? 'A rotation of this key has started meanwhile; it sees to this.'
-      : isCompared(key)
-        ? await (remedyOf(finding) === 'adopt' ? adopt(ports, finding, key) : takeOff(ports, finding, key))
-        : 'This key is not kept in Secrets Manager any more.';
+    const refused =
+      running && remedyOf(finding) !== 'shut-out'
+        ? 'A rotation of this key has started meanwhile; it sees to this.'
+        : isCompared(key)
+          ? await repairs[remedyOf(finding)]!(ports, finding, key)
+          : 'This key is not kept in Secrets Manager any more.';
     if (refused !== null || remedyOf(finding) !== 'adopt') await settle(ports, finding, refused);
   }
   await checkKey(ports, { keyId: key.id });
 }
+
+type Repairs = (ports: RepairPorts, finding: Finding, key: ApiKey & { secretId: string }) => Promise<string | null>;
 
 /** Takes labels off exactly the versions that were seen to have them; what has moved on is left alone. */
 async function takeOff(
@@ -107,6 +112,35 @@ async function adopt(
   return said;
 }
 const factsOf = ({ currentVersion, lastFour, providerKeyId }: ApiKey) => ({ currentVersion, lastFour, providerKeyId });
+
+/** Takes out of its policy exactly whom the finding names; what it says of everybody else stays. */
+async function shutOut(
+  { secrets, leases }: Pick<Ports, 'secrets' | 'leases'>,
+  { facts }: Finding,
+  key: ApiKey & { secretId: string },
+): Promise<string | null> {
+  const strangers = facts.principals ?? [];
+  const { name, holdMs } = leaseOn(key.id);
+  const release = await leases.take(name, holdMs);
+  if (!release) throw new Later("this key's policy is being written", 500);
+  try {
+    const isThere = (policy: string | null) => strangersIn(policy, []).some((each) => strangers.includes(each));
+    const policy = await secrets.policy(key.secretId);
+    if (!isThere(policy)) return null;
+    failpoint('reviews.shut-out:before');
+    await secrets.setPolicy(key.secretId, withoutStrangers(policy, strangers));
+    failpoint('reviews.shut-out:after');
+    if (isThere(await secrets.policy(key.secretId))) throw new Later('the new policy is not visible yet', 1_000);
+    return null;
+  } catch (error) {
+    if (error instanceof Refusal) return error.sentence;
+    throw error;
+  } finally {
+    await release();
+  }
+}
+
+const repairs: Partial<Record<Remedy, Repairs>> = { adopt, unlabel: takeOff, 'shut-out': shutOut };
 
 async function settle({ store }: Pick<Ports, 'store'>, seen: Finding, refused: string | null): Promise<void> {
   const { id, keyId } = seen;

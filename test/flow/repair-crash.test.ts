@@ -76,23 +76,35 @@ describe('a worker killed with SIGKILL in the middle of a repair', () => {
       'work.reviews.repair:did',
     ],
     adopt: ['reviews.adopt:before', 'reviews.adopt:after'],
+    'shut-out': ['reviews.shut-out:before', 'reviews.shut-out:after'],
   };
+  async function stored(key: ApiKey, value: string, remedy: 'unlabel' | 'adopt'): Promise<string> {
+    const { VersionId } = await house.bot.putSecretValue({
+      SecretId: key.secretId!,
+      SecretString: value,
+      VersionStages: [remedy === 'unlabel' ? 'AWSPENDING' : 'AWSCURRENT'],
+    });
+    return VersionId!;
+  }
+  async function strangerLetIn(key: ApiKey): Promise<string> {
+    const stranger = { Effect: 'Allow', Principal: { AWS: 'arn:aws:iam::123456789012:role/stranger' } };
+    const Statement = [{ ...stranger, Action: 'secretsmanager:GetSecretValue', Resource: '*' }];
+    const ResourcePolicy = JSON.stringify({ Version: '2012-10-17', Statement });
+    await house.bot.putResourcePolicy({ SecretId: key.secretId!, ResourcePolicy });
+    return key.currentVersion!;
+  }
   const repaired = new Map<string, { key: ApiKey; version: string; value: string }>();
 
   beforeAll(async () => {
-    for (const remedy of ['unlabel', 'adopt'] as const) {
+    for (const remedy of ['unlabel', 'adopt', 'shut-out'] as const) {
       for (const place of places[remedy]) {
         const key = await freshKey();
         const value = `by-hand-${randomUUID()}`;
-        const { VersionId } = await house.bot.putSecretValue({
-          SecretId: key.secretId!,
-          SecretString: value,
-          VersionStages: [remedy === 'unlabel' ? 'AWSPENDING' : 'AWSCURRENT'],
-        });
+        const version = remedy === 'shut-out' ? await strangerLetIn(key) : await stored(key, value, remedy);
         await checkKey(house.program.ports, { keyId: key.id });
         const [finding] = await findingsOf(key);
         await askForRepair(house.program.ports, owner, finding!.id);
-        repaired.set(place, { key, version: VersionId!, value });
+        repaired.set(place, { key, version, value });
         await crew.dieAt(place);
       }
     }
@@ -113,6 +125,16 @@ describe('a worker killed with SIGKILL in the middle of a repair', () => {
       expect(lastOf(saysOf(key))).toMatch(/in order again.*repaired by <@U0OLIVIA>/);
     },
   );
+
+  it.each(places['shut-out'])('at %s: nobody is let in by the policy, and the card says by whom', async (place) => {
+    const { key } = repaired.get(place)!;
+    const { ResourcePolicy } = await house.bot.getResourcePolicy({ SecretId: key.secretId! });
+    expect(ResourcePolicy).toBeUndefined();
+    const [finding, ...others] = await findingsOf(key);
+    expect(others).toEqual([]);
+    expect(finding).toMatchObject({ closedAt: expect.any(Date), repair: { by: owner.id, outcome: 'done' } });
+    expect(lastOf(saysOf(key))).toMatch(/in order again.*repaired by <@U0OLIVIA>/);
+  });
 
   it.each(places.adopt)(
     'at %s: the inventory says once what the store says, and no value was written',

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { issuers } from '../../src/adapters/providers/index.ts';
 import type { ApiKey } from '../../src/inventory/model.ts';
+import { addConsumer } from '../../src/inventory/record-consumer.ts';
 import { inventoryInSlack } from '../../src/inventory/slack.ts';
 import { AskedTooOften, Later } from '../../src/kernel.ts';
 import { policySchema } from '../../src/policy.ts';
@@ -57,6 +58,33 @@ const rotated = async (key: ApiKey) => {
   await stage.database.store.pool.query(`update rotation set ended_at = now() - interval '1 hour' where id = $1`, [id]);
   return stage.rotation(id);
 };
+const roleOf = (name: string) => `arn:aws:iam::123456789012:role/${name}`;
+const onlyFrom = (endpoint: string) => ({ StringEquals: { 'aws:SourceVpce': endpoint } });
+const known = (...knownReaders: string[]) => ({ ...quick.reviews, knownReaders });
+const whole = (statement: object) => ({
+  Effect: 'Allow',
+  Action: 'secretsmanager:GetSecretValue',
+  Resource: '*',
+  ...statement,
+});
+/** Somebody writes the policy of a secret by hand. */
+const letIn = (key: ApiKey, ...statements: object[]) =>
+  stage.bot.putResourcePolicy({
+    SecretId: key.secretId!,
+    ResourcePolicy: JSON.stringify({ Version: '2012-10-17', Statement: statements.map(whole) }),
+  });
+async function statementsOf(key: ApiKey): Promise<unknown[]> {
+  const { ResourcePolicy } = await stage.bot.getResourcePolicy({ SecretId: key.secretId! });
+  return ResourcePolicy ? (JSON.parse(ResourcePolicy) as { Statement: unknown[] }).Statement : [];
+}
+const recorded = (key: ApiKey, readsAs: string) =>
+  addConsumer(stage.ports, stage.owner.id, key.id, {
+    name: readsAs.slice(-20),
+    kind: 'reads-store',
+    url: null,
+    personId: null,
+    readsAs,
+  });
 /** Somebody outside who can say whether a value works. */
 function vendor(says: Partial<Pick<Issuer, 'test' | 'identify'>>): Ports {
   const selfMade = stage.ports.issuers.of('self-made')!;
@@ -337,6 +365,96 @@ describe('what somebody changed by hand', () => {
   });
 });
 
+describe('whom the policy of a secret lets in', () => {
+  test('although nobody has granted that, is found; Repair takes out exactly those, whatever else it says', async () => {
+    const { key } = await stage.key();
+    await recorded(key, roleOf('shop'));
+    const ports = { ...stage.ports, policy: { ...quick, reviews: known(roleOf('backup')) } };
+    const granted = { Sid: 'keysteward-grt-1', Principal: { AWS: roleOf('dana') } };
+    const denied = { Sid: 'Guard', Effect: 'Deny', Principal: '*', Condition: onlyFrom('vpce-1') };
+    const described = { Principal: { AWS: roleOf('auditor') }, Action: ['secretsmanager:DescribeSecret'] };
+    const expected = { Principal: { AWS: roleOf('backup') } };
+    // A path is no part of who somebody is, and the session of a role is that role.
+    const inOrder = [granted, denied, described, expected, { Principal: { AWS: [roleOf('apps/shop')] } }];
+    await letIn(key, ...inOrder);
+    await check(key, ports);
+    expect(await openOf(key)).toEqual([]);
+
+    const both = {
+      Sid: 'Both',
+      Principal: { AWS: [roleOf('shop'), roleOf('stranger')], Service: 'lambda.amazonaws.com' },
+    };
+    await letIn(key, ...inOrder, both, { Principal: { AWS: roleOf('other') }, Action: 'secretsmanager:*' });
+    await check(key, ports);
+    expect(await openOf(key)).toEqual(['strangers-let-in']);
+    expect((await finding(key)).facts.principals).toEqual([
+      'Service lambda.amazonaws.com',
+      roleOf('other'),
+      roleOf('stranger'),
+    ]);
+    expect(await cardsShown(key)).toEqual([stage.owner.id, 'security'].sort());
+    const said = await card(key);
+    for (const each of ['role/other', 'role/stranger', 'Service lambda.amazonaws.com', 'Consumers…', 'Repair'])
+      expect(said).toContain(each);
+
+    await askForRepair(stage.ports, stage.owner, (await finding(key)).id);
+    await work(ports);
+    expect(await openOf(key)).toEqual([]);
+    expect(await finding(key)).toMatchObject({ repair: { by: stage.owner.id, outcome: 'done' } });
+    const kept = { ...both, Principal: { AWS: [roleOf('shop')] } };
+    expect(await statementsOf(key)).toEqual([...inOrder, kept].map(whole));
+    expect(await card(key)).toContain('in order again');
+  });
+
+  test.each([
+    ['everybody, under a condition', { Principal: '*', Condition: onlyFrom('vpce-1') }, 'everybody'],
+    ['another account', { Principal: { AWS: 'arn:aws:iam::999999999999:root' } }, 'arn:aws:iam::999999999999:root'],
+    ['whoever may write it', { Principal: { AWS: roleOf('x') }, Action: 'secretsmanager:PutResourcePolicy' }, 'role/x'],
+    [
+      'whoever is meant by a part of a name',
+      { Principal: { AWS: roleOf('x') }, Action: 'secretsmanager:Get*' },
+      'role/x',
+    ],
+  ])('counts %s, and a policy of which nothing is left is taken away', async (_what, statement, who) => {
+    const { key } = await stage.key();
+    await letIn(key, statement);
+    await check(key);
+    expect((await finding(key)).sentence).toContain(who);
+    await askForRepair(stage.ports, stage.owner, (await finding(key)).id);
+    await work();
+    expect(await statementsOf(key)).toEqual([]);
+    expect(await openOf(key)).toEqual([]);
+  });
+
+  test('closes by itself once it is recorded who that is, and is no finding while nobody says what the policy is', async () => {
+    const { key } = await stage.key();
+    await letIn(key, { Principal: { AWS: roleOf('shop') } });
+    const away = { ...stage.ports.secrets, policy: () => Promise.reject(new Error('away')) };
+    await check(key, { ...stage.ports, secrets: away });
+    expect(await openOf(key)).toEqual([]);
+    await check(key);
+    expect(await openOf(key)).toEqual(['strangers-let-in']);
+    await check(key, { ...stage.ports, secrets: away });
+    expect(await openOf(key)).toEqual(['strangers-let-in']);
+    await recorded(key, roleOf('shop'));
+    await check(key);
+    expect(await openOf(key)).toEqual([]);
+    expect(await statementsOf(key)).toHaveLength(1);
+  });
+
+  test('can be shut out while the key is being rotated, and leaves alone who was let in after it was found', async () => {
+    const { key } = await stage.key();
+    await letIn(key, { Principal: { AWS: roleOf('one') } });
+    await check(key);
+    await letIn(key, { Principal: { AWS: roleOf('one') } }, { Principal: { AWS: roleOf('two') } });
+    await startRotation(stage.ports, stage.owner, { keyId: key.id, reason: 'A test', emergency: false });
+    await askForRepair(stage.ports, stage.owner, (await finding(key)).id);
+    await work();
+    expect(await statementsOf(key)).toEqual([whole({ Principal: { AWS: roleOf('two') } })]);
+    await stage.work();
+  });
+});
+
 describe('what the provider says of the current value', () => {
   const sold = (facts: Partial<ApiKey> = {}) => stage.key({ issuer: 'vendor', ...facts });
 
@@ -567,22 +685,9 @@ describe('the daily check', () => {
     const asked = async () =>
       (await waitingJobs(stage.database, 'access.apply')).filter((job) => job.payload.keyId === key.id).length;
     expect(await asked()).toBe(0);
-    await stage.bot.putResourcePolicy({
-      SecretId: key.secretId!,
-      ResourcePolicy: JSON.stringify({
-        Version: '2012-10-17',
-        Statement: [
-          {
-            Sid: 'Somebody',
-            Effect: 'Allow',
-            Principal: { AWS: 'arn:aws:iam::123456789012:role/somebody' },
-            Action: 'secretsmanager:GetSecretValue',
-            Resource: '*',
-          },
-        ],
-      }),
-    });
+    await letIn(key, { Sid: 'keysteward-grt-0', Principal: { AWS: roleOf('dana') } });
     await check(key);
     expect(await asked()).toBe(1);
+    expect(await openOf(key)).toEqual([]);
   });
 });

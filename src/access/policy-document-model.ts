@@ -13,6 +13,9 @@ export interface Statement {
   [part: string]: unknown;
 }
 
+/** Held by whoever writes a secret's policy: AWS keeps what is written last. Longer than its outside calls may take together. */
+export const leaseOn = (keyId: string) => ({ name: `policy:${keyId}`, holdMs: 45_000 });
+
 /** AWS: at most 20,480 characters. */
 export const maxPolicyLength = 20_480;
 const sidPrefix = 'keysteward-';
@@ -37,7 +40,8 @@ export function statementOf(grant: Pick<Grant, 'id' | 'principal' | 'startsAt' |
   };
 }
 
-const isOurs = (statement: Statement) => statement.Sid?.startsWith(sidPrefix) ?? false;
+/** Whether it follows a grant; whatever else there is, others wrote. */
+export const isOurs = (statement: Statement) => statement.Sid?.startsWith(sidPrefix) ?? false;
 /** What AWS leaves of a deleted user or role; putting it back is refused, and it can open nothing. */
 const isDeadPrincipal = (statement: Statement) =>
   /"A(IDA|ROA)[A-Z0-9]{12,}"/.test(JSON.stringify(statement.Principal ?? ''));
