@@ -16,10 +16,10 @@ import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startForCause, startRotation } from '../../src/rotation/start.ts';
 import { findDue } from '../../src/rotation/timing/find-due.ts';
 import { type Fitting, fittingOf, twoSlots } from '../providers/fakes/index.ts';
-import { chance, type Fake } from '../providers/fakes/server.ts';
+import { chance } from '../providers/fakes/server.ts';
 import { aKey, given } from '../support/company.ts';
 import { deskOf, saying } from '../support/desk.ts';
-import { dying, useProviderStage } from './provider-stage.ts';
+import { dying, type Scene, useProviderStage } from './provider-stage.ts';
 import { quick, truth } from './stage.ts';
 
 const stage = useProviderStage();
@@ -32,20 +32,13 @@ const shapes: Record<string, Fitting> = {
   acme: fittingOf('acme'),
   azure: twoSlots,
 };
-interface Scene {
-  fake: Fake;
-  ports: Ports;
-  key: ApiKey;
-  old: string;
-  rotate(emergency?: boolean): Promise<Rotation['id']>;
-  /** What Secrets Manager hands out. */
-  current(): Promise<string>;
+interface OwnScene extends Scene {
   /** Works on, over the time for which the old value is let live at least. */
   workOn(id: Rotation['id'], ports?: Ports): Promise<Rotation>;
 }
 
 /** A key of the inventory with which Keysteward itself works at its provider, and nothing else is accepted there. */
-async function scene(shape: string, more: { rotation?: Partial<Policy['rotation']> } = {}): Promise<Scene> {
+async function scene(shape: string, more: { rotation?: Partial<Policy['rotation']> } = {}): Promise<OwnScene> {
   const fitting = shapes[shape]!;
   const { fake, ports, credential } = await stage.connect(fitting, shape, {
     settings: { callsPerMinute: 60_000 },
@@ -66,16 +59,8 @@ async function scene(shape: string, more: { rotation?: Partial<Policy['rotation'
     providerKeyId: first.id,
   });
   await given(stage.database.store, { keys: [key] });
-  const here: Scene = {
-    fake,
-    ports,
-    key,
-    old,
-    async rotate(emergency = false) {
-      const ask = { keyId: key.id, reason: 'A test', emergency };
-      return (await startRotation(here.ports, stage.owner, ask)).id;
-    },
-    current: async () => (await stage.bot.getSecretValue({ SecretId: credential })).SecretString!,
+  const here: OwnScene = {
+    ...stage.sceneOf({ fake, ports, key, old }),
     async workOn(id, by = here.ports) {
       await stage.work({ ports: by });
       if ((await stage.rotation(id)).step === 'grace') {
@@ -88,18 +73,18 @@ async function scene(shape: string, more: { rotation?: Partial<Policy['rotation'
   return here;
 }
 /** Two slots always hold something; that of the other one nobody was ever given. */
-const living = ({ fake, key, old }: Scene, current: string) =>
+const living = ({ fake, key, old }: OwnScene, current: string) =>
   fake.world.live().filter((value) => key.issuer !== 'azure' || value === current || value === old);
 /** How a value shows itself to its provider. */
 const shownAs = (value: string) =>
   value.startsWith('{') ? (JSON.parse(value) as { AccessKeyId: string }).AccessKeyId : value;
 /** Calls that make a key or end one, with whose credential they were made; a slot is ended by making it new. */
-const changes = ({ fake }: Scene) =>
+const changes = ({ fake }: OwnScene) =>
   fake.world.asked.filter(({ kind }) => kind === 'create' || kind === 'revoke').map((each) => each.credential);
-const say = async (here: Scene, id: string, kind = 'rotation') =>
+const say = async (here: OwnScene, id: string, kind = 'rotation') =>
   saying(await deskOf(() => here.ports, openSlack).card(kind, id, { person: stage.owner.id }));
 /** Keysteward can go on working there: it lists keys, makes one and ends it. */
-async function canWork({ ports, key }: Scene): Promise<boolean> {
+async function canWork({ ports, key }: OwnScene): Promise<boolean> {
   const issuer = ports.issuers.of(key.issuer)!;
   const now = await stage.database.store.read((view) => view.keys.get(key.id));
   await issuer.list(now);
@@ -346,7 +331,7 @@ describe('the turn of a credential', () => {
   const past = new Date(Date.now() - 3_600_000);
   const rotationsOf = (key: ApiKey) => stage.database.store.read((view) => view.rotations.ofKey(key.id, 5));
   /** Another key of the same provider. */
-  async function other(here: Scene, facts: Partial<ApiKey> = {}): Promise<ApiKey> {
+  async function other(here: OwnScene, facts: Partial<ApiKey> = {}): Promise<ApiKey> {
     const value = `sk-admin-${chance()}`;
     const { id } = here.fake.world.make('another', value);
     const { key } = await stage.key({ issuer: here.key.issuer, providerKeyId: id, ...facts }, value);

@@ -1,11 +1,25 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll } from 'vitest';
 import { issuers } from '../../src/adapters/providers/index.ts';
+import type { ApiKey } from '../../src/inventory/model.ts';
 import { type Policy, policySchema } from '../../src/policy.ts';
 import type { Issuer, Ports, Secrets } from '../../src/ports.ts';
+import type { Rotation } from '../../src/rotation/model.ts';
+import { startRotation } from '../../src/rotation/start.ts';
 import type { Fitting } from '../providers/fakes/index.ts';
 import { type Fake, startFake } from '../providers/fakes/server.ts';
 import { quick, type Stage, useStage } from './stage.ts';
+
+/** A key at the imitation of its provider, and what happens to it. */
+export interface Scene {
+  fake: Fake;
+  ports: Ports;
+  key: ApiKey;
+  old: string;
+  rotate(emergency?: boolean): Promise<Rotation['id']>;
+  /** What Secrets Manager hands out. */
+  current(): Promise<string>;
+}
 
 export interface ProviderStage extends Stage {
   /** A provider of this kind as the only one that is connected, by its name, with more for its entry and the policy's rotation. */
@@ -14,6 +28,7 @@ export interface ProviderStage extends Stage {
     name?: string,
     more?: { settings?: object; rotation?: Partial<Policy['rotation']> },
   ): Promise<{ fake: Fake; ports: Ports; credential: string }>;
+  sceneOf(set: Pick<Scene, 'fake' | 'ports' | 'key' | 'old'>): Scene;
 }
 
 export function useProviderStage(): ProviderStage {
@@ -31,6 +46,14 @@ export function useProviderStage(): ProviderStage {
     const policy = { ...quick, providers, rotation: { ...quick.rotation, ...rotation } };
     return { fake, credential, ports: { ...stage.ports, policy, issuers: issuers(stage.ports.secrets, providers) } };
   };
+  stage.sceneOf = (set) => ({
+    ...set,
+    async rotate(emergency = false) {
+      const ask = { keyId: this.key.id, reason: 'A test', emergency };
+      return (await startRotation(this.ports, stage.owner, ask)).id;
+    },
+    current: async () => (await stage.bot.getSecretValue({ SecretId: set.key.secretId! })).SecretString!,
+  });
   return stage;
 }
 

@@ -11,8 +11,8 @@ import { startRotation } from '../../src/rotation/start.ts';
 import { findDue } from '../../src/rotation/timing/find-due.ts';
 import { newAwsPair } from '../providers/fakes/aws-iam.ts';
 import { fittingOf, twoSlots } from '../providers/fakes/index.ts';
-import { chance, type Fake } from '../providers/fakes/server.ts';
-import { dying, useProviderStage } from './provider-stage.ts';
+import { chance } from '../providers/fakes/server.ts';
+import { dying, type Scene, useProviderStage } from './provider-stage.ts';
 
 const stage = useProviderStage();
 
@@ -25,19 +25,9 @@ const shapes = {
   azure: twoSlots,
 };
 type Shape = keyof typeof shapes;
-interface Scene {
-  fake: Fake;
-  ports: Ports;
-  key: ApiKey;
-  old: string;
-  credential: string;
-  rotate(emergency?: boolean): Promise<Rotation['id']>;
-  /** What Secrets Manager hands out. */
-  current(): Promise<string>;
-}
 
 /** A key whose value the provider knows, though nobody has told us what it is called there. */
-async function scene(shape: Shape, { graceMinutes = 0, settings = {} } = {}): Promise<Scene> {
+async function scene(shape: Shape, { graceMinutes = 0, settings = {} } = {}): Promise<Scene & { credential: string }> {
   const { fake, ports, credential } = await stage.connect(shapes[shape], shape, {
     settings: { callsPerMinute: 60_000, ...settings },
     rotation: { graceMinutes },
@@ -48,18 +38,7 @@ async function scene(shape: Shape, { graceMinutes = 0, settings = {} } = {}): Pr
   fake.world.make(shape === 'azure' ? 'Key1' : 'made by hand', old, { id: ids[shape] ?? 'key_old' });
   if (shape === 'azure') fake.world.make('Key2', chance(), { id: 'Key2' });
   const { key } = await stage.key({ issuer: shape, lastRotatedAt: null }, old);
-  return {
-    fake,
-    ports,
-    key,
-    old,
-    credential,
-    async rotate(emergency = false) {
-      const ask = { keyId: key.id, reason: 'A test', emergency };
-      return (await startRotation(ports, stage.owner, ask)).id;
-    },
-    current: async () => (await stage.bot.getSecretValue({ SecretId: key.secretId! })).SecretString!,
-  };
+  return { ...stage.sceneOf({ fake, ports, key, old }), credential };
 }
 /** Where a worker can die. */
 const mortal = {

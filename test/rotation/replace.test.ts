@@ -1,54 +1,39 @@
 import { describe, expect, test } from 'vitest';
-import type { ApiKey } from '../../src/inventory/model.ts';
 import type { Policy } from '../../src/policy.ts';
 import type { Issuer, Ports } from '../../src/ports.ts';
 import { conditionInWords, nothingWorks, type Rotation, steps } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
-import { startRotation } from '../../src/rotation/start.ts';
 import { takeStep } from '../../src/rotation/step.ts';
 import { gitlabDialect } from '../providers/fakes/gitlab.ts';
 import { type Fitting, fittingOf } from '../providers/fakes/index.ts';
-import { chance, type Fake } from '../providers/fakes/server.ts';
-import { dying, useProviderStage } from './provider-stage.ts';
+import { chance } from '../providers/fakes/server.ts';
+import { dying, type Scene, useProviderStage } from './provider-stage.ts';
 
 const stage = useProviderStage();
 const rotates = fittingOf('gitlab-rotates');
 
-interface Scene {
-  fake: Fake;
-  ports: Ports;
-  key: ApiKey;
-  old: string;
-  rotate(emergency?: boolean): Promise<Rotation['id']>;
-  current(): Promise<string>;
+interface TokenScene extends Scene {
   /** Ids of the tokens that live. */
   live(): string[];
   /** How often GitLab was asked to rotate which token. */
   asked(): string[];
 }
-async function scene(fitting: Fitting = rotates, rotation: Partial<Policy['rotation']> = {}): Promise<Scene> {
+async function scene(fitting: Fitting = rotates, rotation: Partial<Policy['rotation']> = {}): Promise<TokenScene> {
   const { fake, ports } = await stage.connect(fitting, 'gitlab', { settings: { callsPerMinute: 60_000 }, rotation });
   const old = `glpat-${chance()}`;
   fake.world.make('Deploys', old, { id: '7' });
   fake.world.make('Somebody else', chance(), { id: '8' });
   const { key } = await stage.key({ issuer: 'gitlab', service: 'GitLab', lastRotatedAt: null }, old);
   return {
-    fake,
-    ports,
-    key,
-    old,
-    async rotate(emergency = false) {
-      return (await startRotation(ports, stage.owner, { keyId: key.id, reason: 'A test', emergency })).id;
-    },
-    current: async () => (await stage.bot.getSecretValue({ SecretId: key.secretId! })).SecretString!,
+    ...stage.sceneOf({ fake, ports, key, old }),
     live: () => fake.world.keys.filter((each) => !each.ended && each.id !== '8').map((each) => each.id),
     asked: () => fake.world.asked.flatMap(({ path }) => /(\d+)\/rotate$/.exec(path)?.[1] ?? []),
   };
 }
 
 /** Exactly one token lives, which the store hands out, and everything says so. */
-async function expectWhole(here: Scene, id: Rotation['id'], where = ''): Promise<Rotation> {
+async function expectWhole(here: TokenScene, id: Rotation['id'], where = ''): Promise<Rotation> {
   const done = await stage.rotation(id);
   expect(done, where).toMatchObject({ status: 'done', condition: 'new', failure: null });
   const now = await here.current();
@@ -399,7 +384,7 @@ function gate(): { passed: Promise<void>; open(): void } {
 }
 
 /** The same, where one token was asked for more than once because nothing was done. */
-async function expectWholeAfterAll(here: Scene, id: Rotation['id']): Promise<void> {
+async function expectWholeAfterAll(here: TokenScene, id: Rotation['id']): Promise<void> {
   expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new', failure: null });
   const now = await here.current();
   expect(here.fake.world.keys.filter((each) => !each.ended && each.id !== '8').map((each) => each.value)).toEqual([
