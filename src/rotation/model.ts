@@ -171,6 +171,8 @@ export interface Extension {
   since: string;
   why: string;
   escalatedAt: string | null;
+  /** Since when the provider has not said whether the old key is still used, although it could. */
+  silentSince?: string;
 }
 
 export interface Rotation {

@@ -591,7 +591,8 @@ describe('the old key of a provider that says when it was last used', () => {
   });
 
   test('lives on while its provider cannot be asked, says so, and is asked about again soon', async () => {
-    const { here, id, look, switchedHoursAgo } = await waiting();
+    const { here, id, used, look, switchedHoursAgo } = await waiting();
+    await used(here.old, 0);
     await switchedHoursAgo(3);
     for (const trouble of [new AskedTooOften('openai, look for a key: asked too often.', 60_000), new Error('away.')]) {
       const waits = await look({ lastUsed: () => Promise.reject(trouble) });
@@ -603,14 +604,55 @@ describe('the old key of a provider that says when it was last used', () => {
     }
     // Nobody else has to leave the provider alone for it.
     expect(await here.ports.pace.turn(newId('rotation'), [{ of: 'openai', calls: 1, perSecond: 4 }], false)).toBe(0);
+    // That it has not answered once, long after the switch, is nothing.
+    const away = { lastUsed: () => Promise.reject(new Error('away.')) };
     await switchedHoursAgo(30);
-    const given = await look({ lastUsed: () => Promise.reject(new Error('away.')) });
+    expect(await look(away)).toMatchObject({ step: 'grace', deployments: [{}, { confirmedAt: null }] });
+    const { pool } = stage.database.store;
+    const silentSince = JSON.stringify(new Date(Date.now() - 25 * 3_600_000));
+    const aDay = `update rotation set extension = jsonb_set(extension, '{silentSince}', $2::jsonb) where id = $1`;
+    await pool.query(aDay, [id, silentSince]);
+    await look();
+    expect((await look(away)).deployments[1]).toMatchObject({ confirmedAt: null });
+    await pool.query(aDay, [id, silentSince]);
+    const given = await look(away);
     expect(given.deployments[1]!.evidence).toMatch(
       /; that it has fetched the new value was not seen, because openai could not be asked$/,
     );
     // But silence is no proof where nobody has listened.
     expect(given).toMatchObject({ id, step: 'grace', deployments: [{ confirmedAt: null }, {}] });
     expect(here.fake.world.live()).toContain(here.old);
+  });
+
+  test('lives on when its provider, which has seen it used all along, does not answer once', async () => {
+    const { here, id, used, look, switchedHoursAgo } = await waiting();
+    const sheet = (await stage.rotation(id)).deployments[0]!;
+    await removeConsumer(here.ports, stage.owner.id, sheet.consumerId);
+    await switchedHoursAgo(40);
+    await used(here.old, 1);
+    expect(await look()).toMatchObject({ step: 'grace', deployments: [{ name: 'checkout', confirmedAt: null }] });
+    const away = { lastUsed: () => Promise.reject(new Error('away.')) };
+    expect(await look(away)).toMatchObject({ step: 'grace', deployments: [{ name: 'checkout', confirmedAt: null }] });
+    await stage.work({ ports: here.ports });
+    expect(here.fake.world.live()).toContain(here.old);
+  });
+
+  test('lives on, and fails nothing, while its provider cannot even be asked which key it is', async () => {
+    const here = await scene('openai');
+    const sheet = { name: 'the sheet', kind: 'person', url: null, personId: stage.owner.id } as const;
+    await addConsumer(here.ports, stage.owner.id, here.key.id, sheet);
+    const id = await here.rotate();
+    const identify = () => Promise.reject(new Error('away.'));
+    const of: Ports['issuers']['of'] = (name) => ({ ...here.ports.issuers.of(name)!, identify });
+    await stage.work({ ports: { ...here.ports, issuers: { ...here.ports.issuers, of } } });
+    const waits = await stage.rotation(id);
+    expect(waits).toMatchObject({ status: 'running', step: 'grace', failure: null });
+    expect(waits.extension!.why).toMatch(
+      /^openai could not be asked whether the old key is still used: away; the sheet: /,
+    );
+    await stage.skipTime(id);
+    await stage.work({ ports: here.ports });
+    expect((await stage.rotation(id)).extension!.why).toMatch(/^the sheet: |^openai last saw|^openai has counted/);
   });
 
   test('lives on for whoever was recorded while its provider was asked', async () => {

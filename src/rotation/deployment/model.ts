@@ -175,8 +175,8 @@ export interface Usage {
   isPartial: boolean;
   /** How much the old key was still used since the switch, where that is counted. */
   oldUse: Use | null;
-  /** Why it says nothing at the moment, although it could; null where it answers. */
-  trouble: string | null;
+  /** Why it says nothing at the moment, although it could, and since when; null where it answers. */
+  trouble: { why: string; since: Instant } | null;
 }
 /** How much a key was used since then. */
 export interface Use {
@@ -188,7 +188,7 @@ export interface Use {
 export const momentInUtc = (instant: Instant) => `${instant.toISOString().slice(0, 16).replace('T', ' ')} UTC`;
 /** Our own tries of the new key are over by so long after its verification. */
 const ownUseMs = minute;
-/** A provider that says nothing for so long after the cache has run out is not waited for any more. */
+/** A provider that has said nothing for so long is not waited for any more. */
 const silentMs = day;
 
 /**
@@ -220,7 +220,8 @@ function cacheConfirmed(rotation: Rotation, usage: Usage | null, policy: Policy,
   const since = switchedAt(rotation);
   const cachedUntil = since && after(since, policy.rotation.evidence.cacheMinutes * minute);
   if (!cachedUntil || now < cachedUntil) return rotation;
-  if (usage?.trouble && now < after(cachedUntil, silentMs)) return rotation;
+  // One answer that does not come is none: a moment ago it may have seen the old key used.
+  if (usage?.trouble && now < after(usage.trouble.since, silentMs)) return rotation;
   const cache = `its cache of ${policy.rotation.evidence.cacheMinutes} minutes has run out`;
   const silent = usage?.trouble ? `, because ${usage.provider} could not be asked` : '';
   let evidence = `${cache}; that it has fetched the new value was not seen${silent}`;
@@ -278,7 +279,7 @@ export function standing(
 /** What a provider says of the old key, a part of a sentence each. */
 function saidBy({ provider, knowsOld, oldUsedAt, oldUse, lagMs, trouble }: Usage): string[] {
   if (trouble)
-    return [`${provider} could not be asked whether the old key is still used: ${trouble.replace(/\.$/, '')}`];
+    return [`${provider} could not be asked whether the old key is still used: ${trouble.why.replace(/\.$/, '')}`];
   return [
     ...(knowsOld && oldUsedAt ? [`${provider} last saw the old key used ${momentInUtc(oldUsedAt)}`] : []),
     ...(oldUse ? [countedInWords(provider, oldUse, lagMs)] : []),
@@ -313,7 +314,7 @@ export function lackOf({ kind, trouble, toldAt, reading }: Deployment): string {
 
 /**
  * The evidence does not suffice: it is looked again later, also at the `more` times that are not over; after a while people
- * are told, and in the end it stops and asks.
+ * are told, and in the end it stops and asks. `silentSince`: since when the provider has not answered.
  */
 export function extended(
   rotation: Rotation,
@@ -321,6 +322,7 @@ export function extended(
   policy: Policy,
   now: Instant,
   more: Instant[] = [],
+  silentSince: Instant | null = null,
 ): Rotation {
   const { lookEveryMinutes, escalateAfterDays, maxGraceDays, cacheMinutes } = policy.rotation.evidence;
   const since = rotation.extension?.since ?? now.toISOString();
@@ -341,7 +343,7 @@ export function extended(
   ].filter((each) => each > now);
   return {
     ...rotation,
-    extension: { since, why: lacking, escalatedAt },
+    extension: { since, why: lacking, escalatedAt, ...(silentSince ? { silentSince: silentSince.toISOString() } : {}) },
     fence: rotation.fence + 1,
     continuesAt: new Date(Math.min(...looks.map((each) => each.getTime()))),
     touchedAt: now,

@@ -1,5 +1,6 @@
 import type { Consumer } from '../../inventory/consumer-model.ts';
-import { after, Later, minute } from '../../kernel.ts';
+import { after, Later, minute, Refusal } from '../../kernel.ts';
+import type { Issuer } from '../../ports.ts';
 import { consumersOf, spread } from '../deployment/deploy.ts';
 import { extended, listed, readersConfirmed, standing, switchedAt, type Usage, type Use } from '../deployment/model.ts';
 import { readsSeen } from '../deployment/reads.ts';
@@ -21,9 +22,9 @@ export async function endGrace(seen: Run): Promise<void> {
   // A rotation that an older program began has told nobody.
   const consumers = reached(seen.rotation, 'deploy') ? await consumersOf(seen) : [];
   const asks = consumers.length > 0 || reached(seen.rotation, 'enable');
-  const run = asks && seen.issuer.can.lastUsed ? await named(seen) : seen;
+  const { run, usage: told } = asks && seen.issuer.can.lastUsed ? await asked(seen) : { run: seen, usage: null };
   const { rotation } = run;
-  let usage = asks ? await usageOf(run) : null;
+  let usage = told;
   const reads = asks ? await readsSeen(run, consumers) : null;
   const { policy } = ports;
   const look = (each: typeof rotation, at: Date) => {
@@ -42,7 +43,7 @@ export async function endGrace(seen: Run): Promise<void> {
       const { current, found } = look(each, at);
       return 'enough' in found
         ? passed(current, found.enough, policy, at)
-        : extended(current, found.lacking, policy, at, looksAgain(current, at));
+        : extended(current, found.lacking, policy, at, looksAgain(current, at), usage?.trouble?.since);
     },
     {
       ...(lacks ? { action: 'rotation.extend' } : {}),
@@ -79,48 +80,55 @@ const namesOf = (consumers: Consumer[]) =>
     .sort()
     .join();
 
-/** Knows what the provider calls the old key, when it is this rotation's turn to ask that much. */
-async function named(run: Run): Promise<Run> {
-  await awaitTurn(run, { calls: callsOfLook });
-  return withOldNamed(run);
+/**
+ * What the provider has seen of both keys, when it is this rotation's turn to ask that much. What it calls them was learned
+ * when they were made, or is asked for once. One that does not answer is no reason to fail: it says nothing for now, and the
+ * grace goes on.
+ */
+async function asked(seen: Run): Promise<{ run: Run; usage: Usage }> {
+  await awaitTurn(seen, { calls: callsOfLook });
+  try {
+    const run = await withOldNamed(seen);
+    return { run, usage: await usageOf(run) };
+  } catch (error) {
+    if (error instanceof Refusal) throw error;
+    const why = error instanceof Error ? error.message : 'it did not answer';
+    const since = new Date(seen.rotation.extension?.silentSince ?? seen.now);
+    return { run: seen, usage: { ...unknownTo(seen.issuer), trouble: { why, since } } };
+  }
 }
 
 /** What the provider calls both keys. A slot that the new value has taken over says nothing about the old one. */
-function idsOf({ rotation }: Run): { old: string | null; current: string | null } {
+function idsOf({ rotation }: Pick<Run, 'rotation'>): { old: string | null; current: string | null } {
   const [old, current] = [rotation.oldVersion, rotation.newVersion].map(
     (version) => issuedOf(rotation, version)?.providerKeyId ?? null,
   ) as [string | null, string | null];
   return { old: old === current ? null : old, current };
 }
 
-/**
- * What the provider has seen of both keys. What it calls them was learned when they were made, or is asked for once. One that
- * does not answer is no reason to fail: it says nothing for now, and the grace goes on.
- */
-async function usageOf(run: Run): Promise<Usage | null> {
-  const { key, issuer } = run;
-  if (!issuer.can.lastUsed) return null;
+async function usageOf({ key, issuer, ...run }: Run): Promise<Usage> {
   const { old, current } = idsOf(run);
-  const { usageLagMinutes, usageIsPartial = false } = issuer.can;
-  const usage: Usage = {
-    provider: issuer.name,
+  return {
+    ...unknownTo(issuer),
     knowsOld: old !== null,
     knowsNew: current !== null,
-    oldUsedAt: null,
-    newUsedAt: null,
-    lagMs: usageLagMinutes * minute,
-    isPartial: usageIsPartial,
-    oldUse: null,
-    trouble: null,
+    oldUsedAt: old ? await issuer.lastUsed(key, old) : null,
+    newUsedAt: current ? await issuer.lastUsed(key, current) : null,
   };
-  try {
-    const oldUsedAt = old ? await issuer.lastUsed(key, old) : null;
-    return { ...usage, oldUsedAt, newUsedAt: current ? await issuer.lastUsed(key, current) : null };
-  } catch (error) {
-    const trouble = error instanceof Error ? error.message : 'it did not answer';
-    return { ...usage, knowsOld: false, knowsNew: false, trouble };
-  }
 }
+
+/** A provider that has not said anything. */
+const unknownTo = ({ name, can: { usageLagMinutes, usageIsPartial = false } }: Issuer): Usage => ({
+  provider: name,
+  knowsOld: false,
+  knowsNew: false,
+  oldUsedAt: null,
+  newUsedAt: null,
+  lagMs: usageLagMinutes * minute,
+  isPartial: usageIsPartial,
+  oldUse: null,
+  trouble: null,
+});
 
 /** How much the old key is still used: for those who read why it lives on. Without an answer it goes on all the same. */
 async function oldUseIn(run: Run): Promise<Use | null> {
