@@ -144,6 +144,8 @@ export function cloudTrail(
       const back = span ? span.until - lateMs : from;
       const newer = await pages(back, null, left);
       left -= newer.asked;
+      // Nothing is known, not even of this moment.
+      if (!span && newer.from === newer.until) return;
       if (!span) settledUntil = newer.until;
       span = joined(span, newer, { isWhole: newer.from <= back, isSilent: resting !== null });
     }

@@ -59,8 +59,9 @@ async function alone<T>({ leases }: Pick<Ports, 'leases'>, run: () => Promise<T>
  */
 export function syncTeams(ports: SyncPorts): Promise<void> {
   return alone(ports, async () => {
-    const listed = (await ports.directory.teams()) ?? [];
+    // Read first: what somebody saves while Slack is asked is a later answer.
     const { known, now } = await ports.store.read(async (view) => ({ known: await view.teams.all(), now: view.now }));
+    const listed = (await ports.directory.teams()) ?? [];
     const bySlackId = new Map(known.map((each) => [each.slackId, each]));
     const names = new Set(listed.map((each) => each.slackId));
     const entries = [...listed, ...known.filter((each) => !names.has(each.slackId)).map(asGone)];

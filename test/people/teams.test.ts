@@ -133,6 +133,13 @@ describe('news of a user group', () => {
     const slow = { ...test.ports, directory: { ...test.ports.directory, membersOf } };
     await syncTeam(slow, { teamId: id });
     expect((await team('S1'))!.members).toEqual(['UB']);
+
+    const teams = async () => {
+      await query(`update team set members = '["UD"]' where id = $1`, [id]);
+      return test.slackTeams.list;
+    };
+    await syncTeams({ ...test.ports, directory: { ...test.ports.directory, teams } });
+    expect((await team('S1'))!.members).toEqual(['UD']);
   });
 
   it('only rings: of a team that is known its members are asked for, else for all groups, and once for many', async () => {

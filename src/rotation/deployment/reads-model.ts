@@ -99,7 +99,8 @@ function looked(
   if (accountOf(readsAs!) !== account) {
     return { why: `${said} does not say here who reads from another account`, awaited: false };
   }
-  if (missing && !missing.soon) return { why: missing.why, awaited: false };
+  // Of whom it was known that they had not read it, one look that says nothing proves nothing.
+  if (missing && !missing.soon && !reading?.awaited) return { why: missing.why, awaited: false };
   if (missing) {
     const silentSince = reading?.silentSince ?? now.toISOString();
     if (now < after(new Date(silentSince), silentMs)) {

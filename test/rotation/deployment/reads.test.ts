@@ -169,6 +169,21 @@ describe('the rule', () => {
     expect(looked(found, at(90), usage).checkout.confirmedAt).toBe(null);
   });
 
+  test.each(['too many', "Keysteward's role may not look into CloudTrail"])(
+    'waits on where CloudTrail has said that it has not read it, and can say no more: %s',
+    (why) => {
+      const known = looked(seen([]), at(90)).rotation;
+      const missing = { why, soon: false };
+      const since = looked(seen([], missing), at(120), null, known);
+      expect(since.checkout).toMatchObject({ confirmedAt: null, reading: { awaited: true } });
+      expect(
+        looked(seen([], missing), after(at(120 + 24 * 60), -1), null, since.rotation).checkout.confirmedAt,
+      ).toBeNull();
+      const given = looked(seen([], missing), at(120 + 24 * 60), null, since.rotation).checkout;
+      expect(given.evidence).toContain(`CloudTrail has not answered since 2026-11-26 12:00 UTC: ${why}`);
+    },
+  );
+
   test('takes one read for enough, also where the rest is not known', () => {
     for (const soon of [true, false]) {
       expect(looked(seen([read()], { why: 'x', soon }), at(90)).checkout.evidence).toContain('10:14 UTC');
