@@ -544,12 +544,12 @@ export interface Issuer {
   create(key: ApiKey, label: string, replaces?: string): Promise<Made>;
   /**
    * Only where `can.overlap` is `none`: which key the next `create` can replace, or the sentence that says why there is none.
-   * That is the given one while it is active. Where its replacement was asked for, and no answer seen, it may be the one that
-   * has taken its place since, whose value nobody has.
+   * That is the given one while it is active. Where its replacement was `asked` for between two instants, and no answer seen,
+   * it may be the one that has taken its place then, whose value nobody has.
    */
   replaceable?(
     key: ApiKey,
-    last: { providerKeyId: string; askedSince: Instant | null },
+    last: { providerKeyId: string; asked: { from: Instant; to: Instant } | null },
   ): Promise<{ providerKeyId: string } | { refused: string }>;
   /**
    * Keys that an earlier try has left behind: under one of these labels or, where `can.unlabelled`, made when one of the calls

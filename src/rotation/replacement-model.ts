@@ -5,17 +5,18 @@ import type { Issued, Replacement, Rotation } from './model.ts';
 // At a provider where nothing overlaps: the call that makes the new value ends the old one, and its answer has the only copy.
 
 /**
- * What is to be replaced while `current` is handed out, where that has died or may have: what took its place. `askedSince`
- * where nobody has seen an answer yet. Null where it lives.
+ * What is to be replaced while `current` is handed out, where that has died or may have: what took its place. `asked` is from
+ * the first call to the last where nobody has seen an answer yet. Null where it lives.
  */
 export function lastOfChain(
   { replacement }: Pick<Rotation, 'replacement'>,
   current: string,
-): { providerKeyId: string; askedSince: Instant | null } | null {
+): { providerKeyId: string; asked: { from: Instant; to: Instant } | null } | null {
   if (replacement?.version !== current) return null;
-  return replacement.by === null
-    ? { providerKeyId: replacement.of, askedSince: new Date(replacement.since) }
-    : { providerKeyId: replacement.by, askedSince: null };
+  const { of, by, since, askedAt } = replacement;
+  return by === null
+    ? { providerKeyId: of, asked: { from: new Date(since), to: new Date(askedAt) } }
+    : { providerKeyId: by, asked: null };
 }
 
 /**

@@ -108,6 +108,12 @@ describe.each(fittings)('$name', (fitting) => {
     expect((await issuer.list(key)).map((each) => each.providerKeyId).sort()).toEqual([other.id, id].sort());
     expect(await issuer.identify(key, value)).toBe(fitting.identifies ? id : null);
     expect(await issuer.identify(key, new Secret(`nobody-knows-${chance()}`))).toBeNull();
+    // Trouble of its own is not its word that it does not know a value.
+    for (const status of fitting.identifies ? [429, 503] : []) {
+      fake.world.faults = (['probe', 'list', 'other'] as const).map((on) => ({ on, reply: { status } }));
+      expect([id, 'thrown'], String(status)).toContain(await issuer.identify(key, value).catch(() => 'thrown'));
+      fake.world.faults = [];
+    }
     expect(fake.world.live()).toEqual([other.value, value].map(known));
     expect(JSON.stringify([id, await issuer.list(key)])).not.toContain(value.reveal());
   });
@@ -219,8 +225,8 @@ describe.each(fittings)('$name', (fitting) => {
       list: [
         () => issuer.list(key),
         () => issuer.create(key, label(), fitting.replaces && id),
-        () => issuer.replaceable?.(key, { providerKeyId: id, askedSince: null }) ?? null,
-        () => issuer.replaceable?.(key, { providerKeyId: id, askedSince: new Date() }) ?? null,
+        () => issuer.replaceable?.(key, { providerKeyId: id, asked: null }) ?? null,
+        () => issuer.replaceable?.(key, { providerKeyId: id, asked: { from: new Date(), to: new Date() } }) ?? null,
         () => issuer.identify(key, value),
         () => issuer.confirmDead(key, { providerKeyId: id, value: null }),
       ],
@@ -520,6 +526,7 @@ describe.each(fittings.filter(({ replaces }) => replaces))('$name', (fitting) =>
   let fake: Fake;
   let issuer: Issuer;
   const since = new Date();
+  const asked = () => ({ from: since, to: new Date() });
   const ours = () => fake.world.make('Deploys', `glpat-${chance()}`, { id: '7' });
   const activeNow = () => fake.world.keys.filter((each) => !each.ended).map((each) => each.id);
   beforeEach(async () => {
@@ -529,7 +536,7 @@ describe.each(fittings.filter(({ replaces }) => replaces))('$name', (fitting) =>
 
   it('makes a new value in place of an active one, which ends at once, and keeps its name', async () => {
     const { id, value: old, name } = ours();
-    expect(await issuer.replaceable!(key, { providerKeyId: id, askedSince: null })).toEqual({ providerKeyId: id });
+    expect(await issuer.replaceable!(key, { providerKeyId: id, asked: null })).toEqual({ providerKeyId: id });
     const made = really(await issuer.create(key, label(), id));
     expect(await issuer.test(key, made.value, null)).toMatchObject({ verdict: 'works' });
     const ending = { providerKeyId: id, value: new Secret(old) };
@@ -547,7 +554,7 @@ describe.each(fittings.filter(({ replaces }) => replaces))('$name', (fitting) =>
     expect(await issuer.create(key, label())).toMatchObject({ refused: expect.stringMatching(/in place of/) });
     fake.world.end(id);
     for (const providerKeyId of [id, '404']) {
-      expect(await issuer.replaceable!(key, { providerKeyId, askedSince: null })).toMatchObject({
+      expect(await issuer.replaceable!(key, { providerKeyId, asked: null })).toMatchObject({
         refused: expect.stringMatching(/is not active.*by hand/),
       });
     }
@@ -562,7 +569,7 @@ describe.each(fittings.filter(({ replaces }) => replaces))('$name', (fitting) =>
     fake.world.faults = [{ on: 'create', lose: true }];
     expect(await thrownBy(issuer.create(key, label(), id))).toBeInstanceOf(Error);
     const successor = activeNow().at(-1)!;
-    const found = await issuer.replaceable!(key, { providerKeyId: id, askedSince: since });
+    const found = await issuer.replaceable!(key, { providerKeyId: id, asked: asked() });
     expect(found).toEqual({ providerKeyId: successor });
     const { id: next } = really(await issuer.create(key, label(), successor));
     expect(activeNow()).toEqual(expect.arrayContaining([next]));
@@ -572,13 +579,13 @@ describe.each(fittings.filter(({ replaces }) => replaces))('$name', (fitting) =>
 
   it('does not take a call that never arrived for one whose answer was lost', async () => {
     const { id } = ours();
-    expect(await issuer.replaceable!(key, { providerKeyId: id, askedSince: since })).toEqual({ providerKeyId: id });
+    expect(await issuer.replaceable!(key, { providerKeyId: id, asked: asked() })).toEqual({ providerKeyId: id });
   });
 
   it('refuses in words where nothing or more than one thing can have taken its place', async () => {
     const { id, name } = ours();
     fake.world.end(id);
-    const look = () => issuer.replaceable!(key, { providerKeyId: id, askedSince: since });
+    const look = () => issuer.replaceable!(key, { providerKeyId: id, asked: asked() });
     expect(await look()).toMatchObject({ refused: expect.stringMatching(/no active token of its name.*by hand/) });
     const before = activeNow();
     for (const each of ['91', '92']) {
@@ -592,11 +599,29 @@ describe.each(fittings.filter(({ replaces }) => replaces))('$name', (fitting) =>
     expect(await look()).toMatchObject({ refused: expect.stringContaining(made.join(', ')) });
   });
 
+  it('does not take for its successor what a person has made under its name: what is used already, and what no call can have made', async () => {
+    const { id, name } = ours();
+    const byHand = (facts: object) => fake.world.make(name, chance(), { account: 'by hand', ...facts });
+    const [used, later] = [byHand({ id: '91', usedAt: Date.now() / 1000 }), byHand({ id: '92' })];
+    const before = { providerKeyId: id, asked: { from: new Date(since.getTime() - 3_600_000), to: since } };
+    later.madeAt = new Date(since.getTime() + 600_000);
+    used.ended = true;
+    expect(await issuer.replaceable!(key, before)).toEqual({ providerKeyId: id });
+    used.ended = false;
+    // Which of the two counts is not certain then.
+    expect(await thrownBy(issuer.replaceable!(key, before))).toBeInstanceOf(Error);
+    fake.world.end(id);
+    expect(await issuer.replaceable!(key, before)).toMatchObject({
+      refused: expect.stringMatching(/no active token of its name.*by hand/),
+    });
+    expect(activeNow()).toEqual([used.id, later.id]);
+  });
+
   it('does not rotate what a replica still shows as active beside its successor', async () => {
     const { id, name } = ours();
     fake.world.make(name, chance(), { id: '91' });
     await issuer.create(key, label(), '91');
-    expect(await thrownBy(issuer.replaceable!(key, { providerKeyId: id, askedSince: since }))).toMatchObject({
+    expect(await thrownBy(issuer.replaceable!(key, { providerKeyId: id, asked: asked() }))).toMatchObject({
       message: expect.stringMatching(/not certain which of them counts/),
     });
   });

@@ -291,6 +291,32 @@ describe('where the old value dies at the call, a rotation', () => {
     expect(failed.failure).toMatch(/is not active at gitlab, so it cannot be rotated. Make a new one there by hand/);
   });
 
+  test.each([429, 500, 503])('does not take a %i of GitLab for its word on what is handed out', async (status) => {
+    const here = await scene();
+    here.fake.world.faults = [{ on: 'probe', reply: { status } }];
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    await expectWhole(here, id);
+  });
+
+  test('does not rotate a token that a person has made, whom nobody told that its call never arrived', async () => {
+    const here = await scene();
+    here.fake.world.faults = [{ on: 'create', reply: { status: 502 } }];
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.replacement !== null });
+    here.fake.world.end('7');
+    const byHand = here.fake.world.make('Deploys', `glpat-${chance()}`, {
+      ...{ id: '9', account: 'by hand', usedAt: Date.now() / 1000 },
+    });
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'none' });
+    expect(failed.failure).toMatch(
+      /Token 7 has ended at gitlab, and no active token of its name was made by that call/,
+    );
+    expect(here.live()).toEqual([byHand.id]);
+  });
+
   test('stops in words where GitLab does not accept what is handed out', async () => {
     const here = await scene();
     here.fake.world.end('7');

@@ -113,6 +113,10 @@ export function expected(provider: string, doing: string, answer: Answer, status
   throw new Error(inWords(provider, doing, answer));
 }
 
+/** The answer to the question which key a value is, unless the provider has trouble of its own: that is no word on the value. */
+export const ofWhichKey = (provider: string, answer: Answer): Answer =>
+  expected(provider, 'see which key a value is', answer, [200, 400, 401, 403, 404]);
+
 /** How long a provider that is asked too often wants to be left alone, in milliseconds. GitHub says so by 403 as well. */
 export function waitMs({ status, headers }: Answer): number | null {
   // GitHub's words, and Okta's. Where too much is asked at one time, Okta's window ends at 0, which says nothing.

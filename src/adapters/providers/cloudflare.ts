@@ -1,7 +1,7 @@
 import { day, type Secret } from '../../kernel.ts';
 import type { Issuer } from '../../ports.ts';
 import type { ProviderSettings } from '../../provider-settings.ts';
-import { at, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { at, instantAt, listAt, type Means, ofWhichKey, path, talkingTo, textAt } from './call.ts';
 import { allPages, listed, provider } from './provider.ts';
 
 /**
@@ -51,7 +51,7 @@ export function cloudflare(name: string, settings: ProviderSettings<'cloudflare'
         return { rows, next: more ? String(page + 1) : null };
       }),
     async identify(_key, value) {
-      const { status, body } = await verify(value);
+      const { status, body } = ofWhichKey(name, await verify(value));
       return status === 200 ? textAt(body, '/result/id') : null;
     },
     probe: (_key, value) => verify(value),

@@ -1,7 +1,7 @@
 import { after, day, type Instant, minute, type Secret } from '../../kernel.ts';
 import type { Issuer } from '../../ports.ts';
 import { endsTheOldAtOnce, type ProviderSettings } from '../../provider-settings.ts';
-import { at, instantAt, listAt, type Means, path, talkingTo, textAt } from './call.ts';
+import { answerMs, at, instantAt, listAt, type Means, ofWhichKey, path, talkingTo, textAt } from './call.ts';
 import { allPages, listed, provider } from './provider.ts';
 
 const isActive = (token: unknown) => at(token, '/active') === true && at(token, '/revoked') !== true;
@@ -59,7 +59,7 @@ export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means
         listed(each, '/id', '/name', isActive(each)),
       ),
     async identify(_key, value) {
-      const { status, body } = await self(value);
+      const { status, body } = ofWhichKey(name, await self(value));
       return status === 200 ? textAt(body, '/id') : null;
     },
     probe: (_key, value) => self(value),
@@ -76,16 +76,25 @@ export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means
   });
   if (!rotates) return frame;
 
-  /** Active tokens of the same name that were made since: one of them may be what this one was rotated to. */
-  async function successorsOf(token: unknown, since: Instant): Promise<string[]> {
+  /**
+   * Active tokens of the same name that were made while it was asked for one: what this one was rotated to may be among them,
+   * and has not been used then, because nobody has its value. What was made at another time a person has made.
+   */
+  async function successorsOf(
+    token: unknown,
+    { from, to }: { from: Instant; to: Instant },
+  ): Promise<{ tokenId: string; isUsed: boolean }[]> {
+    const [earliest, latest] = [after(from, -clocksMs), after(to, answerMs + clocksMs)];
     const called = textAt(token, '/name') ?? undefined;
     const user_id = of === 'personal' ? (textAt(token, '/user_id') ?? undefined) : undefined;
     const rows = await all({ user_id, state: 'active', search: called });
     return rows.flatMap((each) => {
       const madeAt = instantAt(each, '/created_at');
-      const isOne = isActive(each) && textAt(each, '/name') === called && madeAt && madeAt >= after(since, -clocksMs);
+      const isOne = isActive(each) && textAt(each, '/name') === called;
+      const isOfThen = madeAt !== null && madeAt >= earliest && madeAt <= latest;
       const tokenId = textAt(each, '/id');
-      return isOne && tokenId && tokenId !== textAt(token, '/id') ? [tokenId] : [];
+      const isUsed = textAt(each, '/last_used_at') !== null;
+      return isOne && isOfThen && tokenId && tokenId !== textAt(token, '/id') ? [{ tokenId, isUsed }] : [];
     });
   }
   return {
@@ -96,26 +105,27 @@ export function gitlab(name: string, settings: ProviderSettings<'gitlab'>, means
       replaces
         ? frame.create(key, label, replaces)
         : { refused: `${name} makes a new token only in place of one that is active.` },
-    async replaceable(_key, { providerKeyId, askedSince }) {
+    async replaceable(_key, { providerKeyId, asked }) {
       const token = await tokenOf(providerKeyId);
       const byHand = `Make a new one there by hand, store it as the current value of the secret, then start again.`;
-      if (!askedSince) {
+      if (!asked) {
         return isActive(token)
           ? { providerKeyId }
           : { refused: `Token ${providerKeyId} is not active at ${name}, so it cannot be rotated. ${byHand}` };
       }
-      const found = await successorsOf(token, askedSince);
+      const made = await successorsOf(token, asked);
       if (isActive(token)) {
-        if (found.length === 0) return { providerKeyId };
+        if (made.length === 0) return { providerKeyId };
         // A replica that lags shows both; to rotate the old one now would end the new one.
         throw new Error(
-          `${name} shows token ${providerKeyId} as active beside ${found.join(', ')} of the same name, so it is not certain which of them counts`,
+          `${name} shows token ${providerKeyId} as active beside ${made.map((each) => each.tokenId).join(', ')} of the same name, so it is not certain which of them counts`,
         );
       }
+      const found = made.flatMap(({ tokenId, isUsed }) => (isUsed ? [] : [tokenId]));
       if (found.length === 1) return { providerKeyId: found[0]! };
       const why = `Token ${providerKeyId} has ended at ${name}`;
       return found.length === 0
-        ? { refused: `${why}, and no active token of its name has been made since. ${byHand}` }
+        ? { refused: `${why}, and no active token of its name was made by that call. ${byHand}` }
         : {
             refused: `${why}, and ${found.length} active ones of its name have been made since (${found.join(', ')}): which took its place cannot be told. Revoke those that nobody uses, then press Retry.`,
           };

@@ -23,7 +23,7 @@ export async function replaceValue(
     const why = `${issuer.name} does not accept the value that is handed out, so there is nothing to make a new one from. Make one there by hand, store it as the current value of the secret, then start again.`;
     return backOut(run, current, why);
   }
-  if (last.askedSince) {
+  if (last.asked) {
     await settle(
       run,
       `whether ${issuer.name} has replaced the value is not certain yet`,
@@ -33,7 +33,7 @@ export async function replaceValue(
   const found = await issuer.replaceable!(key, last);
   if ('refused' in found) return backOut(run, current, found.refused);
   const { providerKeyId: of } = found;
-  if (last.askedSince && issuedOf(rotation, current)?.providerKeyId === of) await neverArrived(run, current, of);
+  if (last.asked && issuedOf(rotation, current)?.providerKeyId === of) await neverArrived(run, current, of);
   const asked = await noteDown(run, 'rotation.replace', { providerKeyId: of, issuer: issuer.name }, (each, now) => {
     // Whoever has asked since has not been looked for.
     if (hasMoved(each, rotation)) throw late();
@@ -69,11 +69,11 @@ async function neverArrived(run: Run, current: string, of: string): Promise<void
 }
 
 /** What the provider calls the value that is handed out: its own word, and not what the inventory has of it. One of ours is known. */
-async function handedOut(run: Run, current: string): Promise<{ providerKeyId: string; askedSince: null } | null> {
+async function handedOut(run: Run, current: string): Promise<{ providerKeyId: string; asked: null } | null> {
   const value = await valueAt(run, current);
   const ours = run.rotation.tried.includes(current) ? issuedOf(run.rotation, current) : null;
   const providerKeyId = (value && (await run.issuer.identify(run.key, value))) ?? ours?.providerKeyId ?? null;
-  return providerKeyId ? { providerKeyId, askedSince: null } : null;
+  return providerKeyId ? { providerKeyId, asked: null } : null;
 }
 
 /** Throws when another worker has looked and asked meanwhile: a call made now would end what that one has made. */

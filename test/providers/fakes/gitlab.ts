@@ -19,14 +19,14 @@ export const gitlabDialect = (personal = false, replicaLag = 0): Dialect => {
   let count = 100;
   let stale: { reads: number; old: string; fresh: string } | null = null;
 
-  const shown = ({ id, name, ended }: FakeKey) => ({
+  const shown = ({ id, name, ended, account, madeAt: byHandAt, usedAt }: FakeKey) => ({
     id: /^\d+$/.test(id) ? Number(id) : id,
     name,
     user_id: 7,
     revoked: ended,
     active: !ended,
-    created_at: madeAt.get(id) ?? '2020-01-01T00:00:00.000Z',
-    last_used_at: null,
+    created_at: madeAt.get(id) ?? (account ? byHandAt.toISOString() : '2020-01-01T00:00:00.000Z'),
+    last_used_at: usedAt ? new Date(usedAt * 1000).toISOString() : null,
   });
   /** The tokens as whoever answers this read has them. */
   function seen(world: World): FakeKey[] {
