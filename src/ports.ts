@@ -192,6 +192,8 @@ export interface RotationReads extends Rows<Rotation> {
   ofKey(keyId: string, limit: number): Promise<Rotation[]>;
   /** Of all keys of this issuer. */
   runningAt(issuer: string): Promise<Rotation[]>;
+  /** Of these, those that have asked for a replacement of what the issuer calls so. */
+  replacing(issuer: string, providerKeyId: string): Promise<Rotation[]>;
   /** Every rotation that this incident, case or person caused. */
   ofCause(causeId: string): Promise<Rotation[]>;
   /** Drills that began since then, or ever; newest first. */

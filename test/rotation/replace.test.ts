@@ -4,6 +4,7 @@ import type { Issuer, Ports } from '../../src/ports.ts';
 import { conditionInWords, nothingWorks, type Rotation, steps } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
+import { startRotation } from '../../src/rotation/start.ts';
 import { takeStep } from '../../src/rotation/step.ts';
 import { gitlabDialect } from '../providers/fakes/gitlab.ts';
 import { type Fitting, fittingOf } from '../providers/fakes/index.ts';
@@ -399,6 +400,36 @@ describe('where the old value dies at the call, a rotation', () => {
     await expectWhole(here, id);
     expect(here.asked()).toEqual(['7']);
   });
+});
+
+test('two keys that hold one token, rotated at the same time, do not ask for it twice: one at most has its new value, the other says why', async () => {
+  const here = await scene();
+  const { key: other } = await stage.key({ issuer: 'gitlab', service: 'GitLab', lastRotatedAt: null }, here.old);
+  const ask = { reason: 'A test', emergency: true };
+  const both = await Promise.all(
+    [here.key, other].map(({ id: keyId }) => startRotation(here.ports, stage.owner, { ...ask, keyId })),
+  );
+  await Promise.allSettled(both.map(({ id, fence }) => takeStep(here.ports, { rotationId: id, fence })));
+  const begun = await Promise.all(both.map(({ id }) => stage.rotation(id)));
+  for (const each of begun) {
+    if (each.step === 'generate')
+      expect(conditionInWords(each)).toBe('The old value works; the new one is not in use.');
+    await stage.skipTime(each.id);
+    await stage.work({ ports: here.ports });
+  }
+  expect(here.asked()).toEqual(['7']);
+  expect(here.live()).toEqual(['101']);
+  const ends = (await Promise.all(both.map(({ id }) => stage.rotation(id)))).sort((one) =>
+    one.status === 'done' ? -1 : 1,
+  );
+  expect(ends).toMatchObject([
+    { status: 'done', condition: 'new' },
+    {
+      status: 'failed',
+      condition: 'none',
+      failure: expect.stringMatching(/does not accept the value that is handed out/),
+    },
+  ]);
 });
 
 function gate(): { passed: Promise<void>; open(): void } {

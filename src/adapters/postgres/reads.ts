@@ -259,6 +259,12 @@ export function grantRows(session: Session): TableRows<Grant> & GrantReads {
   };
 }
 
+const isRunningAt = (issuer: string) =>
+  and(
+    eq(rotations.status, 'running'),
+    sql`${rotations.keyId} in (select ${keys.id} from ${keys} where ${keys.issuer} = ${issuer})`,
+  );
+
 export function rotationRows(session: Session): TableRows<Rotation> & RotationReads {
   const rows = rowsOf<Rotation>(session, rotations, 'rotation');
   return {
@@ -279,14 +285,9 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
     },
     runningOf: async (keyId) =>
       (await rows.where(and(eq(rotations.status, 'running'), eq(rotations.keyId, keyId as ApiKey['id']))))[0] ?? null,
-    runningAt: (issuer) =>
-      rows.where(
-        and(
-          eq(rotations.status, 'running'),
-          sql`${rotations.keyId} in (select ${keys.id} from ${keys} where ${keys.issuer} = ${issuer})`,
-        ),
-        sql`${rotations.startedAt}, ${rotations.id}`,
-      ),
+    runningAt: (issuer) => rows.where(isRunningAt(issuer), sql`${rotations.startedAt}, ${rotations.id}`),
+    replacing: (issuer, providerKeyId) =>
+      rows.where(and(isRunningAt(issuer), sql`${rotations.replacement} ->> 'of' = ${providerKeyId}`)),
     ofKey: (keyId, limit) =>
       rows.where(eq(rotations.keyId, keyId as ApiKey['id']), sql`${rotations.startedAt} DESC`, limit),
     ofCause: (causeId) => rows.where(eq(rotations.causeId, causeId), sql`${rotations.startedAt}, ${rotations.id}`),

@@ -1,6 +1,7 @@
-import { failpoint, Refusal, type Secret } from '../../kernel.ts';
+import { failpoint, Later, Refusal, type Secret } from '../../kernel.ts';
 import { issuedOf, labelOf } from '../issued-model.ts';
 import { journal, noteDown, type Run, settle } from '../journal.ts';
+import type { Rotation } from '../model.ts';
 import { givenUp } from '../moves-model.ts';
 import { hasMoved, isLastAsked, lastOfChain, replaced, replacementAsked, unreplaced } from '../replacement-model.ts';
 import { valueAt } from './look.ts';
@@ -40,7 +41,8 @@ export async function replaceValue(
     return replacementAsked(each, of, current, now);
   });
   failpoint('rotation.generate:create-before');
-  await lastToAsk(asked);
+  const rival = await lastToAsk(asked);
+  if (rival) return giveWay(asked, rotation, rival);
   const made = await issuer.create({ ...key, currentVersion: current }, labelOf(rotation), of);
   failpoint('rotation.generate:create-after');
   if ('notYet' in made) throw new Error(made.notYet);
@@ -76,11 +78,26 @@ async function handedOut(run: Run, current: string): Promise<{ providerKeyId: st
   return providerKeyId ? { providerKeyId, asked: null } : null;
 }
 
-/** Throws when another worker has looked and asked meanwhile: a call made now would end what that one has made. */
-async function lastToAsk({ ports, rotation: seen }: Run): Promise<void> {
-  const rotation = await ports.store.look((view) => view.rotations.get(seen.id));
-  const ours = rotation.status === 'running' && rotation.fence === seen.fence;
-  if (!ours || !isLastAsked(rotation, seen.replacement!)) throw late();
+/**
+ * Throws when another worker has looked and asked meanwhile: a call made now would end what that one has made. So would it
+ * where another key has the same value, and its rotation has asked too: that one is answered. Of two who ask at the same time
+ * at least one sees the other, because both have written it down before they look.
+ */
+async function lastToAsk({ ports, issuer, rotation: seen }: Run): Promise<Rotation | null> {
+  const asking = await ports.store.look((view) => view.rotations.replacing(issuer.name, seen.replacement!.of));
+  const mine = asking.find((each) => each.id === seen.id);
+  if (mine?.fence !== seen.fence || !isLastAsked(mine, seen.replacement!)) throw late();
+  return asking.find((each) => each.id !== seen.id) ?? null;
+}
+
+/** Nothing was asked for, so all is as it was; it is looked again when the other has done, and not at the same time as that. */
+async function giveWay(run: Run, { replacement, condition }: Rotation, rival: Rotation): Promise<never> {
+  const why = `another key has the same value, and ${run.issuer.name} is asked to replace it for that one`;
+  await noteDown(run, 'rotation.not-made', { why, rival: rival.id }, (each) => {
+    if (!isLastAsked(each, run.rotation.replacement!)) throw late();
+    return { ...each, replacement, condition };
+  });
+  throw new Later(why, run.rotation.id < rival.id ? 2_000 : 20_000);
 }
 const late = () =>
   new Refusal('conflict', 'Another worker has asked for the new value, so the one that came late did nothing.');
