@@ -335,8 +335,8 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
           : md`${noWayBack}If nobody does anything: it stays like this, and the schedule tries again after ${policy.rotation.failedPauseHours} hours while the key is due.`;
     case 'rolled-back':
       return diesAtOnce(key, policy)
-        ? md`It can be rotated by \`/keys rotate\` at any time.`
-        : md`The schedule leaves this key alone for ${policy.rotation.failedPauseHours} hours. It can be rotated by \`/keys rotate\` at any time.`;
+        ? md`It can be rotated by \`/keys rotate\`.`
+        : md`The schedule leaves this key alone for ${policy.rotation.failedPauseHours} hours. People can rotate it sooner, by \`/keys rotate\`.`;
     case 'superseded':
       return md`Taken over by ${rotation.supersededBy ? code(rotation.supersededBy) : md`an emergency`}.`;
   }

@@ -254,15 +254,28 @@ export function whyNotRotate(
   }
   if (emergency) return null;
   if (running) return new Refusal('conflict', 'A rotation of this key is already running: /keys show has its card.');
-  const since = key.lastRotatedAt ? now.getTime() - key.lastRotatedAt.getTime() : Number.POSITIVE_INFINITY;
-  if (since < policy.rotation.minMinutesBetween * minute) {
-    const ago = Math.floor(since / minute);
-    return new Refusal(
-      'conflict',
-      `This key was rotated ${ago === 0 ? 'less than a minute' : minutesInWords(ago)} ago; wait until ${minutesInWords(policy.rotation.minMinutesBetween)} ${policy.rotation.minMinutesBetween === 1 ? 'has' : 'have'} passed.`,
-    );
-  }
-  return null;
+  return key.lastRotatedAt && tooSoon('This key was rotated', key.lastRotatedAt, policy, now);
+}
+
+/**
+ * The same where the rotation before was turned back or failed: AWS asks for no more than one new version of a secret in
+ * this time, and what nobody came to use counts too. Not asked in an emergency, nor where nothing works.
+ */
+export function whyNotSoonAgain(previous: Rotation | null, policy: Policy, now: Instant): Refusal | null {
+  const unused = previous?.status === 'failed' || previous?.status === 'rolled-back';
+  if (!unused || previous.condition === 'none') return null;
+  const stored = previous.record.findLast((each) => each.step === 'generate' && each.verdict === 'done')?.endedAt;
+  return stored ? tooSoon('A new value of this key was stored', new Date(stored), policy, now) : null;
+}
+
+function tooSoon(what: string, at: Instant, { rotation }: Policy, now: Instant): Refusal | null {
+  const since = now.getTime() - at.getTime();
+  if (since >= rotation.minMinutesBetween * minute) return null;
+  const ago = Math.floor(since / minute);
+  return new Refusal(
+    'conflict',
+    `${what} ${ago === 0 ? 'less than a minute' : minutesInWords(ago)} ago; wait until ${minutesInWords(rotation.minMinutesBetween)} ${rotation.minMinutesBetween === 1 ? 'has' : 'have'} passed.`,
+  );
 }
 
 /** Why this issuer cannot make a new value for this key, or null. `issuer` is null where nobody is configured by that name. */

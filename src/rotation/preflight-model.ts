@@ -5,7 +5,7 @@ import type { Person } from '../people/model.ts';
 import { diesAtOnce, type Policy } from '../policy.ts';
 import { endedByHand, madeByHand } from './by-hand/model.ts';
 import { holderOf, type Stages } from './labels-model.ts';
-import { minutesInWords, type Rotation, whyNotIssue, whyNotRotate } from './model.ts';
+import { minutesInWords, type Rotation, whyNotIssue, whyNotRotate, whyNotSoonAgain } from './model.ts';
 import { isOwn, type Maker, ownInWords } from './own-model.ts';
 import { holdInWords, holdsInWords, momentInWords, openingFor, whyNotHeld } from './timing/windows-model.ts';
 
@@ -148,7 +148,8 @@ export function checksFor(inside: Inside, outside: Outside, policy: Policy, now:
     const kept = key.status === 'active' && key.storage !== 'secrets-manager';
     return [blocking(forGood.sentence, kept ? 'A person makes and stores the new one; Steps has how.' : '')];
   }
-  const forNow = [whyNotRotate(key, running, false, policy, now), whyNotHeld(key, policy, now)];
+  const tooSoon = whyNotRotate(key, running, false, policy, now) ?? whyNotSoonAgain(inside.previous, policy, now);
+  const forNow = [tooSoon, whyNotHeld(key, policy, now)];
   const outsideFound = missingOutside(inside, outside);
   return [
     ...forNow.flatMap((each) => (each ? [{ ...blocking(each.sentence, ''), emergencyPasses: true }] : [])),

@@ -6,7 +6,7 @@ import type { Ports, Tx, View } from '../ports.ts';
 import type { CampaignCause } from './campaigns/model.ts';
 import { inherited } from './issued-model.ts';
 import { follow } from './journal.ts';
-import { isReal, type Rotation, whyNotByItself, whyNotIssue, whyNotRotate } from './model.ts';
+import { isReal, type Rotation, whyNotByItself, whyNotIssue, whyNotRotate, whyNotSoonAgain } from './model.ts';
 import { type Beginning, started, superseded } from './moves-model.ts';
 import { block, lookOutside, missingFor, roomComesFor } from './preflight.ts';
 import { missingOutside, type Outside, whyNotGo } from './preflight-model.ts';
@@ -120,7 +120,10 @@ export async function startForCause(ports: StartPorts & Pick<Ports, 'secrets'>, 
     if (locked.blocked) await tx.keys.save(key);
     const running = await tx.rotations.runningOf(key.id);
     const forGood = whyNotRotate(key, running, true, ports.policy, tx.now);
-    if (!ask.emergency && !forGood && whyNotRotate(key, running, false, ports.policy, tx.now)) {
+    const [previous = null] = await tx.rotations.ofKey(key.id, 1);
+    const notYet =
+      whyNotRotate(key, running, false, ports.policy, tx.now) ?? whyNotSoonAgain(previous, ports.policy, tx.now);
+    if (!ask.emergency && !forGood && notYet) {
       throw new Later('another rotation of this key is running or has just ended', 30_000);
     }
     await opened(tx, ports, key, running, {
@@ -172,6 +175,7 @@ export async function opened(
   if (!why.emergency && !why.askedBy) refuseIf(whyNotByItself(key, ports.policy));
   const over = running ? await tx.rotations.get(running.id) : null;
   const [previous] = await tx.rotations.ofKey(key.id, 1);
+  if (!why.emergency) refuseIf(whyNotSoonAgain(previous ?? null, ports.policy, tx.now));
   const fresh = started(tx.newId('rotation'), key, why, over, ports.policy, tx.now);
   const ready = inherited(fresh, previous ?? null);
   const opening = waitsFor(ready, key, ports.policy, tx.now);

@@ -240,6 +240,7 @@ describe('the preflight of a rotation', () => {
   test('lets a full provider pass where the last rotation has left something that can go', () => {
     const previous = {
       status: 'failed',
+      record: [],
       issued: [{ version: 'v0', providerKeyId: 'k0', expiresAt: null, ended: false }],
     } as never;
     expect(blocking({ inside: { previous }, outside: { keys: 8 } })).toEqual([]);

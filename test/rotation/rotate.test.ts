@@ -2,7 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { Refusal } from '../../src/kernel.ts';
 import type { Ports } from '../../src/ports.ts';
+import { whyNotDrill } from '../../src/rotation/drills/model.ts';
 import { conditionInWords, steps } from '../../src/rotation/model.ts';
+import { preflight } from '../../src/rotation/preflight.ts';
 import { reconcileRotations } from '../../src/rotation/reconcile.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
@@ -174,6 +176,41 @@ describe('nobody rotates', () => {
     const both = await Promise.allSettled([ask(key.id), ask(key.id)]);
     expect(both.map((each) => each.status).sort()).toEqual(['fulfilled', 'rejected']);
     await ask(fresh.id, stage.admin, true);
+    await stage.work();
+  });
+});
+
+describe('a key whose last rotation was turned back a moment ago', () => {
+  test('gets no further version before the policy’s time is over, unless in an emergency; one that stored nothing does not count', async () => {
+    const { key } = await stage.key();
+    const ask = (emergency = false) =>
+      startRotation(stage.ports, stage.owner, { keyId: key.id, reason: 'Once more', emergency });
+    const turnedBack = async (begun: boolean) => {
+      const { id } = await ask();
+      if (begun) await stage.work({ until: (each) => each.step === 'promote' });
+      await rollBackRotation(stage.ports, stage.owner, id);
+      await stage.skipTime(id);
+      await stage.work();
+      expect((await stage.rotation(id)).status).toBe('rolled-back');
+      return id;
+    };
+    await turnedBack(false);
+    const stored = await turnedBack(true);
+    await expect(ask()).rejects.toThrow(
+      /A new value of this key was stored less than a minute ago; wait until 1 minute/,
+    );
+    const asksFor = { keyId: key.id, cause: 'leaver', causeId: `case_${key.id}`, emergency: false } as const;
+    await expect(startForCause(stage.ports, asksFor)).rejects.toMatchObject({ name: 'Later' });
+    const drill = { key, running: null, previous: await stage.rotation(stored), leaked: false, issuer: null };
+    const low = { ...drill, key: { ...key, risk: 'low', environment: 'sandbox' } as const };
+    expect(whyNotDrill(low, stage.ports.policy, new Date())?.sentence).toMatch(/was stored/);
+    const shown = await preflight(stage.ports, key.id);
+    expect(shown.filter((each) => each.level === 'blocking')).toMatchObject([
+      { sentence: expect.stringMatching(/was stored/), emergencyPasses: true },
+    ]);
+    await stage.endedEarlier(stored, 1);
+    await turnedBack(true);
+    await ask(true);
     await stage.work();
   });
 });

@@ -70,7 +70,8 @@ export function useStage(policy: Policy = quick): Stage {
       `update rotation set record = (select jsonb_agg(each || jsonb_build_object('endedAt',
          to_char((each ->> 'endedAt')::timestamptz at time zone 'utc' - $2 * interval '1 hour', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')))
          from jsonb_array_elements(record) each where each ->> 'endedAt' is not null)
-         || (select jsonb_agg(each) from jsonb_array_elements(record) each where each ->> 'endedAt' is null) where id = $1`,
+         || (select coalesce(jsonb_agg(each), '[]') from jsonb_array_elements(record) each where each ->> 'endedAt' is null)
+         where id = $1`,
       [id, hours],
     );
   };

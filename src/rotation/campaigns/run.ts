@@ -3,7 +3,7 @@ import { type Id, Later, minute, Refusal } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import type { Ports } from '../../ports.ts';
 import { follow } from '../journal.ts';
-import { isReal, whyNotRotate } from '../model.ts';
+import { isReal, whyNotRotate, whyNotSoonAgain } from '../model.ts';
 import { turnedBack } from '../moves-model.ts';
 import { missingFor } from '../preflight.ts';
 import { opened } from '../start.ts';
@@ -83,7 +83,10 @@ async function startOne(ports: RunPorts, seen: Campaign, keyId: Id<'key'>): Prom
         throw new Refusal('conflict', 'A rotation of this key is already running, and the campaign follows that.');
       }
       // Rotated a moment ago: its turn comes when AWS allows another version.
-      const forNow = whyNotRotate(key, null, campaign.emergency, ports.policy, tx.now);
+      const [previous = null] = campaign.emergency ? [] : await tx.rotations.ofKey(keyId, 1);
+      const forNow =
+        whyNotRotate(key, null, campaign.emergency, ports.policy, tx.now) ??
+        whyNotSoonAgain(previous, ports.policy, tx.now);
       if (forNow && !whyNotRotate(key, null, true, ports.policy, tx.now)) throw new Later(forNow.sentence, minute);
       const { cause, emergency, reason } = campaign;
       await opened(tx, ports, key, running, { cause, causeId: campaign.id, askedBy: null, reason, emergency });

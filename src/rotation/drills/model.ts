@@ -1,7 +1,7 @@
 import { type ApiKey, atOnceInWords } from '../../inventory/model.ts';
 import { day, type Instant, Refusal } from '../../kernel.ts';
 import { diesAtOnce, type Policy } from '../../policy.ts';
-import { isProvenDead, type Rotation, type Step, whyNotIssue, whyNotRotate } from '../model.ts';
+import { isProvenDead, type Rotation, type Step, whyNotIssue, whyNotRotate, whyNotSoonAgain } from '../model.ts';
 import { isOwn, type Maker } from '../own-model.ts';
 import { openingFor, whyNotHeld } from '../timing/windows-model.ts';
 
@@ -22,7 +22,10 @@ export interface DrillFacts {
 export function whyNotDrill(facts: DrillFacts, policy: Policy, now: Instant): Refusal | null {
   const { key, running, previous, leaked, issuer } = facts;
   const refusal =
-    whyNotOfDrills(key, policy) ?? whyNotRotate(key, running, false, policy, now) ?? whyNotIssue(key, issuer, policy);
+    whyNotOfDrills(key, policy) ??
+    whyNotRotate(key, running, false, policy, now) ??
+    whyNotSoonAgain(previous, policy, now) ??
+    whyNotIssue(key, issuer, policy);
   if (refusal) return refusal;
   if (!issuer?.can.create) return no(`Keysteward does not make new values of ${key.name}, so no drill can measure it.`);
   if (diesAtOnce(key, policy)) return no(`${atOnceInWords(key)} That is no drill.`);

@@ -46,6 +46,7 @@ async function scene(issuer: 'openai' | 'self-made'): Promise<Scene> {
     const { SecretString, VersionId } = await stage.bot.getSecretValue({ SecretId: key.secretId! });
     return { value: SecretString!, version: VersionId! };
   };
+  let last: string | null = null;
   return {
     key,
     ports,
@@ -53,7 +54,9 @@ async function scene(issuer: 'openai' | 'self-made'): Promise<Scene> {
     current,
     async rotate(by = ports) {
       await stage.database.store.pool.query('update api_key set last_rotated_at = null where id = $1', [key.id]);
+      if (last) await stage.endedEarlier(last, 1);
       const { id } = await startRotation(by, stage.owner, { keyId: key.id, reason: 'A test', emergency: false });
+      last = id;
       read.length = 0;
       for (;;) {
         step = (await stage.rotation(id)).step;
