@@ -174,6 +174,10 @@ export interface GrantReads extends Rows<Grant> {
   ofRequest(requestId: string): Promise<Grant | null>;
   /** Not yet ended, soonest end first. */
   liveOfKey(keyId: string): Promise<Grant[]>;
+  /** How many those are; of those alone that had begun by this instant, where one is given. */
+  countLive(keyId: string, begunBy?: Instant): Promise<number>;
+  /** How many people have one that nothing is ending yet. */
+  countHolders(keyId: string): Promise<number>;
   liveOfPerson(personId: string): Promise<Grant[]>;
   /** Every grant that this person ever held, for offboarding. */
   everOfPerson(personId: string): Promise<Grant[]>;

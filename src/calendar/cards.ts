@@ -5,7 +5,6 @@ import { type ApiKey, atOnceInWords, pausedNow, snoozedNow } from '../inventory/
 import type { Id, Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import { diesAtOnce, type Policy } from '../policy.ts';
-import type { View } from '../ports.ts';
 import type { Rotation } from '../rotation/model.ts';
 import type { Reminder } from './reminder-model.ts';
 
@@ -21,7 +20,7 @@ export function reminderCards(slack: SlackDoor, policy: Policy): void {
     const over = whyOver(key, reminder, running, reader.id, owner, view.now);
     return over
       ? message(`${key.name}: nothing to do`, [block.text(over)])
-      : dueMessage(key, await holdersOf(view, key), policy, view.now);
+      : dueMessage(key, await view.grants.countHolders(key.id), policy, view.now);
   });
 }
 
@@ -97,8 +96,4 @@ function dueMessage(key: ApiKey, holders: number, policy: Policy, now: Instant):
       md`Rotated? *Edit…* takes the day and the last four characters. If nobody does anything, it stays overdue in your digest and in the security channel's summary.`,
     ),
   ]);
-}
-
-async function holdersOf(view: View, key: ApiKey): Promise<number> {
-  return new Set((await view.grants.liveOfKey(key.id)).map((each) => each.personId)).size;
 }

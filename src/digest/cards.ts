@@ -85,7 +85,7 @@ async function permissionLines(
 async function keyBlocks(view: View, key: ApiKey, policy: Policy): Promise<KnownBlock[]> {
   const late = daysOverdue(key, view.now) >= 0;
   const running = await view.rotations.runningOf(key.id);
-  const holders = new Set((await view.grants.liveOfKey(key.id)).map((each) => each.personId)).size;
+  const holders = await view.grants.countHolders(key.id);
   const [last] = running ? [] : await view.rotations.ofKey(key.id, 1);
   const failed = last && (last.status === 'failed' || last.status === 'rolled-back') ? last : null;
   const able = rotatesHere(key);

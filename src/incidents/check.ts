@@ -13,10 +13,9 @@ type CheckPorts = Pick<Ports, 'store' | 'policy' | 'issuers'>;
 export async function look(view: View, incident: Incident): Promise<Findings> {
   const { keyId, containment } = incident;
   const cards = await view.cards.of('incidents.card', incident.id);
-  const grants = keyId && containment ? await view.grants.liveOfKey(keyId) : [];
   return {
     rotations: keyId ? await view.rotations.ofKey(keyId, 20) : [],
-    stillOpen: grants.filter((each) => each.startsAt <= new Date(containment!.at)).length,
+    stillOpen: keyId && containment ? await view.grants.countLive(keyId, new Date(containment.at)) : 0,
     posted: cards.some((each) => each.channel && each.ts),
   };
 }

@@ -38,7 +38,7 @@ export async function contained(
   incident: Incident,
   key: ApiKey,
 ): Promise<Incident> {
-  const holders = (await tx.grants.liveOfKey(key.id)).filter((each) => each.status !== 'ending').length;
+  const holders = await tx.grants.countHolders(key.id);
   const byHand = whyByHand(key, ports, tx.now);
   const round = incident.containment ? roundOf(incident) + 1 : 1;
   const next: Incident = {

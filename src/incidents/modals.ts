@@ -88,7 +88,7 @@ export async function previewOf(view: View, draft: Draft, ports: Pick<Ports, 'po
   }
   return {
     open: await view.incidents.openOfKey(key.id),
-    holders: (await view.grants.liveOfKey(key.id)).filter((each) => each.status !== 'ending').length,
+    holders: await view.grants.countHolders(key.id),
     owner: await view.people.find(key.ownerId),
     byHand: whyByHand(key, ports, view.now),
   };

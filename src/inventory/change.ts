@@ -100,7 +100,7 @@ async function refuseMoveInUse(tx: Tx, before: ApiKey, after: ApiKey): Promise<v
     throw new Refusal('conflict', 'A rotation of this key is running. Change this when it has ended.');
   }
   if (after.secretId === before.secretId || before.secretId === null) return;
-  const live = (await tx.grants.liveOfKey(before.id)).length;
+  const live = await tx.grants.countLive(before.id);
   if (live === 0) return;
   const people = live === 1 ? '1 person has' : `${live} people have`;
   throw new Refusal('conflict', `${people} access to the secret where it is now. End that first.`, 'secretId');

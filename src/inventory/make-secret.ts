@@ -41,7 +41,7 @@ export async function makeSecret(
       await tx.versions.save(seenVersion(keyId, seen, true, tx.now));
       tx.note({ secretId, version: token });
       // Whoever was quicker with an approval than we with the secret.
-      if ((await tx.grants.liveOfKey(keyId)).length > 0) await tx.jobs.add('access.apply', { keyId });
+      if ((await tx.grants.countLive(keyId)) > 0) await tx.jobs.add('access.apply', { keyId });
     } else {
       // A secret of somebody else must not become ours: the entry goes, and its card says why.
       await tx.keys.save({ ...now, status: 'retired', nextRotationAt: null });

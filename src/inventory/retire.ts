@@ -18,7 +18,7 @@ export function retireKey(
     if (await tx.rotations.runningOf(keyId)) {
       throw new Refusal('conflict', 'A rotation of this key is running. Retire it when that has ended.');
     }
-    const live = (await tx.grants.liveOfKey(keyId)).length;
+    const live = await tx.grants.countLive(keyId);
     const asked = (await tx.requests.openFor(keyId)).length;
     if (live + asked > 0) {
       const open = `${live} open ${live === 1 ? 'access' : 'accesses'} and ${asked} waiting ${asked === 1 ? 'request' : 'requests'}`;

@@ -89,7 +89,7 @@ export async function checkKey(ports: CheckPorts, { keyId }: { keyId: Id<'key'> 
   const seen = await ports.store.read(async (view) => ({
     inside: await insideOf(view, keyId),
     open: await view.findings.openOfKey(keyId),
-    granted: (await view.grants.liveOfKey(keyId)).length > 0,
+    granted: (await view.grants.countLive(keyId)) > 0,
     consumers: await view.consumers.ofKey(keyId),
   }));
   const { inside } = seen;

@@ -32,7 +32,7 @@ export async function insideOf(
     running: await view.rotations.runningOf(key.id),
     previous: previous ?? null,
     roomComes: await roomComesFor(view, issuers, key),
-    holders: new Set((await view.grants.liveOfKey(key.id)).map((each) => each.personId)).size,
+    holders: await view.grants.countHolders(key.id),
     consumers: await view.consumers.ofKey(key.id),
     issuer: issuers.of(key.issuer),
   };

@@ -485,10 +485,10 @@ async function factsAround(stage: Stage): Promise<string> {
   ];
   const parts = tables.map(
     (table) =>
-      `select '${table}' as t, coalesce(string_agg(x::text, E'\\n' order by x.id) filter (where x.id = any($1)), '') || count(*) as v from ${table} x`,
+      `select '${table}' as t, (select string_agg(x::text, E'\\n' order by x.id) from ${table} x where x.id = any($1)) as v, (select count(*) from ${table}) as n`,
   );
-  const { rows } = await test.database.store.pool.query<{ t: string; v: string }>(
-    `${parts.join(' union all ')} union all select 'work', count(*)::text from work union all select 'card', count(*)::text from card order by 1`,
+  const { rows } = await test.database.store.pool.query<{ t: string; v: string | null; n: string }>(
+    `${parts.join(' union all ')} union all select 'work', null, count(*) from work union all select 'card', null, count(*) from card order by 1`,
     [ids],
   );
   return JSON.stringify(rows, null, 1);

@@ -1,7 +1,7 @@
 import { and, eq, gte, inArray, sql } from 'drizzle-orm';
 import { type Case, type HrMessage, unfinished } from '../../offboarding/model.ts';
 import type { CaseReads, Tx } from '../../ports.ts';
-import { rowsOf, type Session, type TableRows } from './rows.ts';
+import { counted, rowsOf, type Session, type TableRows } from './rows.ts';
 import { cases, hrMessages } from './schema.ts';
 
 export function caseRows(session: Session): TableRows<Case> & CaseReads {
@@ -17,11 +17,8 @@ export function caseRows(session: Session): TableRows<Case> & CaseReads {
     async openedByMachineSince(at) {
       // Two who count at once would each miss the other.
       if (session.locking) await session.db.execute(sql`select pg_advisory_xact_lock(hashtext('offboarding.count'))`);
-      const [row] = await session.db
-        .select({ n: sql<number>`count(*)::int` })
-        .from(cases)
-        .where(and(eq(cases.byMachine, true), gte(cases.openedAt, at), sql`${cases.status} <> 'called-off'`));
-      return row!.n;
+      const since = and(eq(cases.byMachine, true), gte(cases.openedAt, at), sql`${cases.status} <> 'called-off'`);
+      return counted(session, cases, since);
     },
     async message(id) {
       const found = await session.db.select().from(hrMessages).where(eq(hrMessages.id, id));

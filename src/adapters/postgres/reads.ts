@@ -1,4 +1,4 @@
-import { and, eq, gt, inArray, isNull, lt, ne, type SQL, sql } from 'drizzle-orm';
+import { and, eq, gt, inArray, isNull, lt, lte, ne, type SQL, sql } from 'drizzle-orm';
 import type { AccessRequest, Grant } from '../../access/model.ts';
 import type { Incident } from '../../incidents/model.ts';
 import type { Consumer } from '../../inventory/consumer-model.ts';
@@ -20,7 +20,7 @@ import type {
 } from '../../ports.ts';
 import type { HandIn } from '../../rotation/by-hand/hand-in-model.ts';
 import type { Rotation } from '../../rotation/model.ts';
-import { ask, notFound, rowsOf, type Session, shape, type TableRows, unnamed } from './rows.ts';
+import { ask, counted, notFound, rowsOf, type Session, shape, type TableRows, unnamed } from './rows.ts';
 import { consumers, grants, handIns, incidents, keys, people, requests, rotations, teams } from './schema.ts';
 
 function keyConditions(filter: KeyFilter): SQL[] {
@@ -125,13 +125,7 @@ export function keyRows(session: Session): TableRows<ApiKey> & KeyReads {
         .limit(limit);
       return found.map((each) => each.id);
     },
-    async count(filter) {
-      const [row] = await session.db
-        .select({ n: sql<number>`count(*)::int` })
-        .from(keys)
-        .where(and(...keyConditions(filter)));
-      return row!.n;
-    },
+    count: (filter) => counted(session, keys, and(...keyConditions(filter))),
     services: (text, limit) =>
       session.db
         .select({
@@ -239,11 +233,15 @@ export function grantRows(session: Session): TableRows<Grant> & GrantReads {
   const rows = rowsOf<Grant>(session, grants, 'access');
   const live = ne(grants.status, 'ended');
   const byEnd = sql`${grants.endsAt}, ${grants.id}`;
+  const liveOf = (keyId: string) => and(live, eq(grants.keyId, keyId as ApiKey['id']));
+  const count = (where: SQL | undefined, what = sql`*`) => counted(session, grants, where, what);
   return {
     ...rows,
     ofRequest: async (requestId) =>
       (await rows.where(eq(grants.requestId, requestId as AccessRequest['id'])))[0] ?? null,
-    liveOfKey: (keyId) => rows.where(and(live, eq(grants.keyId, keyId as ApiKey['id'])), byEnd),
+    liveOfKey: (keyId) => rows.where(liveOf(keyId), byEnd),
+    countLive: (keyId, begunBy) => count(and(liveOf(keyId), begunBy && lte(grants.startsAt, begunBy))),
+    countHolders: (keyId) => count(and(liveOf(keyId), ne(grants.status, 'ending')), sql`distinct ${grants.personId}`),
     liveOfPerson: (personId) => rows.where(and(live, eq(grants.personId, personId as Person['id'])), byEnd),
     everOfPerson: (personId) => rows.where(eq(grants.personId, personId as Person['id']), byEnd),
     endingBefore: (at, limit) => rows.where(and(live, lt(grants.endsAt, at)), byEnd, limit),

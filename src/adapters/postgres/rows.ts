@@ -42,6 +42,20 @@ export const unnamed = '';
 
 export const notFound = (what: string) => new Refusal('not_found', `This ${what} does not exist, or not any more.`);
 
+/** How many rows there are, or how many different values of something in them. */
+export async function counted(
+  session: Session,
+  table: PgTable,
+  where: SQL | undefined,
+  what = sql`*`,
+): Promise<number> {
+  const [row] = await session.db
+    .select({ n: sql<number>`count(${what})::int` })
+    .from(table)
+    .where(where);
+  return row!.n;
+}
+
 type TableWithId = PgTable & { id: PgColumn };
 
 /**
