@@ -1,6 +1,6 @@
 import type { KnownBlock, View as SlackView } from '@slack/types';
 import { z } from 'zod';
-import type { Message, Mrkdwn, option } from './blocks.ts';
+import { join, type Message, type Mrkdwn, md, mention, type option } from './blocks.ts';
 import { type ApiKey, inFull } from './inventory/model.ts';
 import { byId, type Id, isId, type Noun, Refusal, type Secret } from './kernel.ts';
 import type { Action, Person } from './people/model.ts';
@@ -102,6 +102,16 @@ export async function refuseAtClick(
 
 const mostNamed = 3;
 
+/** Whom of these to turn to: who is here, and never whoever asks. */
+const toTurnTo = (people: Person[], slackId: string | null): Person[] =>
+  people.filter((each) => each.status === 'active' && each.slackId !== slackId).slice(0, mostNamed);
+
+/** "@Ada or @Sam", for what only administrators can do; without anybody else to name, what they are. */
+export async function administratorsToAsk({ people }: Pick<View, 'people'>, slackId: string | null): Promise<Mrkdwn> {
+  const named = toTurnTo(await people.withTier('administrator'), slackId).map((each) => mention(each.slackId));
+  return named.length === 0 ? md`an administrator` : join(named, ' or ');
+}
+
 /** What whoever was refused is told: why, and whom to ask instead, never themselves; `ask` is empty where there is nobody. */
 export async function toldOf(
   store: Pick<Store, 'read'>,
@@ -114,10 +124,9 @@ export async function toldOf(
     ...(await people.many([...named.keys()])),
     ...(instead.includes('administrators') ? await people.withTier('administrator') : []),
   ]);
-  const names = [...byId(people).values()]
-    .filter((each) => each.status === 'active' && each.slackId !== slackId)
-    .slice(0, mostNamed)
-    .map((each) => (named.has(each.id) ? `${each.name} (${named.get(each.id)})` : each.name));
+  const names = toTurnTo([...byId(people).values()], slackId).map((each) =>
+    named.has(each.id) ? `${each.name} (${named.get(each.id)})` : each.name,
+  );
   return { why: sentence, ask: names.length === 0 ? '' : `Ask ${names.join(', ').replace(/, ([^,]*)$/, ' or $1')}.` };
 }
 

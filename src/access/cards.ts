@@ -12,7 +12,7 @@ import {
   typed,
   when,
 } from '../blocks.ts';
-import type { SlackDoor } from '../doors.ts';
+import { administratorsToAsk, type SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
 import { byId } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
@@ -25,6 +25,8 @@ interface Story {
   asker: Person;
   grant: Grant | null;
   people: Map<string, Person>;
+  /** Who can say which IAM identity is the asker's. */
+  administrators: Mrkdwn;
 }
 
 async function storyOf(view: View, requestId: string): Promise<Story> {
@@ -34,12 +36,14 @@ async function storyOf(view: View, requestId: string): Promise<Story> {
     ...request.asked,
     ...request.decisions.map((each) => each.by),
   ]);
+  const asker = people.find((each) => each.id === request.askedBy)!;
   return {
     request,
     key: await view.keys.get(request.keyId),
-    asker: people.find((each) => each.id === request.askedBy)!,
+    asker,
     grant: request.status === 'approved' ? await view.grants.ofRequest(request.id) : null,
     people: byId(people),
+    administrators: await administratorsToAsk(view, asker.slackId),
   };
 }
 
@@ -81,7 +85,7 @@ function facts({ request, key, asker }: Story) {
 }
 
 function requestCard(story: Story, audience: Audience): Message {
-  const { request, key, asker, grant } = story;
+  const { request, key, asker, grant, administrators } = story;
   const lines = decisionLines(story);
   const head = headOf(story);
   const blocks = [block.header(head), ...facts(story), ...(lines.length > 0 ? [block.text(join(lines, '\n'))] : [])];
@@ -125,7 +129,7 @@ function requestCard(story: Story, audience: Audience): Message {
       block.small(
         grant.status === 'failed'
           ? md`:warning: ${typed(grant.failure ?? '', 500)} Keysteward tries again by itself.`
-          : md`${statusOf(grant)}`,
+          : statusOf(grant, administrators),
       ),
     );
   } else if (request.status === 'expired') {
@@ -138,7 +142,7 @@ function requestCard(story: Story, audience: Audience): Message {
 
 /** What the requester sees: one message that follows their request. */
 function mineCard(story: Story): Message {
-  const { request, key, grant, people } = story;
+  const { request, key, grant, people, administrators } = story;
   const waiting = request.asked
     .filter((id) => !request.decisions.some((each) => each.by === id))
     .map((id) => mention(people.get(id)?.slackId ?? id));
@@ -158,7 +162,7 @@ function mineCard(story: Story): Message {
     );
   }
   if (grant) {
-    blocks.push(block.text(statusOf(grant)));
+    blocks.push(block.text(statusOf(grant, administrators)));
     if (grant.status === 'active' && grant.principal && key.secretId) {
       blocks.push(
         block.text(
@@ -180,12 +184,12 @@ const told: Record<string, (story: Story) => Mrkdwn | null> = {
   expired: ({ key }) =>
     md`:hourglass: Nobody decided your request for *${typed(key.name, 200)}* in time, so it expired. Ask again with \`/keys request\` if you still need it.`,
   // What it told is over when the access is; that it ended is a message of its own.
-  active: ({ key, grant }) =>
+  active: ({ key, grant, administrators }) =>
     grant?.status === 'ending' || grant?.status === 'ended'
       ? null
       : grant?.status === 'active' && grant.principal
         ? md`:key: You have access to *${typed(key.name, 200)}* until ${when(grant.endsAt)}.`
-        : md`:key: *${typed(key.name, 200)}*: ${grant ? statusOf(grant) : md`approved`}`,
+        : md`:key: *${typed(key.name, 200)}*: ${grant ? statusOf(grant, administrators) : md`approved`}`,
 };
 
 export function accessCards(slack: SlackDoor): void {
@@ -259,13 +263,13 @@ export const endNow = (grant: Grant) =>
     confirm: { title: 'End this access?', text: 'It ends at once. You can ask again at any time.', yes: 'End now' },
   });
 
-/** One line on where a grant stands. */
-export function statusOf(grant: Grant): Mrkdwn {
+/** One line on where a grant stands. `administrators` can mend what it may lack. */
+export function statusOf(grant: Grant, administrators: Mrkdwn): Mrkdwn {
   if (grant.status === 'granting') return md`:hourglass_flowing_sand: Being granted…`;
   if (grant.status === 'failed') return md`:warning: Not working: ${typed(grant.failure ?? 'unknown', 300)}`;
   if (grant.status === 'ending') return md`:hourglass: Ending now`;
   if (grant.status === 'ended') return md`Ended ${grant.endedAt ? when(grant.endedAt) : md``}`;
   return grant.principal
     ? md`:white_check_mark: Active until ${when(grant.endsAt)} as ${code(grant.principal)}`
-    : md`:large_yellow_circle: Approved until ${when(grant.endsAt)}, but *no technical access yet*: your IAM identity is not known. Ask an administrator to run \`/keys principal\` for you, or the owner to hand it over safely.`;
+    : md`:large_yellow_circle: Approved until ${when(grant.endsAt)}, but *no technical access yet*: your IAM identity is not known. Ask ${administrators} to run \`/keys principal\` for you, or the owner to hand it over safely.`;
 }

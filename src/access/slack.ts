@@ -15,7 +15,7 @@ import {
   typed,
   when,
 } from '../blocks.ts';
-import { done, idField, keysNamed, type SlackDoor } from '../doors.ts';
+import { administratorsToAsk, done, idField, keysNamed, type SlackDoor } from '../doors.ts';
 import { type ApiKey, asChoice, inFull } from '../inventory/model.ts';
 import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
@@ -298,8 +298,8 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
 
   // ————— What people hold —————
 
-  const grantLine = (grant: Grant, key: ApiKey | undefined): KnownBlock[] => [
-    block.text(md`*${typed(key?.name ?? 'A key', 200)}*\n${statusOf(grant)}`),
+  const grantLine = (grant: Grant, key: ApiKey | undefined, administrators: Mrkdwn): KnownBlock[] => [
+    block.text(md`*${typed(key?.name ?? 'A key', 200)}*\n${statusOf(grant, administrators)}`),
     block.buttons(button('access.extend', 'Extend', grant.id), endNow(grant)),
   ];
 
@@ -307,7 +307,8 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
     const grants = (await view.grants.liveOfPerson(person.id)).filter((each) => each.status !== 'ending');
     const keys = new Map<string, ApiKey>();
     for (const grant of grants.slice(0, 15)) keys.set(grant.keyId, await view.keys.get(grant.keyId));
-    return grants.slice(0, 15).flatMap((grant) => grantLine(grant, keys.get(grant.keyId)));
+    const administrators = await administratorsToAsk(view, person.slackId);
+    return grants.slice(0, 15).flatMap((grant) => grantLine(grant, keys.get(grant.keyId), administrators));
   }
 
   slack.command(
@@ -323,9 +324,12 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
     'end',
     { usage: 'end <key>', help: 'End your access to a key now', action: 'access.list' },
     async ({ person, text: words }) => {
-      const live = await store.read(async (view) => {
+      const { live, administrators } = await store.read(async (view) => {
         const grants = (await view.grants.liveOfPerson(person.id)).filter((each) => each.status !== 'ending');
-        return Promise.all(grants.map(async (grant) => ({ grant, key: await view.keys.get(grant.keyId) })));
+        return {
+          live: await Promise.all(grants.map(async (grant) => ({ grant, key: await view.keys.get(grant.keyId) }))),
+          administrators: await administratorsToAsk(view, person.slackId),
+        };
       });
       const wanted = inFull(words).toLowerCase().split(/\s+/).filter(Boolean);
       const matches = live.filter(
@@ -338,7 +342,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
             : matches.length === 0
               ? md`You hold no access that matches "${typed(words, 100)}".`
               : md`${matches.length} of yours match "${typed(words, 100)}".`;
-        const list = live.slice(0, 15).flatMap(({ grant, key }) => grantLine(grant, key));
+        const list = live.slice(0, 15).flatMap(({ grant, key }) => grantLine(grant, key, administrators));
         return { say: message('Which access?', [block.text(why), ...list]) };
       }
       await endGrant(ports, person.id, matches[0]!.grant.id, 'Ended by its holder');

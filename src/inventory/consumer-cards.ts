@@ -16,15 +16,10 @@ export function consumerLine(consumer: Consumer, mover: Person | undefined): Mrk
   }
 }
 
-/** The part of a key's card that says who uses it. */
-export function consumerBlocks(consumers: Consumer[], people: Map<string, Person>): KnownBlock[] {
-  if (consumers.length === 0) {
-    return [
-      block.text(
-        md`*Used by*\nNobody is recorded. A rotation ends the old value, whether or not somebody still uses it.`,
-      ),
-    ];
-  }
-  const lines = consumers.map((each) => md`• ${consumerLine(each, people.get(each.personId ?? ''))}`);
+/** The part of a key's card that says who uses it; `own` of one that Keysteward itself works with, where. */
+export function consumerBlocks(consumers: Consumer[], people: Map<string, Person>, own: string | null): KnownBlock[] {
+  const others = consumers.map((each) => md`• ${consumerLine(each, people.get(each.personId ?? ''))}`);
+  const nobody = md`Nobody${own ? md` else` : md``} is recorded. A rotation ends the old value, whether or not somebody still uses it.`;
+  const lines = [...(own ? [typed(own)] : []), ...(others.length > 0 ? others : [nobody])];
   return [block.text(md`*Used by*\n${join(lines, '\n')}`)];
 }

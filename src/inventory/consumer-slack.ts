@@ -5,6 +5,7 @@ import { type Answer, idField, refuseAtClick, type SlackDoor } from '../doors.ts
 import { byId, type Id, idOf, notThere, Refusal } from '../kernel.ts';
 import { notMetYet, type Person } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
+import { ownInWords } from '../rotation/own-model.ts';
 import { consumerBlocks, consumerLine } from './consumer-cards.ts';
 import { type Consumer, type ConsumerEntry, type ConsumerKind, consumerKinds, isUnsigned } from './consumer-model.ts';
 import { whyNotTouch } from './may-model.ts';
@@ -49,7 +50,7 @@ const hints: Record<ConsumerKind, string> = {
 
 /** Who uses a key: recorded from its card, so that a rotation can wait for them. */
 export function consumersInSlack(slack: SlackDoor, ports: Ports): void {
-  const { store, readers } = ports;
+  const { store, readers, policy } = ports;
 
   /** The key, if this person may look after who uses it. */
   async function keyFor(person: Person, keyId: string): Promise<ApiKey> {
@@ -155,7 +156,7 @@ export function consumersInSlack(slack: SlackDoor, ports: Ports): void {
     return message(`Who uses ${key.name}`, [
       block.text(md`*Who uses ${typed(key.name, 200)}*`),
       ...(consumers.length === 0
-        ? consumerBlocks([], people)
+        ? consumerBlocks([], people, ownInWords(key, false, policy))
         : consumers.map((each) =>
             block.row(
               consumerLine(each, people.get(each.personId ?? '')),

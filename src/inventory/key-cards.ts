@@ -9,6 +9,7 @@ import type { View } from '../ports.ts';
 import { type Finding, whyNotConfirmGone, whyNotRepair } from '../reviews/model.ts';
 import { type PermissionReview, restrictionsInWords, whatToDoFor, whyReview } from '../reviews/permissions-model.ts';
 import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
+import { ownInWords } from '../rotation/own-model.ts';
 import { nextStartOf } from '../rotation/timing/windows-model.ts';
 import { dueLine, heldBack, waitLine } from './cards.ts';
 import { consumerBlocks } from './consumer-cards.ts';
@@ -94,7 +95,7 @@ export async function keyMessage(view: View, key: ApiKey, viewer: Person, policy
     ...findingBlocks(story, viewer),
     ...blockedBlocks(key, now),
     ...accessBlocks(story, viewer),
-    ...(story.consumers ? consumerBlocks(story.consumers, story.people) : []),
+    ...(story.consumers ? consumerBlocks(story.consumers, story.people, ownInWords(key, false, policy)) : []),
     ...(history.length > 0 ? [block.text(md`*History*\n${historyLines(history, story.people)}`)] : []),
     ...actionsOf(story, viewer, policy),
     block.small(outlook(story, policy), code(key.id)),
@@ -244,8 +245,10 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
 }
 
 /** What happens if nobody does anything. */
-function outlook({ key, now }: Story, policy: Policy): Mrkdwn {
+function outlook({ key, rotation, now }: Story, policy: Policy): Mrkdwn {
   if (key.status === 'retired') return md`Nobody can be given access to it, and it is not rotated any more.`;
+  if (rotation?.status === 'running')
+    return md`It is being rotated; its card says what happens if nobody does anything. Every access ends by itself.`;
   const starts = startsAt(key);
   if (!starts || !key.nextRotationAt) return md``;
   const snooze = snoozedNow(key, now);

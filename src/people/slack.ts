@@ -1,5 +1,5 @@
 import { block, code, md, mention, mentioned, message, typed, when } from '../blocks.ts';
-import type { SlackDoor } from '../doors.ts';
+import { administratorsToAsk, type SlackDoor } from '../doors.ts';
 import { Refusal } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { type Action, aTier, notMetYet, type Person, tiers, whyNot } from './model.ts';
@@ -18,9 +18,10 @@ export function peopleInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>)
     'whoami',
     { usage: 'whoami', help: 'Who you are here and what you may do', action: 'people.whoami' },
     async ({ person }) => {
-      const { grants, waiting } = await store.read(async (view) => ({
+      const { grants, waiting, administrators } = await store.read(async (view) => ({
         grants: (await view.grants.liveOfPerson(person.id)).length,
         waiting: (await view.requests.openBy(person.id)).length,
+        administrators: await administratorsToAsk(view, person.slackId),
       }));
       return {
         say: message(`You are ${person.name}`, [
@@ -37,7 +38,7 @@ export function peopleInSlack(slack: SlackDoor, { store }: Pick<Ports, 'store'>)
               'IAM identity',
               person.iamPrincipal
                 ? code(person.iamPrincipal)
-                : md`not known: what you are granted is recorded, but AWS cannot let you in yet. Ask an administrator to run \`/keys principal\` for you.`,
+                : md`not known: what you are granted is recorded, but AWS cannot let you in yet. Ask ${administrators} to run \`/keys principal\` for you.`,
             ],
           ]),
           block.text(md`*You may*\n${typed(mayInWords(person), 1500)}`),

@@ -112,7 +112,7 @@ export function findingsListMessage(list: FindingList, own: boolean, page: { who
   if (list.count === 0) {
     return message('No findings', [
       block.text(
-        md`:white_check_mark: Nothing is known to be wrong with ${whose}. Every key in Secrets Manager is looked at once a day.`,
+        md`:white_check_mark: Nothing is known to be wrong with ${own ? whose : md`any key`}. Every key in Secrets Manager is looked at once a day.`,
       ),
     ]);
   }

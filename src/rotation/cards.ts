@@ -253,7 +253,7 @@ function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
   const waits = waitsNow(rotation);
   if (waits) {
     const what = waits.task === 'hand-in' ? md`make a new key` : md`delete the old key`;
-    const who = taker ? mention(taker.slackId) : md`a person`;
+    const who = taker ? mention(taker.slackId) : md`A person`;
     return md`${who} has to ${what} at ${typed(key.service, 60)}, by ${when(new Date(waits.dueAt))}`;
   }
   const step = typed(stepWords[rotation.step]);
@@ -320,8 +320,8 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
         ? rotation.deployments.length > 0
           ? md`The old value is retired when everybody who is recorded is on the new one. Something broke? Roll back.`
           : endsOnEvidence(rotation)
-            ? md`Something broke when the old value was disabled, and nobody is recorded who uses it: it stays until its provider has seen no use of it for a while, or until somebody presses Retire now.`
-            : md`Nobody is recorded who uses this key, so nobody was asked: whoever keeps a copy of the old value has to fetch the new one until then. Something broke? Roll back.`
+            ? md`Something broke when the old value was disabled, and nobody is recorded who uses it: it stays until somebody presses Retire now or, where its provider tells of that, until it has not been used for a while.`
+            : md`Nobody is recorded who uses this key, so nobody was asked: whoever keeps a copy of the old value has to fetch the new one by then. Something broke? Roll back.`
         : waitsNow(rotation)
           ? md`It waits for a person, who has a message of their own with what to do. Once it is done, it goes on by itself.`
           : md`Nothing for you to do.${rotation.step === 'generate' && rotation.continuesAt ? md` Roll back calls it off before it begins.` : md``}`;

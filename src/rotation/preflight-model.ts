@@ -47,6 +47,7 @@ interface IssuerFacts extends Maker {
   can: Maker['can'] & {
     create: boolean;
     rotatesItself?: boolean;
+    disable?: boolean;
     test: boolean;
     revoke: boolean;
     confirmDead: boolean;
@@ -196,8 +197,16 @@ function whatChanges({ key, issuer }: Inside, policy: Policy): Check[] {
     : graceMinutes > 0
       ? `works for ${minutesInWords(graceMinutes)} after the switch`
       : 'stops working at the switch';
+  const screams = can.disable && policy.rotation.screamTestHours > 0;
   return [
     ok(`${made}; the old one ${dies}.`),
+    ...(screams
+      ? [
+          ok(
+            `Then the old one is disabled for ${minutesInWords(policy.rotation.screamTestHours * 60)}, and everybody can have it enabled again, before it is deleted. Not in an emergency.`,
+          ),
+        ]
+      : []),
     ...(atOnce ? [warning(`${atOnceInWords(key)} There is no way back.`)] : []),
     ...(endedByHand(can)
       ? [warning(`A person has to delete the old one at ${key.service} too, and is asked to when it is time.`)]

@@ -159,6 +159,30 @@ describe('in Slack', () => {
     expect(said).not.toContain('audit log');
   });
 
+  it('whom to ask for technical access is named, in whoami and on the card of an access, and never oneself', async () => {
+    const [owner, dev] = [aPerson(), aPerson()];
+    const [ada, sam] = [aPerson({ tier: 'administrator' }), aPerson({ tier: 'administrator' })];
+    await test.database.store.pool.query("update person set tier = 'developer' where tier = 'administrator'");
+    const key = aKey(owner);
+    await given(test.ports.store, { people: [owner, dev], keys: [key] });
+    expect(saying(await desk.type(dev, 'whoami'))).toContain('Ask an administrator to run `/keys principal`');
+    await given(test.ports.store, { people: [ada, sam] });
+    const ask = { keyId: key.id, use: 'job', hours: 8, reason: 'needed for the job' };
+    const asked = await requestAccess(test.ports, dev.id, ask);
+    await decideRequest(test.ports, owner.id, { requestId: asked.id, verdict: 'approve', hours: null, reason: '' });
+    await test.database.store.pool.query("update access_grant set status = 'active' where request_id = $1", [asked.id]);
+    const both = new RegExp(`Ask <@(${ada.slackId}|${sam.slackId})> or <@(${ada.slackId}|${sam.slackId})> to run`);
+    const mine = { person: dev.id };
+    for (const shown of [
+      await desk.type(dev, 'whoami'),
+      await desk.type(dev, 'grants'),
+      await desk.card('access.mine', asked.id, mine),
+      await desk.card('access.told:active', asked.id, mine),
+    ])
+      expect(saying(shown)).toMatch(both);
+    expect(saying(await desk.type(ada, 'whoami'))).toContain(`Ask <@${sam.slackId}> to run`);
+  });
+
   it('tier and principal name the person by an @mention', async () => {
     const [admin, dev] = [aPerson({ tier: 'administrator' }), aPerson()];
     await given(test.ports.store, { people: [admin, dev] });

@@ -135,6 +135,11 @@ describe.each(Object.keys(shapes))('what Keysteward itself works with at a provi
     const card = await say(here, id);
     expect(card).toContain('The old value works; the new one is not in use.');
     expect(card).toContain(`may not manage keys at ${shape}`);
+    // It is said that the provider has ended it too, and not only that the store does not lead to it.
+    expect(failed.record.at(-1)).toMatchObject({
+      step: 'discard',
+      evidence: expect.stringMatching(/ revoked at .*; no label/),
+    });
 
     here.fake.world.manages = () => true;
     await retryRotation(here.ports, stage.owner, id);
@@ -415,13 +420,19 @@ describe('the turn of a credential', () => {
     expect(await say(here, own!.id)).not.toContain('It goes last');
   });
 
-  test('is said before anything is touched', async () => {
+  test('is said before anything is touched, and on the card of the key', async () => {
     const here = await scene('openai-admin');
+    const desk = deskOf(() => here.ports, openSlack);
+    const card = async (id: string) => saying(await desk.press(stage.owner, 'inventory.show', id));
+    expect(await card(here.key.id)).toMatch(
+      /Used by\*\nKeysteward works with this key at openai-admin.*\nNobody else is/,
+    );
     const said = (await preflight(here.ports, here.key.id)).map((each) => `${each.level}: ${each.sentence}`);
     expect(said).toContain(
       'ok: Keysteward works with this key at openai-admin. It goes last: the new one is tried for the same rights before the old one ends.',
     );
     const others = (await preflight(here.ports, (await other(here)).id)).map((each) => each.sentence).join(' ');
     expect(others).not.toContain('works with this key');
+    expect(await card((await other(here)).id)).toMatch(/Used by\*\nNobody is recorded/);
   });
 });

@@ -94,6 +94,19 @@ describe('the preflight of a rotation', () => {
     expect(whyNotGo(findings, false)).toBeNull();
   });
 
+  test('says before that the old value is disabled for a while first, only where its provider can do that', () => {
+    const disables = { ...issuer, can: { ...issuer.can, disable: true } };
+    const said = (can: Inside['issuer'], screamTestHours: number) =>
+      found({ inside: { issuer: can }, policy: under({ screamTestHours }) })
+        .map((each) => each.sentence)
+        .join(' ');
+    expect(said(disables, 24)).toContain(
+      'Then the old one is disabled for 24 hours, and everybody can have it enabled',
+    );
+    expect(said(disables, 0)).not.toContain('disabled');
+    expect(said(issuer, 24)).not.toContain('disabled');
+  });
+
   test.each<[string, Partial<Outside>, RegExp]>([
     ['a secret that is not there', { secret: null }, /does not exist in Secrets Manager/],
     [

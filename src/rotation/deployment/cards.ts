@@ -58,7 +58,7 @@ export function deploymentBlocks(story: DeployStory): KnownBlock[] {
   const waits = rotation.extension
     ? [
         block.text(
-          md`:hourglass: *The old value lives on* since ${when(new Date(rotation.extension.since))}: it is not known yet that nobody needs it. ${typed(rotation.extension.why, 600)}.${rotation.continuesAt ? md` It is looked again ${when(rotation.continuesAt)}.` : md``}`,
+          md`:hourglass: *The old value lives on* since ${when(new Date(rotation.extension.since))}: it is not known yet that nobody needs it: ${typed(rotation.extension.why, 600)}.${rotation.continuesAt ? md` It is looked again ${when(rotation.continuesAt)}.` : md``}`,
         ),
       ]
     : [];
@@ -164,6 +164,7 @@ export function reEnabledMessage({ rotation, key }: DeployStory): Message {
     block.text(
       md`:leftwards_arrow_with_hook: *The old value of ${typed(key.name, 200)} was wanted back.* ${typed(why?.evidence ?? 'Something broke', 200)}. ${typed(conditionInWords(rotation))}`,
     ),
+    block.buttons(button('inventory.show', 'Show', key.id)),
     block.small(
       md`Find out what broke, and record it as a consumer on the key's card. The rotation goes on when everybody has confirmed anew, or when you press Retire now on its card.`,
       code(rotation.id),

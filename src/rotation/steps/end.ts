@@ -73,9 +73,9 @@ async function end(run: Run, { version, providerKeyId }: Pick<Issued, 'version' 
   });
 }
 
-/** What was ended at the provider, for the card's line of this step. */
-export function endedInWords({ rotation, issuer }: Run): string {
-  const ids = rotation.issued.filter((each) => each.ended && dying(rotation).includes(each.version));
+/** What of these versions was ended at the provider, for the card's line of this step. */
+export function endedInWords({ rotation, issuer }: Run, versions: string[]): string {
+  const ids = rotation.issued.filter((each) => each.ended && versions.includes(each.version));
   const how = rotation.replacement ? 'ended' : 'revoked';
   return ids.length > 0 ? `${ids.map((each) => each.providerKeyId).join(', ')} ${how} at ${issuer.name}; ` : '';
 }

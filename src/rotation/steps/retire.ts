@@ -28,7 +28,7 @@ export async function retireOld(seen: Run): Promise<void> {
   if (more.length > 0) return labelGone(run, target!);
   // Confirm looks again whether that is all of it.
   const last = target ? `${goneInWords(target)}; ` : '';
-  const evidence = `${await deletedInWords(run)}${endedInWords(run)}${last}no label leads to version ${short(rotation.oldVersion)}`;
+  const evidence = `${await deletedInWords(run)}${endedInWords(run, dying(rotation))}${last}no label leads to version ${short(rotation.oldVersion)}`;
   await journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
     facts: { old: rotation.oldVersion, cleanup: rotation.cleanup, ...target },
   });
@@ -54,11 +54,12 @@ export async function discardNew(seen: Run): Promise<void> {
   const able = await workingWith(run, restored);
   // Where nothing overlaps, what was made last is what the next value is made from.
   const stays = able.issuer.can.overlap === 'none';
-  if (!stays && !(await allThrownAwayAtProvider(able, discarded(found?.versions ?? [], rotation)))) return;
+  const tried = discarded(found?.versions ?? [], rotation);
+  if (!stays && !(await allThrownAwayAtProvider(able, tried))) return;
   const left = await leftOver(run, found?.versions ?? []);
   const evidence =
     rotation.tried.length > 0
-      ? `no label leads to version ${short(rotation.tried.at(-1)!)}${leftInWords(left, run.key)}`
+      ? `${endedInWords(run, tried)}no label leads to version ${short(rotation.tried.at(-1)!)}${leftInWords(left, run.key)}`
       : 'nothing was stored';
   await journal(run, (each, now) => passed(each, evidence, ports.policy, now), {
     ...(left.length > 0

@@ -103,7 +103,9 @@ describe('where a provider can stop a key and start it again, the old one', () =
       [id, stage.owner.id],
     );
     expect(cards.rows).toHaveLength(1);
-    expect(await cardOf(id, cards.rows[0]!.kind)).toMatch(/wanted back.*Dana: something broke/s);
+    const toOwner = await cardOf(id, cards.rows[0]!.kind);
+    expect(toOwner).toMatch(/wanted back.*Dana: something broke/s);
+    expect(toOwner).toContain('inventory.show');
     // Nothing is retired by a timer now, so the card names no moment for it.
     const looked = await cardOf(id);
     expect(looked).toMatch(/Something broke when the old value was disabled/);
@@ -112,7 +114,9 @@ describe('where a provider can stop a key and start it again, the old one', () =
     expect(await afterwards(here, id)).toMatchObject({ status: 'running', step: 'grace', condition: 'both' });
     expect(await here.says(here.old)).toBe('active');
     expect((await stage.rotation(id)).extension!.why).toContain('something broke when the old value was disabled');
-    expect(await cardOf(id)).toMatch(/The old value lives on.*something broke when the old value was disabled/s);
+    expect(await cardOf(id)).toMatch(
+      /The old value lives on.*nobody needs it: something broke when the old value was disabled/s,
+    );
 
     await retireNow(here.ports, stage.owner, { rotationId: id, reason: 'the thing that broke is repaired' });
     await stage.work({ ports: here.ports });
