@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Policy } from '../../src/policy.ts';
 import type { Issuer, Ports } from '../../src/ports.ts';
+import { canTurnBack } from '../../src/rotation/campaigns/model.ts';
 import { conditionInWords, nothingWorks, type Rotation, steps } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
@@ -251,6 +252,8 @@ describe('where the old value dies at the call, a rotation', () => {
     const id = await here.rotate();
     expect(await stage.rotation(id)).toMatchObject({ condition: 'none', replacement: { by: '103' } });
     await expect(rollBackRotation(here.ports, stage.owner, id)).rejects.toThrow(/no way back to it/);
+    // Nor by a campaign that is stopped before it begins: what took the old one's place would be forgotten.
+    expect(canTurnBack(await stage.rotation(id))).toBe(false);
     await stage.work({ ports: here.ports });
     expect((await stage.rotation(first)).status).toBe('failed');
     await expectWhole(here, id);

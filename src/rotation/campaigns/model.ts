@@ -291,9 +291,14 @@ export function lineOf(
 
 /** Nothing of it has reached the store. */
 const isUnbegun = ({ record }: Rotation) => record.every(({ step }) => step === 'generate' || step === 'discard');
-/** It can be taken back as if it had never been: it waits for its turn, or for the value that a person makes. */
+/**
+ * It can be taken back as if it had never been: it waits for its turn, or for the value that a person makes. Not where the old
+ * value has died in an earlier one: then there is nothing to go back to.
+ */
 export const canTurnBack = (rotation: Rotation) =>
-  rotation.status === 'running' && (rotation.record.length === 0 || waitsNow(rotation)?.task === 'hand-in');
+  rotation.status === 'running' &&
+  !rotation.replacement &&
+  (rotation.record.length === 0 || waitsNow(rotation)?.task === 'hand-in');
 
 /** The new value is handed out, and the old one is still being waited with. */
 const inGrace: ReadonlySet<string> = new Set(['grace', 'disable', 'watch']);
