@@ -546,6 +546,7 @@ export interface Issuer {
    * be found again. The key's `currentVersion` is the one that was just seen as current. Where nothing overlaps, `replaces`
    * is what the provider calls the key that ends by this call: then its answer has the only copy of the new value, and no
    * call is repeated blindly.
+   * @throws AskedTooOften when nothing was made, for certain, and when to ask again
    */
   create(key: ApiKey, label: string, replaces?: string): Promise<Made>;
   /**

@@ -443,7 +443,7 @@ function replacedInWords({ replacement, condition, status, step, record }: Rotat
   }
   return running
     ? 'The old value died when the new one was made. The new one is not handed out yet.'
-    : 'Nothing works: the old value died when the new one was made, and no new one that works is handed out. Somebody must look now.';
+    : 'Nothing is known to work: the old value died when the new one was made. Somebody must look now.';
 }
 
 /** Whether the old value is known to be dead, rather than only that nothing leads to it any more. */

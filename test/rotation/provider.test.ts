@@ -9,7 +9,7 @@ import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { findDue } from '../../src/rotation/timing/find-due.ts';
-import { newAwsPair } from '../providers/fakes/aws-iam.ts';
+import { awsError, newAwsPair } from '../providers/fakes/aws-iam.ts';
 import { fittingOf, twoSlots } from '../providers/fakes/index.ts';
 import { chance } from '../providers/fakes/server.ts';
 import { dying, type Scene, useProviderStage } from './provider-stage.ts';
@@ -236,6 +236,25 @@ describe('a rotation at a provider', () => {
     ]);
     expect(here.fake.world.live()).toEqual([await here.current()]);
   });
+
+  test.each([
+    ['okta', { status: 429, headers: { 'retry-after': '1' } }],
+    ['okta', { status: 429 }],
+    ['aws', awsError(400, 'Throttling', 'Rate exceeded')],
+  ] as const)(
+    'at %s, which says that it is asked too often, has made nothing: what a person makes then is left alone: %o',
+    async (shape, reply) => {
+      const here = await scene(shape);
+      const id = await here.rotate();
+      here.fake.world.faults.push({ on: 'create', reply });
+      const isAsked = () => here.fake.world.asked.some((each) => each.kind === 'create');
+      await stage.work({ ports: here.ports, until: isAsked });
+      const byHand = here.fake.world.make('by hand', chance());
+      await stage.work({ ports: here.ports });
+      expect(here.fake.world.live()).toContain(byHand.value);
+      expect(await stage.rotation(id)).toMatchObject({ status: 'failed', condition: 'old', unanswered: [] });
+    },
+  );
 
   test('finds an orphan that was not listed at first before it calls itself done', async () => {
     const here = await scene('openai');

@@ -140,6 +140,19 @@ describe('where the old value dies at the call, a rotation', () => {
     expect(here.live()).toHaveLength(1);
   });
 
+  test('that GitLab wants to wait, because it is asked too often, has asked for nothing: the old value works, and the card says so', async () => {
+    const here = await scene();
+    here.fake.world.faults = [{ on: 'create', reply: { status: 429, headers: { 'retry-after': '1' } } }];
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: () => here.asked().length > 0 });
+    const waits = await stage.rotation(id);
+    expect(waits).toMatchObject({ status: 'running', condition: 'old', replacement: null });
+    expect(conditionInWords(waits)).toBe('The old value works; the new one is not in use.');
+    await stage.work({ ports: here.ports });
+    expect(here.asked()).toEqual(['7', '7']);
+    await expectWholeAfterAll(here, id);
+  });
+
   test('that is refused before anything was done says that the old value works, and Retry goes on', async () => {
     const here = await scene();
     here.fake.world.faults = [{ on: 'create', reply: { status: 403, body: { message: '403 Forbidden' } } }];
@@ -161,7 +174,7 @@ describe('where the old value dies at the call, a rotation', () => {
     await stage.work({ ports: here.ports });
     const failed = await stage.rotation(id);
     expect(failed).toMatchObject({ status: 'failed', condition: 'none', attempt: 3 });
-    expect(conditionInWords(failed)).toMatch(/^Nothing works: the old value died when the new one was made/);
+    expect(conditionInWords(failed)).toMatch(/^Nothing is known to work: the old value died when the new one was made/);
     expect(here.asked()).toEqual(['7', '101', '102']);
     expect(here.live()).toEqual(['103']);
     expect((await stage.trail(id)).map((each) => each.action)).toContain('rotation.page');
@@ -271,6 +284,22 @@ describe('where the old value dies at the call, a rotation', () => {
     await stage.work({ ports: here.ports });
     await expectWhole(here, id);
     expect(here.asked().at(-1)).toBe('70');
+  });
+
+  test('does not say that nothing works where somebody has stored a token by hand meanwhile', async () => {
+    const here = await scene();
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'promote' });
+    const byHand = here.fake.world.make('By hand', `glpat-${chance()}`, { id: '70' });
+    await stage.bot.putSecretValue({ SecretId: here.key.secretId!, SecretString: byHand.value });
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'none' });
+    expect(failed.failure).toMatch(/^Somebody else made version/);
+    expect(conditionInWords(failed)).toBe(
+      'Nothing is known to work: the old value died when the new one was made. Somebody must look now.',
+    );
+    expect(here.live()).toContain(byHand.id);
   });
 
   test('does not rotate the token that the inventory has in place of the one that is handed out', async () => {

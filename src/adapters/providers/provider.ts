@@ -90,6 +90,9 @@ export function provider(dialect: Dialect): Issuer {
       }
       const answer = await dialect.create(key, label, replaces);
       if ('notYet' in answer) return answer;
+      // Who is too busy has not done it; of who has trouble that is not certain, whatever it says of waiting.
+      if (answer.status === 429 && waitMs(answer) === null) return { notYet: inWords(name, 'create a key', answer) };
+      if (answer.status === 503) throw new Error(inWords(name, 'create a key', answer));
       if (isFinal(answer.status) && waitMs(answer) === null) return { refused: inWords(name, 'create a key', answer) };
       expected(name, 'create a key', answer, [200, 201]);
       const { value, providerKeyId, expiresAt } = dialect.made(answer);

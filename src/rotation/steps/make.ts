@@ -1,4 +1,4 @@
-import { after, failpoint, type Instant, minute, type Secret } from '../../kernel.ts';
+import { AskedTooOften, after, failpoint, type Instant, minute, type Secret } from '../../kernel.ts';
 import {
   answered,
   asked,
@@ -90,7 +90,11 @@ export async function makeValue(
   const { run, at } = await askedFor(seen);
   const { rotation, key, issuer } = run;
   failpoint('rotation.generate:create-before');
-  const made = await issuer.create({ ...key, currentVersion: current }, labelOf(rotation));
+  const notMade = (why: string) =>
+    at ? noteDown(run, 'rotation.not-made', { why }, (each) => answered(each, at)) : Promise.resolve(run);
+  const made = await issuer
+    .create({ ...key, currentVersion: current }, labelOf(rotation))
+    .catch((error: unknown) => unlessNotMade(error, notMade));
   failpoint('rotation.generate:create-after');
   if ('refused' in made) {
     const until = await roomComes(run);
@@ -107,7 +111,7 @@ export async function makeValue(
     return null;
   }
   if ('notYet' in made) {
-    if (at) await noteDown(run, 'rotation.not-made', { why: made.notYet }, (each) => answered(each, at));
+    await notMade(made.notYet);
     throw new Error(made.notYet);
   }
   const { value, providerKeyId, expiresAt } = made;
@@ -123,6 +127,12 @@ export async function makeValue(
     throw new Error(`another worker has made ${issuedOf(noted.rotation, token)?.providerKeyId} meanwhile`);
   }
   return { run: noted, value };
+}
+
+/** Throws what went wrong, after it was noted that nothing was made, where that is certain. */
+export async function unlessNotMade(error: unknown, notMade: (why: string) => Promise<unknown>): Promise<never> {
+  if (error instanceof AskedTooOften) await notMade(error.message);
+  throw error;
 }
 
 /** Where keys bear no labels, the moment of the call is written down before it is made, and stands until its answer is seen. */

@@ -5,6 +5,7 @@ import type { Rotation } from '../model.ts';
 import { givenUp } from '../moves-model.ts';
 import { hasMoved, isLastAsked, lastOfChain, replaced, replacementAsked, unreplaced } from '../replacement-model.ts';
 import { valueAt } from './look.ts';
+import { unlessNotMade } from './make.ts';
 
 /**
  * Has the value of `current` replaced where nothing overlaps: it dies by this call. The call is written down before it is
@@ -41,11 +42,22 @@ export async function replaceValue(
     return replacementAsked(each, of, current, now);
   });
   failpoint('rotation.generate:create-before');
+  const notMade = (why: string) => takenBack(asked, rotation, why);
   const rival = await lastToAsk(asked);
-  if (rival) return giveWay(asked, rotation, rival);
-  const made = await issuer.create({ ...key, currentVersion: current }, labelOf(rotation), of);
+  if (rival) {
+    const why = `another key has the same value, and ${issuer.name} is asked to replace it for that one`;
+    await notMade(why);
+    // Not at the same time as that.
+    throw new Later(why, rotation.id < rival.id ? 2_000 : 20_000);
+  }
+  const made = await issuer
+    .create({ ...key, currentVersion: current }, labelOf(rotation), of)
+    .catch((error: unknown) => unlessNotMade(error, notMade));
   failpoint('rotation.generate:create-after');
-  if ('notYet' in made) throw new Error(made.notYet);
+  if ('notYet' in made) {
+    await notMade(made.notYet);
+    throw new Error(made.notYet);
+  }
   if ('refused' in made) return backOut(asked, current, made.refused);
   const { value, providerKeyId, expiresAt } = made;
   if (!providerKeyId) throw new Error(`${issuer.name} does not say which key took the place of ${of}`);
@@ -90,15 +102,14 @@ async function lastToAsk({ ports, issuer, rotation: seen }: Run): Promise<Rotati
   return asking.find((each) => each.id !== seen.id) ?? null;
 }
 
-/** Nothing was asked for, so all is as it was; it is looked again when the other has done, and not at the same time as that. */
-async function giveWay(run: Run, { replacement, condition }: Rotation, rival: Rotation): Promise<never> {
-  const why = `another key has the same value, and ${run.issuer.name} is asked to replace it for that one`;
-  await noteDown(run, 'rotation.not-made', { why, rival: rival.id }, (each) => {
-    if (!isLastAsked(each, run.rotation.replacement!)) throw late();
+/** Nothing was asked for, or nothing done, for certain: all is as it was before. */
+function takenBack(asked: Run, { replacement, condition }: Rotation, why: string): Promise<Run> {
+  return noteDown(asked, 'rotation.not-made', { why }, (each) => {
+    if (!isLastAsked(each, asked.rotation.replacement!)) throw late();
     return { ...each, replacement, condition };
   });
-  throw new Later(why, run.rotation.id < rival.id ? 2_000 : 20_000);
 }
+
 const late = () =>
   new Refusal('conflict', 'Another worker has asked for the new value, so the one that came late did nothing.');
 
