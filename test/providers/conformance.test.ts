@@ -69,6 +69,11 @@ const thrownBy = <E = Error>(run: Promise<unknown>) =>
     (error: unknown) => error as E,
   );
 
+/** Those that can stop a key and start it again. */
+const switching = ['anthropic', 'cloudflare', 'okta', 'aws'];
+/** Those that say nothing of the use of a key. */
+const usesUnseen = ['sendgrid', 'acme', 'twilio', 'okta'];
+
 it('the values of a fake are told apart by their last four characters', () => {
   const ends = Array.from({ length: 5_000 }, () => chance().slice(-4));
   expect(new Set(ends).size).toBe(ends.length);
@@ -349,6 +354,7 @@ describe.each(fittings)('$name', (fitting) => {
     const entry = providerSchema.parse(fitting.settings(fake.url, credential, fake.port));
     expect(endsTheOldAtOnce(entry)).toBe(fitting.replaces === true);
     expect(Boolean(issuer.enable)).toBe(issuer.can.disable);
+    expect(issuer.can.disable).toBe(switching.includes(fitting.name));
     const { id } = await madeNow(label());
     // Nobody has used it yet.
     expect(await issuer.lastUsed(key, id)).toBeNull();
@@ -357,6 +363,24 @@ describe.each(fittings)('$name', (fitting) => {
     const used = await issuer.usage(key, id, new Date(Date.now() - 3_600_000));
     expect(used?.amount ?? null).toBe(counts ? 0 : null);
     if (counts) expect(issuer.can.lastUsed).toBe(true);
+  });
+
+  it('says when a key was last used, where it says that it can', async () => {
+    const { id } = await madeNow(label());
+    const other = fake.world.make('another', chance());
+    const usedAt = Math.floor(Date.now() / 1000) - 3600;
+    Object.assign(fake.world.keys.find((each) => each.id === id)!, {
+      usedAt,
+      uses: [{ atMs: usedAt * 1000, amount: 1 }],
+    });
+    const found = await issuer.lastUsed(key, id);
+    expect(issuer.can.lastUsed).toBe(!usesUnseen.includes(fitting.name));
+    expect(await issuer.lastUsed(key, other.id)).toBeNull();
+    if (!issuer.can.lastUsed) return expect(found).toBeNull();
+    // To the minute, or as late as it says of itself.
+    const lateMs = usedAt * 1000 - found!.getTime();
+    expect(lateMs).toBeGreaterThanOrEqual(-60_000);
+    expect(lateMs).toBeLessThanOrEqual(issuer.can.usageLagMinutes * 60_000);
   });
 
   it('says which secret is missing when its credential is not there', async () => {
@@ -509,6 +533,28 @@ describe('a pair of slots', () => {
     expect(await issuer.create(lost, label())).toMatchObject({ refused: expect.stringMatching(/Neither slot/) });
   });
 
+  it('takes no outage, limit, bill or missing permission for an answer, and waits for as long as it is asked to', async () => {
+    const inUse = await stored(held('Key2'));
+    const value = new Secret(held('Key1'));
+    const ending = { providerKeyId: 'Key1', value };
+    for (const reply of twoSlots.unclear) {
+      fake.world.faults = [{ on: 'probe', reply, times: 2 }];
+      expect((await issuer.test(inUse, value, null)).verdict, String(reply.status)).toBe('unclear');
+      expect((await issuer.confirmDead(inUse, ending)).verdict, String(reply.status)).toBe('unclear');
+    }
+    const reply = { status: 429, headers: { 'retry-after': '7' }, body: {} };
+    const before = [held('Key1'), held('Key2')];
+    for (const [on, run] of [
+      ['create', () => issuer.create(inUse, label())],
+      ['list', () => issuer.list(inUse)],
+      ['create', () => issuer.revoke(inUse, { ...ending, value: () => read(value) })],
+    ] as const) {
+      fake.world.faults = [{ on, reply }];
+      expect(await thrownBy(run()), on).toMatchObject({ name: 'Later', retryInMs: 7_000 });
+    }
+    expect([held('Key1'), held('Key2')]).toEqual(before);
+  });
+
   it('ends a value by making its slot new, once, and leaves a slot alone that holds another value by now', async () => {
     const inUse = await stored(held('Key1'));
     const old = { providerKeyId: 'Key1', value: new Secret(held('Key1')) };
@@ -634,7 +680,6 @@ describe.each(fittings.filter(({ replaces }) => replaces))('$name', (fitting) =>
   });
 });
 
-const switching = ['anthropic', 'cloudflare', 'okta', 'aws'];
 describe.each(fittings.filter(({ name }) => switching.includes(name)))('$name', (fitting) => {
   it('switches a key off and on again, and what it may do stays as it was', async () => {
     const { fake, issuer } = await connected(fitting);

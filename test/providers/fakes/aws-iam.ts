@@ -1,5 +1,5 @@
 import { createHash, createHmac, randomBytes } from 'node:crypto';
-import { type Asked, chance, type Dialect, type FakeKey, pageOf, type Reply, type World } from './server.ts';
+import { type Asked, chance, type Dialect, type FakeKey, pageOf, type Reply, usedAtOf, type World } from './server.ts';
 
 export const awsPair = (AccessKeyId: string, SecretAccessKey: string) =>
   JSON.stringify({ AccessKeyId, SecretAccessKey });
@@ -90,7 +90,8 @@ export function awsIamDialect(): Dialect {
       if (holder && !world.admits(holder.value)) return awsError(403, 'AccessDenied', 'not authorized');
       if (holder) used.set(holder.id, `${new Date().toISOString().slice(0, 19)}Z`);
       if (Action === 'GetAccessKeyLastUsed') {
-        const date = used.get(AccessKeyId!);
+        const known = world.keys.find((each) => each.id === AccessKeyId);
+        const date = used.get(AccessKeyId!) ?? (known && usedAtOf(known));
         return xml(
           Action,
           `<UserName>deployer</UserName><AccessKeyLastUsed>${date ? `<LastUsedDate>${date}</LastUsedDate>` : ''}<ServiceName>N/A</ServiceName><Region>N/A</Region></AccessKeyLastUsed>`,

@@ -1,4 +1,4 @@
-import { type Asked, chance, type Dialect, type FakeKey, type World } from './server.ts';
+import { type Asked, chance, type Dialect, type FakeKey, usedAtOf, type World } from './server.ts';
 
 const bearer = (asked: Asked) => (asked.headers.authorization ?? '').replace(/^Bearer /, '');
 const failed = (status: number, code: number, message: string) => ({
@@ -14,7 +14,13 @@ const good = (result: unknown, more: Record<string, unknown> = {}) => ({
 export function cloudflareDialect(): Dialect {
   const facts = new Map<string, Record<string, unknown>>();
   const off = (id: string) => facts.get(id)?.status === 'disabled';
-  const shown = (key: FakeKey) => ({ status: 'active', ...facts.get(key.id), id: key.id, name: key.name });
+  const shown = (key: FakeKey) => ({
+    status: 'active',
+    ...facts.get(key.id),
+    id: key.id,
+    name: key.name,
+    last_used_on: usedAtOf(key),
+  });
   const handle = (asked: Asked, world: World) => {
     if (asked.path === '/accounts/acc1/tokens/verify') {
       const key = world.accepts(bearer(asked));

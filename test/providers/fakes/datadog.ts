@@ -1,4 +1,4 @@
-import { type Asked, chance, type Dialect } from './server.ts';
+import { type Asked, chance, type Dialect, usedAtOf } from './server.ts';
 
 const forbidden = { status: 403, body: { errors: ['Forbidden'] } };
 const credential = (asked: Asked) => asked.headers['dd-api-key'] ?? '';
@@ -25,6 +25,12 @@ export const datadogDialect = (): Dialect => ({
       const key = world.make(name, chance());
       const attributes = { name, key: key.value, last4: key.value.slice(-4) };
       return { status: 201, body: { data: { id: key.id, type: 'api_keys', attributes } } };
+    }
+    const one = world.keys.find((each) => each.id === id && !each.ended);
+    if (id && !one) return { status: 404, body: { errors: ['API key not found'] } };
+    if (one) {
+      const attributes = { name: one.name, last4: one.value.slice(-4), date_last_used: usedAtOf(one) };
+      return { status: 200, body: { data: { id, type: 'api_keys', attributes } } };
     }
     // The page size that was asked for counts; a test with smaller pages says so by the total.
     const all = world.listed();

@@ -9,6 +9,7 @@ import {
   listening,
   pageOf,
   type Reply,
+  usedAtOf,
   type World,
 } from './server.ts';
 
@@ -34,7 +35,7 @@ export function deployKeyDialect(): Dialect {
     verified: true,
     enabled: true,
     read_only: true,
-    last_used: null,
+    last_used: usedAtOf(key),
   });
   return {
     credentialOf: bearer,

@@ -9,7 +9,7 @@ const shown = (key: FakeKey) => ({
   redacted_value: `${key.value.slice(0, 9)}...${key.value.slice(-4)}`,
   created_at: 1_790_000_000,
   expires_at: null,
-  last_used_at: null,
+  last_used_at: key.usedAt ?? null,
   owner: { type: 'user', role: 'owner' },
 });
 

@@ -237,6 +237,9 @@ export function spansOf(
   return { spans: rows, next };
 }
 
+/** When a key was last used, as JSON has it; null when nobody has used it. */
+export const usedAtOf = ({ usedAt }: FakeKey): string | null => (usedAt ? new Date(usedAt * 1000).toISOString() : null);
+
 /** One page of something, from where the caller left off. */
 export function pageOf<N>(rows: N[], from: number, size: number): { rows: N[]; next: number | null } {
   return { rows: rows.slice(from, from + size), next: from + size < rows.length ? from + size : null };
