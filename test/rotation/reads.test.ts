@@ -26,7 +26,8 @@ async function scene(shape: keyof typeof shapes) {
   if (shape === 'azure') fake.world.make('Key2', chance(), { id: 'Key2' });
   const { key } = await stage.key({ issuer: shape, lastRotatedAt: null }, old);
   let asked: { of: string; what: string }[] = [];
-  const { describe, read } = connected.secrets;
+  const { describe, read, stage: store, move } = connected.secrets;
+  const written: string[] = [];
   const secrets: Ports['secrets'] = {
     ...connected.secrets,
     describe: (of) => {
@@ -37,25 +38,42 @@ async function scene(shape: keyof typeof shapes) {
       asked.push({ of, what: 'stage' in version ? version.stage : version.versionId });
       return read(of, version);
     },
+    stage: (...all) => {
+      written.push('store');
+      return store(...all);
+    },
+    move: (...all) => {
+      written.push('move');
+      return move(...all);
+    },
+  };
+  /** What was changed outside since the last time. */
+  const did = () => {
+    const calls = fake.world.asked.splice(0).map(({ kind }) => kind);
+    return [...calls.filter((kind) => kind === 'create' || kind === 'revoke'), ...written.splice(0)];
   };
   const ports: Ports = { ...connected, secrets };
-  return { key, ports, credential, read: () => asked.splice(0), forget: () => (asked = []) };
+  return { key, ports, credential, did, read: () => asked.splice(0), forget: () => (asked = []) };
 }
 type Scene = Awaited<ReturnType<typeof scene>>;
 
-/** One rotation, and what each of its jobs asked for of the key's secret, by the step that it was for. */
-async function rotated({ key, ports, read, forget }: Scene): Promise<{ done: Rotation; jobs: [string, string[]][] }> {
+/** One rotation, and what each of its jobs asked for of the key's secret and changed outside, by the step that it was for. */
+async function rotated({ key, ports, read, forget, did }: Scene) {
   await stage.database.store.pool.query('update api_key set last_rotated_at = null where id = $1', [key.id]);
   const { id } = await startRotation(ports, stage.owner, { keyId: key.id, reason: 'A test', emergency: false });
   forget();
+  did();
   const jobs: [string, string[]][] = [];
+  const effects: [string, string][] = [];
   for (let ran = 1; ran > 0; ) {
     const { step } = await stage.rotation(id);
     ran = await stage.work({ ports, until: () => true });
     const asked = read().flatMap((each) => (each.of === key.secretId ? [each.what] : []));
     if (asked.length > 0) jobs.push([step, asked]);
+    const done = did();
+    if (done.length > 0) effects.push([step, done.join(' ')]);
   }
-  return { done: await stage.rotation(id), jobs };
+  return { done: await stage.rotation(id), jobs, effects };
 }
 const named = ({ oldVersion, newVersion }: Rotation, what: string) =>
   ({ [oldVersion!]: 'old', [newVersion!]: 'new' })[what] ?? what;
@@ -68,6 +86,24 @@ describe.each(['openai', 'aws', 'azure'] as const)('a rotation at a provider lik
       expect(done).toMatchObject({ status: 'done', attempt: 1 });
       for (const [step, asked] of jobs) expect(asked, step).toEqual([...new Set(asked)]);
     }
+  });
+});
+
+describe.each([
+  ['openai', 'revoke'],
+  ['aws', 'revoke'],
+  // A slot is ended by making it new.
+  ['azure', 'create'],
+] as const)('a job at a provider like %s', (shape, ending) => {
+  test('changes one thing outside at most, and then it is written down; a new value alone is made and stored in one', async () => {
+    const { effects } = await rotated(await scene(shape));
+    expect(effects).toEqual([
+      ['generate', 'create store'],
+      ['promote', 'move'],
+      ['retire', ending],
+      ['retire', 'move'],
+      ['retire', 'move'],
+    ]);
   });
 });
 
