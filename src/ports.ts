@@ -204,6 +204,8 @@ export interface RotationReads extends Rows<Rotation> {
   drills(since: Instant | null, limit: number): Promise<Rotation[]>;
   /** Running, untouched since and with nothing that would take them further; `trouble` is what the last job died of, if it died. */
   stalled(since: Instant, limit: number): Promise<{ rotation: Rotation; trouble: string | null }[]>;
+  /** Running, and with a step that has failed so often in a row and is tried again; `trouble` is what it failed of last. */
+  troubled(failures: number, limit: number): Promise<{ rotation: Rotation; trouble: string }[]>;
   /** Keys that are due, are in the store, are not snoozed, are not being rotated and have not failed since. */
   dueKeys(
     failedSince: Instant,

@@ -139,6 +139,7 @@ const words = {
   'rotation.confirm-deleted': 'Confirm that an old key was deleted at its service',
   'rotation.supersede': 'Take over a running rotation',
   'rotation.reconcile': 'Take up a rotation that stood still',
+  'rotation.trouble': 'Note what a step of a rotation keeps failing of',
   'rotation.page': 'Page somebody about a rotation',
   'rotation.show': 'Bring up the card of a rotation',
   'reviews.list': 'List findings',

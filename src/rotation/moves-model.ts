@@ -96,6 +96,12 @@ export function unsettled(rotation: Rotation, why: string, now: Instant): Rotati
   };
 }
 
+/** The step that it is in keeps failing, and is tried again. Which attempt at which step that is stays as it was. */
+export function troubled(rotation: Rotation, trouble: string): Rotation {
+  const open = openRecord(rotation);
+  return open ? { ...rotation, record: [...rotation.record.slice(0, -1), { ...open, trouble }] } : rotation;
+}
+
 /** The step that it is in cannot be taken before something else is over: it says why, and comes again then. */
 export function heldUp(rotation: Rotation, why: string, until: Instant, now: Instant): Rotation {
   const open = begun(rotation, now);

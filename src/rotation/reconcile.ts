@@ -1,11 +1,15 @@
 import { after, minute } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { follow } from './journal.ts';
-import { stopped } from './moves-model.ts';
+import { openRecord } from './model.ts';
+import { stopped, troubled } from './moves-model.ts';
+
+/** So many failures in a row are no hiccup any more: whoever looks at the card is told what it is. */
+const troubleAfter = 3;
 
 /**
  * Rotations that nothing takes further: whose job was lost gets another, whose job died of its failures ends with a
- * card that says so. Job `rotation.reconcile`.
+ * card that says so. One whose job keeps failing has that on its card while it is still tried. Job `rotation.reconcile`.
  */
 export async function reconcileRotations(ports: Pick<Ports, 'store' | 'policy'>): Promise<void> {
   const stalled = await ports.store.read((view) => view.rotations.stalled(after(view.now, -minute), 100));
@@ -19,11 +23,34 @@ export async function reconcileRotations(ports: Pick<Ports, 'store' | 'policy'>)
         tx.note({ step: rotation.step, trouble });
         if (rotation.status !== 'running' || rotation.fence !== seen.fence) return;
         const next = trouble
-          ? stopped(rotation, `It kept failing: ${trouble}`, rotation.condition, tx.now)
+          ? stopped(rotation, `It kept failing: ${plainly(trouble)}`, rotation.condition, tx.now)
           : { ...rotation, touchedAt: tx.now };
         await tx.rotations.save(next);
         await follow(tx, ports, next, key);
       },
     );
   }
+  await noteTrouble(ports);
 }
+
+/** Says on the card of a rotation what its step keeps failing of, once for each trouble. */
+async function noteTrouble({ store }: Pick<Ports, 'store'>): Promise<void> {
+  const found = await store.read((view) => view.rotations.troubled(troubleAfter, 100));
+  for (const { rotation: seen, trouble: said } of found) {
+    // Each try has a number of its own, and it is the same trouble.
+    const trouble = plainly(said).replace(/ \(request [^)]*\)$/, '');
+    const open = openRecord(seen);
+    if (!open || open.trouble === trouble) continue;
+    const actor = { kind: 'job', id: 'rotation.reconcile' } as const;
+    await store.change({ actor, action: 'rotation.trouble', subject: seen.id, keyId: seen.keyId }, async (tx) => {
+      const { rotation } = await tx.rotations.withKey(seen.id);
+      tx.note({ step: rotation.step, trouble });
+      if (rotation.status !== 'running' || rotation.fence !== seen.fence) return;
+      await tx.rotations.save(troubled(rotation, trouble));
+      await tx.cards.touch(rotation.id);
+    });
+  }
+}
+
+/** Without the kind of error that stands before it. */
+const plainly = (trouble: string) => trouble.replace(/^\w*Error: /, '');

@@ -435,6 +435,39 @@ describe('the outside world fails', () => {
     expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new', attempt: 1 });
   });
 
+  test('several times in a row: its card says of what while it is still tried, once, and no longer when it works', async () => {
+    const { key } = await stage.key();
+    const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });
+    await stage.work({ until: (each) => each.step === 'promote' });
+    const fault = { kind: 'error', name: 'AccessDeniedException', operation: 'UpdateSecretVersionStage' } as const;
+    stage.aws.server.control.inject({ ...fault, times: 100, secretId: key.secretId! });
+    await stage.work();
+    stage.aws.server.control.clearFaults();
+    const failedBy = (failures: number) =>
+      stage.database.store.pool.query(
+        `update work set status = 'waiting', ended_at = null, failures = $2, run_at = now() + interval '1 hour'
+         where payload ->> 'rotationId' = $1 and status <> 'done'`,
+        [id, failures],
+      );
+    const card = async () => saying(await desk.card('rotation', id, { person: stage.owner.id }));
+    await failedBy(2);
+    await reconcileRotations(stage.ports);
+    expect(await card()).toMatch(/Hand it out, within a minute[\s\S]*Nothing for you to do/);
+    await failedBy(3);
+    for (let i = 0; i < 3; i++) await reconcileRotations(stage.ports);
+    const shown = await card();
+    expect(shown).toContain('Hand it out: it keeps failing, and is tried again within minutes');
+    expect(shown).toMatch(/Hand it out: Secrets Manager, .*: AccessDeniedException, our role may not do this$/m);
+    expect(shown).toMatch(/If it goes on failing, it stops[^.]*whoever asked and the owner are told/);
+    expect(shown).not.toContain('Nothing for you to do');
+    expect((await stage.trail(id)).filter((each) => each.action === 'rotation.trouble')).toHaveLength(1);
+    expect(await stage.rotation(id)).toMatchObject({ status: 'running', step: 'promote' });
+    await stage.skipTime(id);
+    await stage.work();
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+    expect(await card()).not.toMatch(/AccessDenied|keeps failing/);
+  });
+
   test('a rotation whose job was lost gets another', async () => {
     const { key } = await stage.key();
     const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });

@@ -318,6 +318,25 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
         }),
       );
     },
+    async troubled(failures, limit) {
+      const { rows: found } = await session.db.execute<{ id: Rotation['id']; fence: number; trouble: string | null }>(
+        sql`select payload ->> 'rotationId' as id, (payload ->> 'fence')::int as fence, last_error as trouble from work
+            where status in ('waiting', 'running') and failures >= ${failures} and payload ? 'rotationId' and payload ? 'fence'
+            order by id limit ${limit}`,
+      );
+      const running = await rows.where(
+        and(
+          eq(rotations.status, 'running'),
+          inArray(rotations.id, ['' as Rotation['id'], ...found.map((each) => each.id)]),
+        ),
+        sql`${rotations.id}`,
+        limit,
+      );
+      return running.flatMap((rotation) => {
+        const its = found.find((each) => each.id === rotation.id && each.fence === rotation.fence);
+        return its ? [{ rotation, trouble: its.trouble ?? 'it kept failing' }] : [];
+      });
+    },
     async dueKeys(failedSince, after, limit) {
       const [at, id] = after?.split('~') ?? [];
       const startsAt = sql<Date>`coalesce(${keys.plannedAt}, ${keys.nextRotationAt})`.mapWith(keys.plannedAt);
