@@ -1,7 +1,7 @@
 import { chanceFrom } from '../world/chance.mjs';
 import { spread } from '../world/shapes.mjs';
 
-const weights = { 'self-made': 3, openai: 3, sendgrid: 2, azure: 1, aws: 1, okta: 1 };
+const weights = { 'self-made': 3, openai: 3, sendgrid: 2, azure: 1, aws: 1, okta: 1, 'gitlab-rotates': 1 };
 
 /** Places in the code at which a worker dies by itself, where the one that is started next is told to. */
 const places = [

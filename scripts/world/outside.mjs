@@ -34,7 +34,7 @@ function fill(world, { shape, keys, others }) {
       continue;
     }
     const value = shape === 'openai' ? `sk-svcacct-${unique()}` : unique();
-    const id = shape === 'azure' ? 'Key1' : `key_old_${number}`;
+    const id = { azure: 'Key1', 'gitlab-rotates': '7' }[shape] ?? `key_old_${number}`;
     if (shape === 'sendgrid') made[number] = { id, value: `SG.${id}.${value}` };
     else made[number] = { id, value };
     world.make(shape === 'azure' ? 'Key1' : 'made by hand', made[number].value, { id, lag: 0 });

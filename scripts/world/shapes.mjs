@@ -9,6 +9,7 @@ export const shapes = {
   azure: { perProvider: 1, others: 0 },
   aws: { perProvider: 1, others: 0 },
   okta: { perProvider: 1, others: 0 },
+  'gitlab-rotates': { perProvider: 1, others: 1 },
 };
 
 /** Which key is of which provider. `weights` says how often each shape comes; SendGrid is filled up so that `spare` places are left. */

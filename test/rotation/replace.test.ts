@@ -313,6 +313,18 @@ describe('where the old value dies at the call, a rotation', () => {
     expect(here.live()).toEqual(expect.arrayContaining(['9']));
   });
 
+  test('does not give up where GitLab does not know yet what an earlier rotation has made there a moment ago', async () => {
+    const here = await scene();
+    const earlier = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'deploy' });
+    here.fake.world.keys.find((each) => each.id === '101')!.lag = 1;
+    const id = await here.rotate(true);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(earlier)).toMatchObject({ status: 'superseded' });
+    await expectWholeAfterAll(here, id);
+    expect(here.asked()).toEqual(['7', '101']);
+  });
+
   test('stops in words where GitLab has ended the whole family, and says that nothing works', async () => {
     const here = await scene();
     const id = await here.rotate();

@@ -62,7 +62,7 @@ export async function workOff(database: TestDatabase, ports: Ports, shift: Shift
       if (error instanceof Later) {
         await ledger.postpone(work, error.retryInMs);
         // It is due again already, being ahead of the clock; what it waits for needs some real time.
-        if (error.retryInMs <= 1_000) await sleep(100);
+        if (error.retryInMs <= aheadMs) await sleep(100);
         return;
       }
       if (failures === 'throw') throw error;

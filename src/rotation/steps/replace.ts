@@ -21,21 +21,21 @@ export async function replaceValue(
 ): Promise<{ run: Run; value: Secret } | null> {
   const { issuer, key, rotation } = run;
   const last = lastOfChain(rotation, current) ?? (await handedOut(run, current));
-  if (!last) {
-    const why = `${issuer.name} does not accept the value that is handed out, so there is nothing to make a new one from. Make one there by hand, store it as the current value of the secret, then start again.`;
-    return backOut(run, current, why);
-  }
-  if (last.asked) {
-    await settle(
+  const settled = (what: string) =>
+    settle(
       run,
-      `whether ${issuer.name} has replaced the value is not certain yet`,
+      `whether ${issuer.name} ${what} is not certain yet`,
       Math.max(run.ports.policy.rotation.settleSeconds, issuer.can.propagationSeconds),
     );
+  if (last?.asked) await settled('has replaced the value');
+  const found = last ? await issuer.replaceable!(key, last) : unknownTo(issuer);
+  if ('refused' in found) {
+    // What was made a moment ago is not known everywhere yet.
+    if (!last?.asked) await settled('has ended the value that is handed out');
+    return backOut(run, current, found.refused);
   }
-  const found = await issuer.replaceable!(key, last);
-  if ('refused' in found) return backOut(run, current, found.refused);
   const { providerKeyId: of } = found;
-  if (last.asked && issuedOf(rotation, current)?.providerKeyId === of) await neverArrived(run, current, of);
+  if (last?.asked && issuedOf(rotation, current)?.providerKeyId === of) await neverArrived(run, current, of);
   const asked = await noteDown(run, 'rotation.replace', { providerKeyId: of, issuer: issuer.name }, (each, now) => {
     // Whoever has asked since has not been looked for.
     if (hasMoved(each, rotation)) throw late();
@@ -69,6 +69,10 @@ export async function replaceValue(
   });
   return { run: noted, value };
 }
+
+const unknownTo = ({ name }: Run['issuer']) => ({
+  refused: `${name} does not accept the value that is handed out, so there is nothing to make a new one from. Make one there by hand, store it as the current value of the secret, then start again.`,
+});
 
 /**
  * Throws when the key that seems to live, although its replacement was asked for, is not taken any more: a copy of the
