@@ -1,6 +1,14 @@
 #!/usr/bin/env node
 import { commandLine } from './command-line.ts';
 
+// Whoever reads this has seen enough, as `head` has: nothing went wrong.
+for (const output of [process.stdout, process.stderr]) {
+  output.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+    process.exit();
+  });
+}
+
 // The program as an operating system sees it: arguments and environment in, exit code and signals out.
 process.exitCode = await commandLine(process.argv.slice(2), process.env, {
   out: (line) => process.stdout.write(`${line}\n`),

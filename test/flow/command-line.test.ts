@@ -115,6 +115,13 @@ describe('what it refuses to start with', () => {
 });
 
 describe('the terminal', () => {
+  it('ends without a word when nobody reads on', async () => {
+    const child = start(['help']);
+    child.process.stdout!.destroy();
+    expect(await child.ended).toBe(0);
+    expect(child.output()).toBe('');
+  });
+
   it('help lists every command; an unknown one is refused with the list', async () => {
     const help = await run(['help']);
     expect(help.code).toBe(0);
