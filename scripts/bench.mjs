@@ -1,6 +1,6 @@
 // npm run bench [-- --quick] [--only NAME]: the numbers that are promised, each as a ratio to a control in the same run.
-import { parseArgs } from 'node:util';
 import { exitCodeOf, tableOf } from './bench/verdict.mjs';
+import { optionsOf } from './world/options.mjs';
 
 const benches = {
   acknowledging: async () => (await import('./bench/slack.mjs')).acknowledging,
@@ -10,9 +10,10 @@ const benches = {
   rotations: async () => (await import('./bench/rotations.mjs')).rotating,
   memory: async () => (await import('./bench/memory.mjs')).memory,
 };
-const { values: options } = parseArgs({
-  options: { quick: { type: 'boolean', default: false }, only: { type: 'string', multiple: true } },
-});
+const options = optionsOf(
+  { quick: { type: 'boolean', default: false }, only: { type: 'string', multiple: true } },
+  `npm run bench -- [--quick] [--only NAME], of ${Object.keys(benches).join(', ')}`,
+);
 const names = options.only?.flatMap((each) => each.split(',')) ?? Object.keys(benches);
 const unknown = names.filter((name) => !(name in benches));
 if (unknown.length > 0) {

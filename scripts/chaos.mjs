@@ -4,7 +4,6 @@ import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { parseArgs } from 'node:util';
 import { migrate } from '../dist/app.js';
 import { startRotation } from '../dist/rotation/start.js';
 import { onStage } from './bench/stage.mjs';
@@ -15,11 +14,14 @@ import { planned } from './chaos/plan.mjs';
 import { databaseFor } from './chaos/postgres.mjs';
 import { openRedis } from './chaos/redis.mjs';
 import { moveIn } from './world/house.mjs';
+import { optionsOf } from './world/options.mjs';
 import { testSupport } from './world/support.mjs';
 import { openWorld } from './world/world.mjs';
 
-const { values: options } = parseArgs({
-  options: {
+const usage =
+  'npm run chaos -- --rotations N --seed S [--workers W] [--redis URL] [--postgres URL | --embedded] [--quiet]';
+const options = optionsOf(
+  {
     rotations: { type: 'string', default: '100' },
     seed: { type: 'string', default: String(Math.floor(Math.random() * 1e6)) },
     workers: { type: 'string', default: '3' },
@@ -30,11 +32,12 @@ const { values: options } = parseArgs({
     embedded: { type: 'boolean', default: false },
     quiet: { type: 'boolean', default: false },
   },
-});
+  usage,
+);
 const rotations = Number(options.rotations);
 const seed = Number(options.seed);
 if (!(rotations > 0) || !Number.isInteger(rotations) || !Number.isInteger(seed)) {
-  console.error('npm run chaos -- --rotations N --seed S [--workers W] [--redis URL] [--postgres URL | --embedded]');
+  console.error(usage);
   process.exit(2);
 }
 const began = performance.now();

@@ -38,7 +38,7 @@ import { auditInSlack } from './audit/slack.ts';
 import { calendarOverHttp } from './calendar/http.ts';
 import { remindOwners } from './calendar/remind.ts';
 import { calendarInSlack } from './calendar/slack.ts';
-import { ConfigProblem } from './config.ts';
+import { ConfigProblem, usualPolicyFile } from './config.ts';
 import { planDigests } from './digest/plan.ts';
 import { refreshDigests } from './digest/refresh.ts';
 import { digestInSlack } from './digest/slack.ts';
@@ -135,7 +135,8 @@ export function loadPolicy(file: string): Policy {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return defaultPolicy;
+    // Without one the SOP's own values hold; one that is named and not there is a mistake.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT' && file === usualPolicyFile) return defaultPolicy;
     throw new ConfigProblem([`POLICY_FILE: cannot read ${file}: ${(error as Error).message}`]);
   }
   const parsed = policySchema.safeParse(parse(text) ?? {});

@@ -1,4 +1,5 @@
 import path from 'node:path';
+import { parseArgs } from 'node:util';
 import { openLog } from './adapters/log.ts';
 import { postgresStore } from './adapters/postgres/store.ts';
 import { loadPolicy, migrate, openCli, type Program, type Settings, startProgram, type UseStore } from './app.ts';
@@ -27,16 +28,27 @@ type Command = { usage: string; help: string; run: (args: string[], out: (line: 
 /** In the list of commands, what is longer has its explanation on a line of its own. */
 const helpColumn = 36;
 
-/** `--name value` and `--name=value`, and what is left. */
-function optionsOf(args: string[]): { options: Record<string, string>; rest: string[] } {
-  const options: Record<string, string> = {};
-  const rest: string[] = [];
-  for (let i = 0; i < args.length; i++) {
-    const [, name, value] = /^--([a-z-]+)(?:=(.*))?$/.exec(args[i]!) ?? [];
-    if (!name) rest.push(args[i]!);
-    else options[name] = value ?? (args[i + 1]?.startsWith('--') === false ? args[++i]! : '');
-  }
-  return { options, rest };
+/** `--name value` and `--name=value`. Whatever else is there makes it a wrong call. */
+function optionsOf(args: string[], names: string[] = []): Record<string, string | undefined> {
+  const options = Object.fromEntries(names.map((name) => [name, { type: 'string' as const }]));
+  return parseArgs({ args, options }).values as Record<string, string | undefined>;
+}
+
+class WrongCall extends Error {}
+
+/** What is wrong with how a command was called, or null. Commands have their options parsed by Node, which says it. */
+function wrongIn(error: unknown): string | null {
+  if (error instanceof WrongCall) return error.message;
+  const { code, message } = error as { code?: string; message?: string };
+  return code?.startsWith('ERR_PARSE_ARGS_') ? `${message!.split(/\.?(?:\s*\n|\. |$)/)[0]!}.` : null;
+}
+
+/** Undefined where none is said. */
+function portIn(said: string | undefined): number | undefined {
+  if (said === undefined) return undefined;
+  const port = said.trim() === '' ? Number.NaN : Number(said);
+  if (Number.isInteger(port) && port >= 0 && port <= 65_535) return port;
+  throw new WrongCall(`--port is ${said.slice(0, 50) || 'empty'}; expected a whole number from 0 to 65535.`);
 }
 
 /** Runs one command and answers the exit code: 0 done, 1 it failed, 2 it was called wrongly. */
@@ -68,6 +80,12 @@ export async function commandLine(args: string[], env: NodeJS.ProcessEnv, termin
     try {
       return await command.run(words.slice(count), terminal.out);
     } catch (error) {
+      const wrong = wrongIn(error);
+      if (wrong !== null) {
+        terminal.err(wrong);
+        terminal.err(`usage: keysteward ${command.usage}`);
+        return 2;
+      }
       terminal.err(plainly(error));
       return 1;
     }
@@ -102,7 +120,8 @@ function plainly(error: unknown): string {
 
 function programCommands(cli: CliDoor, env: NodeJS.ProcessEnv, terminal: Terminal): void {
   const role = (name: 'all' | 'bot' | 'worker', help: string) =>
-    cli.command(name, { usage: name, help }, async () => {
+    cli.command(name, { usage: name, help }, async (args) => {
+      optionsOf(args);
       const config = configFrom(env);
       await (name === 'all' ? runAll(config, terminal) : runRole(config, name, terminal));
       return 0;
@@ -111,7 +130,8 @@ function programCommands(cli: CliDoor, env: NodeJS.ProcessEnv, terminal: Termina
   role('bot', 'What talks to Slack');
   role('worker', 'What waits and retries');
 
-  cli.command('migrate', { usage: 'migrate', help: 'Bring the database up to date' }, async (_args, out) => {
+  cli.command('migrate', { usage: 'migrate', help: 'Bring the database up to date' }, async (args, out) => {
+    optionsOf(args);
     const config = configFrom(env);
     const database = await standInDatabase(config);
     try {
@@ -127,9 +147,10 @@ function programCommands(cli: CliDoor, env: NodeJS.ProcessEnv, terminal: Termina
     'local slack',
     { usage: 'local slack [--port N]', help: 'The local Slack alone, for the tests of other programs' },
     async (args, out) => {
-      const { options } = optionsOf(args);
+      const options = optionsOf(args, ['port', 'request-url']);
+      const port = portIn(options.port) ?? 0;
       const config = configFrom(env);
-      const slack = await startLocalSlackAlone(config, Number(options.port ?? 0), options['request-url'] ?? null);
+      const slack = await startLocalSlackAlone(config, port, options['request-url'] ?? null);
       for (const line of slack.lines) out(line);
       await terminal.untilStopped();
       await slack.stop();
@@ -140,10 +161,10 @@ function programCommands(cli: CliDoor, env: NodeJS.ProcessEnv, terminal: Termina
     'local secrets-manager',
     { usage: 'local secrets-manager [--port N]', help: 'The Secrets Manager stand-in alone' },
     async (args, out) => {
-      const { options } = optionsOf(args);
+      const port = portIn(optionsOf(args, ['port']).port) ?? 0;
       const config = configFrom(env);
       const server = await startLocalSecretsManager({
-        port: Number(options.port ?? 0),
+        port,
         dataDir: path.join(path.resolve(config.DATA_DIR), 'secrets-manager'),
       });
       out(
@@ -158,12 +179,12 @@ function programCommands(cli: CliDoor, env: NodeJS.ProcessEnv, terminal: Termina
     'local postgres',
     { usage: 'local postgres [--port N]', help: 'The embedded Postgres alone' },
     async (args, out) => {
-      const { options } = optionsOf(args);
+      const port = portIn(optionsOf(args, ['port']).port);
       const config = configFrom(env);
       const server = await startLocalPostgres({
         dataDir: path.join(path.resolve(config.DATA_DIR), 'postgres'),
         database: 'keysteward',
-        ...(options.port ? { port: Number(options.port) } : {}),
+        ...(port ? { port } : {}),
       });
       out(`DATABASE_URL=${server.url}`);
       await terminal.untilStopped();

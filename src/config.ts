@@ -31,6 +31,9 @@ const whole = (min: number, max: number, fallback: number) =>
     return z.NEVER;
   });
 
+/** Where the company's rules are unless something else is said. */
+export const usualPolicyFile = 'policy.yml';
+
 export const variables = {
   NODE_ENV: optional,
   DATABASE_URL: url(['postgres:', 'postgresql:'], 'an address such as postgres://user:password@host:5432/keysteward'),
@@ -59,7 +62,7 @@ export const variables = {
     value?.replace(/\/+$/, ''),
   ),
   DATA_DIR: optional.default('.keysteward'),
-  POLICY_FILE: optional.default('policy.yml'),
+  POLICY_FILE: optional.default(usualPolicyFile),
   ADMIN_SLACK_USERS: optional
     .transform((value) => (value ? value.split(/[\s,]+/).filter(Boolean) : []))
     .refine(

@@ -48,7 +48,8 @@ function jobsInTerminal(door: CliDoor, use: Use): void {
   door.command(
     'jobs dead',
     { usage: 'jobs dead', help: 'Jobs that were given up, newest first' },
-    async (_args, out) => {
+    async (args, out) => {
+      parseArgs({ args });
       const dead = await use(({ store }) => store.read((view) => view.work.dead(most)));
       for (const each of dead)
         out(

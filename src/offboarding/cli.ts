@@ -39,13 +39,22 @@ export function offboardingInCli(door: CliDoor, running: () => RunningProgram, s
       effectiveAt: values['effective-at'] ?? now.toISOString(),
     });
     const id = `msg_${crypto.randomUUID()}`;
+    if (!URL.canParse(url) || !/^https?:/i.test(url)) {
+      out(`"${url}" is no address. Write it like http://127.0.0.1:3000.`);
+      return 2;
+    }
     const answer = await send(`${url.replace(/\/+$/, '')}/webhooks/hr`, {
       method: 'POST',
       headers: { 'content-type': 'application/json', ...webhooks.sign(id, now, body) },
       body,
       redirect: 'error',
       signal: AbortSignal.timeout(10_000),
+    }).catch((error: Error) => {
+      const why = error.cause instanceof Error ? error.cause.message : error.message;
+      out(`Keysteward was not reached at ${url} (${why}). Is it running there? --url says where else.`);
+      return null;
     });
+    if (!answer) return 1;
     out(`${answer.status} ${(await answer.text()).trim()}`);
     return answer.ok ? 0 : 1;
   });

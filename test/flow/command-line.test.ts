@@ -74,6 +74,12 @@ describe('what it refuses to start with', () => {
     expect(said).toContain('access.requestExpiresHours');
   });
 
+  it('a policy file that is named and not there is no reason to go on without the company’s rules', async () => {
+    const { code, said } = await run(['audit', 'list'], { POLICY_FILE: path.join(freshFolder(), 'polcy.yml') });
+    expect(code).toBe(1);
+    expect(said).toMatch(/POLICY_FILE: cannot read .*polcy\.yml/);
+  });
+
   it.each(['bot', 'worker'])(
     'a %s on a database without its tables says which migrations are missing, and does not serve',
     async (role) => {
@@ -147,6 +153,28 @@ describe('the terminal', () => {
     expect(unknown.code).toBe(2);
     expect(unknown.said).toContain('There is no command "rotat"');
   });
+
+  it.each<[string[], RegExp]>([
+    [['local', 'slack', '--port', 'abc'], /--port is abc; expected a whole number from 0 to 65535/],
+    [['local', 'secrets-manager', '--port=70000'], /--port is 70000; expected/],
+    [['local', 'postgres', '--port', '-5'], /--port/],
+    [['local', 'postgres', '--prot', '5000'], /Unknown option '--prot'/],
+    [['all', 'extra'], /Unexpected argument 'extra'/],
+    [['migrate', '--dry-run'], /Unknown option '--dry-run'/],
+    [['jobs', 'dead', 'now'], /Unexpected argument 'now'/],
+    [['hr', 'send', '--hrid', 'HR-1'], /Unknown option '--hrid'/],
+  ])(
+    '%j is a wrong call, of which it says what is wrong and how it is called, and nothing is started',
+    async (args, what) => {
+      const DATA_DIR = freshFolder();
+      const { code, said } = await run(args, { DATA_DIR });
+      expect(code).toBe(2);
+      expect(said).toMatch(what);
+      expect(said).toMatch(/^usage: keysteward \w/m);
+      expect(said.trim().split('\n')).toHaveLength(2);
+      expect(fs.readdirSync(DATA_DIR)).toEqual([]);
+    },
+  );
 
   it('hr send speaks to the configured program: PUBLIC_URL, else PORT of this machine', async () => {
     const heard: (string | undefined)[] = [];

@@ -37,6 +37,15 @@ describe('keysteward hr send', () => {
       code: 1,
       said: expect.stringContaining('400'),
     });
+    expect(await send(['--hr-id', 'CLI-1', '--url', 'nonsense'])).toMatchObject({
+      code: 2,
+      said: expect.stringContaining('is no address'),
+    });
+    const nobody = await send(['--hr-id', 'CLI-1', '--url', 'http://127.0.0.1:9']);
+    expect(nobody).toMatchObject({
+      code: 1,
+      said: expect.stringMatching(/not reached at http:\/\/127.0.0.1:9 /),
+    });
     expect(await send([])).toMatchObject({ code: 2, said: expect.stringContaining('hr send --hr-id') });
   });
 

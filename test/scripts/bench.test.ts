@@ -55,4 +55,9 @@ describe('a number of the benchmark', () => {
     expect(stderr).toContain('There is no speed; there are acknowledging, in-time, keys, jobs, rotations, memory.');
     expect(status).toBe(2);
   });
+  it.each(['bench', 'chaos'])('by a wrong option is answered with how %s is called', (script) => {
+    const { status, stderr } = spawnSync(process.execPath, [`scripts/${script}.mjs`, '--sped'], { encoding: 'utf8' });
+    expect(stderr).toMatch(new RegExp(`^Unknown option '--sped'.*\nnpm run ${script} -- .*\n$`));
+    expect(status).toBe(2);
+  });
 });
