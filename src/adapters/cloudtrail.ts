@@ -19,6 +19,8 @@ export interface CloudTrailOptions {
   restMs?: number;
   /** What comes later than usual is looked for so often. */
   againMs?: number;
+  /** Who has waited for so long for the looks of others has none of their own: a job waits for it. */
+  waitMs?: number;
 }
 
 /** AWS says that events usually show within 15 minutes. */
@@ -59,6 +61,7 @@ export function cloudTrail(
   warn: (message: string) => void = () => {},
 ): Readers & { close(): Promise<void> } {
   const { everyMs = 600, mostPages = 20, freshMs = 20_000, restMs = minute, againMs = lateMs } = options;
+  const { waitMs = lookMs } = options;
   let opening: Promise<{ sdk: typeof Sdk; client: Sdk.CloudTrailClient }> | undefined;
   let span: Span | null = null;
   /** What was written down by then has been found, however late it came. In milliseconds, as all times here. */
@@ -177,16 +180,22 @@ export function cloudTrail(
     lateMs,
     async of(arn, since) {
       const from = Math.floor(since.getTime() / roundMs) * roundMs;
-      const mine = turn.then(() => look(from));
+      const askedAt = Date.now();
+      let isMyTurn = true;
+      const mine = turn.then(() => {
+        isMyTurn = Date.now() - askedAt <= waitMs;
+        return isMyTurn ? look(from) : undefined;
+      });
       turn = mine.catch(() => undefined);
       await mine;
       const names = namesOf(arn);
       const reads = [...(span?.reads.values() ?? [])].filter((each) => names.has(each.secretId) && each.at >= since);
       const isAll = span !== null && span.from <= since.getTime() && Date.now() - span.until < staleMs;
       const tooMany: Missing = { why: 'CloudTrail has more reads than Keysteward goes through', soon: false };
+      const others: Missing = { why: 'it is asked for the reads of others at the moment', soon: true };
       return {
         reads: reads.map(({ by, at, versionId, stage }) => ({ by, at, versionId, stage })),
-        missing: isAll ? null : (resting?.missing ?? tooMany),
+        missing: isAll ? null : (resting?.missing ?? (isMyTurn ? tooMany : others)),
       };
     },
     async close() {
