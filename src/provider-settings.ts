@@ -38,9 +38,19 @@ const described = {
   /** How the credential, and where nothing else is said a key, is sent. */
   auth: auth.prefault({ header: 'authorization', prefix: 'Bearer ' }),
   headers: z.record(z.string().regex(/^[\w-]+$/), z.string()).default({}),
+  /** Where calls want a token that the credential, a client's id and secret, is changed for (OAuth 2.0, client credentials). */
+  token: z
+    .strictObject({
+      url: baseUrl,
+      scope: z.string().min(1).optional(),
+      fields: pairFields('client_id', 'client_secret'),
+    })
+    .optional(),
   /** A call that costs nothing and changes nothing, with the key itself; other statuses prove nothing. */
   test: z.strictObject({
     ...call('GET'),
+    /** Where keys are used, if that is another place than where they are managed. */
+    baseUrl: baseUrl.optional(),
     auth: auth.optional(),
     works: z.array(status).min(1).default([200]),
     dead: z.array(status).min(1).default([401]),

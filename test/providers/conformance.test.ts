@@ -12,6 +12,7 @@ import type { Issuer, Issuers, Made, Secrets } from '../../src/ports.ts';
 import { endsTheOldAtOnce, providerSchema } from '../../src/provider-settings.ts';
 import { aKey } from '../support/company.ts';
 import { useSecrets } from '../support/secrets.ts';
+import { azureDialect, azureSettings } from './fakes/acme.ts';
 import { awsSecretOf, newAwsPair } from './fakes/aws-iam.ts';
 import { publicHalfOf, tokenDialect } from './fakes/github.ts';
 import { type Fitting, fittingOf, fittings, twoSlots } from './fakes/index.ts';
@@ -565,6 +566,92 @@ describe('a pair of slots', () => {
     await issuer.revoke(inUse, { ...old, value: () => read(old.value) });
     await issuer.revoke(inUse, { providerKeyId: 'Key1', value: null });
     expect(held('Key1')).toBe(after);
+  });
+});
+
+describe('a pair of slots at Azure itself, where a client’s secret is changed for a token', () => {
+  let fake: Fake;
+  let data: Fake;
+  let issuer: Issuer;
+  let connection: Connected;
+  const client = (secret: string) => JSON.stringify({ client_id: 'client', client_secret: secret });
+  const held = (slot: string) => fake.world.keys.find((each) => each.name === slot && !each.ended)!.value;
+  const tokens = () => fake.world.asked.filter(({ path }) => path.endsWith('/token')).length;
+  beforeEach(async () => {
+    // The same keys, used somewhere else than they are managed.
+    data = await startFake(azureDialect());
+    connection = await connected({
+      ...twoSlots,
+      dialect: azureDialect,
+      stored: client,
+      settings: (url, credential) => azureSettings(url, credential, data.url),
+    });
+    ({ fake, issuer } = connection);
+    for (const id of ['Key1', 'Key2']) fake.world.make(id, chance(), { id, lag: 0 });
+    data.world.keys = fake.world.keys;
+  });
+  afterEach(() => Promise.all([fake.close(), data.close()]));
+
+  it('makes one slot new, tries it where keys are used, and ends the other, with a token for seconds and not for each call', async () => {
+    const secretId = `keysteward/azure-${randomUUID()}`;
+    const old = new Secret(held('Key1'));
+    await aws.secrets.create(secretId, randomUUID(), old, 'The key in use');
+    const inUse = { ...key, secretId };
+    const { value, id } = really(await issuer.create(inUse, label()));
+    expect({ id, value: value.reveal() }).toEqual({ id: 'Key2', value: held('Key2') });
+    expect(await issuer.test(inUse, value, null)).toMatchObject({ verdict: 'works' });
+    await issuer.revoke(inUse, { providerKeyId: 'Key1', value: () => read(old) });
+    expect(await issuer.confirmDead(inUse, { providerKeyId: 'Key1', value: old })).toMatchObject({ verdict: 'dead' });
+    expect(held('Key2')).toBe(value.reveal());
+    expect([tokens(), fake.world.asked.some(({ path }) => path === '/use')]).toEqual([1, false]);
+    expect(data.world.asked.map(({ path }) => path)).toEqual(['/use', '/use']);
+    connection.store.nowMs = 10_000;
+    await issuer.list(inUse);
+    expect(tokens()).toBe(2);
+  });
+
+  it('goes on with a new secret of the client at once, and says in our own words when none is accepted or a token is not to be had', async () => {
+    await issuer.list(key);
+    const before = fake.world.admin;
+    fake.world.admin = `admin-${chance()}`;
+    const store = async (text: string) => {
+      const current = (await aws.secrets.read(connection.credential, { stage: 'AWSCURRENT' }))!.versionId;
+      const next = randomUUID();
+      await aws.secrets.stage(connection.credential, next, new Secret(text));
+      await aws.secrets.move(connection.credential, 'AWSCURRENT', current, next);
+    };
+    await store(client(fake.world.admin));
+    expect(await issuer.list(key)).toHaveLength(2);
+
+    const own = { ...key, secretId: connection.credential };
+    const tried = async (text: string) => (await connection.all.tryAsCredential(own, new Secret(text))).verdict;
+    expect(await tried(client(fake.world.admin))).toBe('works');
+    expect(await tried(client(before))).toBe('refused');
+    expect(await tried(fake.world.admin)).toBe('refused');
+    for (const reply of [
+      { status: 503 },
+      { status: 429, headers: { 'retry-after': '7' } },
+      { status: 200, body: {} },
+    ]) {
+      fake.world.faults = [{ on: 'other', reply }];
+      expect([reply.status, await tried(client(fake.world.admin))]).toEqual([reply.status, 'unclear']);
+    }
+    const others: unknown[] = [];
+    for (const status of [400, 401, 500]) {
+      connection.store.nowMs += 10_000;
+      fake.world.faults = [{ on: 'other', reply: { status, body: { error: fake.world.admin } }, times: 2 }];
+      others.push(await thrownBy(issuer.list(key)));
+    }
+    expect(others).toMatchObject([
+      { message: expect.stringMatching(/does not accept Keysteward's credential/) },
+      { message: expect.stringMatching(/does not accept Keysteward's credential/) },
+      { message: expect.stringMatching(/ask for a token: it has trouble of its own/) },
+    ]);
+    expect(inspect(others, { depth: 9, showHidden: true })).not.toContain(fake.world.admin);
+    fake.world.faults = [];
+    await store('no document');
+    connection.store.nowMs += 10_000;
+    expect(await thrownBy(issuer.list(key))).toMatchObject({ message: expect.stringMatching(/no JSON document with/) });
   });
 });
 

@@ -4,6 +4,7 @@ import { inventoryInSlack } from '../../src/inventory/slack.ts';
 import { problemsOfView } from '../../src/local/slack/limits.ts';
 import type { Person } from '../../src/people/model.ts';
 import { policySchema } from '../../src/policy.ts';
+import { placeOf } from '../../src/rotation/by-hand/model.ts';
 import { asName, companyRunbook, handingIn, pageFor, parsed, storing } from '../../src/runbooks/model.ts';
 import { runbooksInSlack } from '../../src/runbooks/slack.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
@@ -63,6 +64,7 @@ describe('which page is shown', () => {
   it.each([
     ['OpenAI', 'openai'],
     ['openai admin', 'openai'],
+    ['Azure OpenAI', 'azure-openai'],
     ['GitHub Actions', 'github'],
     ['AWS', 'aws-iam'],
     ['Amazon Web Services', 'aws-iam'],
@@ -75,6 +77,14 @@ describe('which page is shown', () => {
     ['日本', 'generic'],
   ])('%s has the steps of %s', (service, page) => {
     expect(pageFor(service, runbooks.names())).toBe(page);
+  });
+
+  it.each([
+    ['OpenAI', 'platform.openai.com'],
+    ['Azure OpenAI', 'portal.azure.com'],
+    ['AWS', 'console.aws.amazon.com'],
+  ])('%s leads to where its keys are made: %s', (service, host) => {
+    expect(new URL(placeOf({ service })!.url).host).toBe(host);
   });
 
   it('the company’s own is found by the service as it is called, or by the page', () => {

@@ -16,6 +16,7 @@ import {
 } from './call.ts';
 import { currentValue } from './current.ts';
 import { allPages, listed, provider } from './provider.ts';
+import { changedForTokens } from './token.ts';
 
 /** Puts values into the `{places}` of a text; in a path they are encoded. */
 const filled = (text: string, values: Record<string, string>, encode: (value: string) => string) =>
@@ -43,12 +44,20 @@ function talking(name: string, settings: ProviderSettings<'http'> | ProviderSett
     (value: Secret) => ({ ...settings.headers, [header]: prefix + value.reveal() });
   const keysShown = shownBy(settings.test.auth ?? settings.auth);
   const how = { ...settings, turnsDownBy: settings.test.dead };
-  const { as, admin, must } = talkingTo(name, how, means, keysShown, shownBy(settings.auth));
+  const { ask, as } = talkingTo(name, how, means, keysShown);
+  const credentials = settings.token
+    ? changedForTokens(name, settings.token, ask, means.credentials)
+    : means.credentials;
+  const { admin, must } = talkingTo(name, how, { ...means, credentials }, shownBy(settings.auth));
+  const { test } = settings;
   return {
     admin: (template: TemplateCall, values: Record<string, string> = {}) => admin(callFrom(template, values)),
     must: (doing: string, template: TemplateCall, values: Record<string, string>, statuses: number[]) =>
       must(doing, callFrom(template, values), statuses),
-    probe: (value: Secret) => as(value, callFrom(settings.test, {})),
+    probe(value: Secret) {
+      const call = callFrom(test, {});
+      return as(value, test.baseUrl ? { ...call, path: test.baseUrl.replace(/\/+$/, '') + call.path } : call);
+    },
     judge({ status }: Answer) {
       if (settings.test.works.includes(status)) return 'works' as const;
       return settings.test.dead.includes(status) ? ('refused' as const) : ('unclear' as const);

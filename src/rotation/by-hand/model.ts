@@ -174,6 +174,8 @@ interface Place {
 }
 const places: Place[] = [
   { names: /anthropic|claude/i, url: 'https://platform.claude.com/settings/keys', where: 'Claude Console, API keys' },
+  // Before OpenAI, whose name is in its own.
+  { names: /azure/i, url: 'https://portal.azure.com/', where: 'Azure portal' },
   { names: /openai/i, url: 'https://platform.openai.com/api-keys', where: 'OpenAI, API keys' },
   { names: /stripe/i, url: 'https://dashboard.stripe.com/apikeys', where: 'Stripe Dashboard, API keys' },
   { names: /github/i, url: 'https://github.com/settings/tokens', where: 'GitHub, access tokens' },
@@ -193,6 +195,7 @@ const places: Place[] = [
     where: 'Twilio Console',
   },
   { names: /\bokta\b/i, url: 'https://login.okta.com/', where: 'Okta Admin Console, Applications' },
+  { names: /\b(aws|iam)\b/i, url: 'https://console.aws.amazon.com/iam/home#/users', where: 'AWS console, IAM users' },
   { names: /\bnpm\b/i, url: 'https://www.npmjs.com/settings/~/tokens', where: 'npm, access tokens' },
 ];
 

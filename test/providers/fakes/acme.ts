@@ -64,6 +64,45 @@ export const slotsDialect = (): Dialect => ({
     return { status: 200, body: { key1: held('Key1'), key2: held('Key2') } };
   },
 });
+/**
+ * The same as Azure has it: who manages the slots shows a token that a client's secret was changed for, and the keys
+ * themselves are used at another address.
+ */
+export function azureDialect(): Dialect {
+  const slots = slotsDialect();
+  const by = 'token-of-';
+  return {
+    ...slots,
+    credentialOf: (asked) => (asked.body.client_secret as string | undefined) ?? slots.credentialOf(asked),
+    kindOf: (asked) => (asked.path === '/tenant/oauth2/v2.0/token' ? 'other' : slots.kindOf(asked)),
+    handle(asked, world) {
+      if (asked.path === '/tenant/oauth2/v2.0/token') {
+        const { grant_type, client_id, client_secret, scope } = asked.body as Record<string, string>;
+        const isMeant = grant_type === 'client_credentials' && client_id === 'client' && scope === 'manage/.default';
+        if (!isMeant) return { status: 400, body: { error: 'invalid_request' } };
+        if (!world.admits(client_secret!))
+          return { status: 401, body: { error: 'invalid_client', quoted: client_secret } };
+        return { status: 200, body: { access_token: by + client_secret, token_type: 'Bearer', expires_in: 3599 } };
+      }
+      if (asked.path === '/use' || !asked.headers.authorization) return slots.handle(asked, world);
+      if (asked.query.get('api-version') !== '2025-09-01') return { status: 400 };
+      const shown = asked.headers.authorization.replace(/^Bearer /, '');
+      const authorization = `Bearer ${shown.startsWith(by) ? shown.slice(by.length) : 'no token'}`;
+      return slots.handle({ ...asked, headers: { ...asked.headers, authorization } }, world);
+    },
+  };
+}
+export const azureSettings = (baseUrl: string, credential: string, dataUrl: string) => {
+  const slots = slotsSettings(baseUrl, credential);
+  const version = '?api-version=2025-09-01';
+  return {
+    ...slots,
+    token: { url: `${baseUrl}/tenant/oauth2/v2.0/token`, scope: 'manage/.default' },
+    read: { path: slots.read.path + version },
+    regenerate: { ...slots.regenerate, path: slots.regenerate.path + version },
+    test: { ...slots.test, baseUrl: dataUrl },
+  };
+};
 export const slotsSettings = (baseUrl: string, credential: string) => ({
   kind: 'http-slots',
   baseUrl,
