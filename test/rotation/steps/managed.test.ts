@@ -12,6 +12,7 @@ import { retryRotation } from '../../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../../src/rotation/roll-back.ts';
 import { rotationInSlack } from '../../../src/rotation/slack.ts';
 import { startRotation } from '../../../src/rotation/start.ts';
+import { aKey, given } from '../../support/company.ts';
 import { quick, useStage } from '../stage.ts';
 
 const stage = useStage();
@@ -113,6 +114,39 @@ describe('a secret that AWS rotates', () => {
     expect(conditionInWords(done)).toMatch(/Whether the old one still works is up to the rotation that AWS runs/);
     const trail = JSON.stringify([await stage.trail(id), done]);
     for (const secret of [old, await value(here.key)]) expect(trail).not.toContain(secret);
+  });
+
+  test('as a managed external secret of a partner is rotated by its partner alone, once', async () => {
+    const here = await scene();
+    const { control } = stage.aws.server;
+    const SecretId = `keys/${randomUUID()}`;
+    const steps: RotationEvent['Step'][] = [];
+    control.setRotationFunction('Datadog', async ({ Step, ClientRequestToken }) => {
+      steps.push(Step);
+      const SecretString = `made-by-the-partner-${randomUUID()}`;
+      const VersionStages = ['AWSCURRENT'];
+      if (Step === 'createSecret')
+        await stage.bot.putSecretValue({ SecretId, SecretString, ClientRequestToken, VersionStages });
+    });
+    const { VersionId } = await stage.bot.createSecret({ Name: SecretId, Type: 'Datadog', SecretString: 'old-value' });
+    await stage.bot.rotateSecret({
+      SecretId,
+      RotationRules: { AutomaticallyAfterDays: 30 },
+      RotateImmediately: false,
+      ExternalSecretRotationRoleArn: 'arn:aws:iam::123456789012:role/partner',
+      ExternalSecretRotationMetadata: [{ Key: 'keyId', Value: '1' }],
+    });
+    await control.settled();
+    steps.length = 0;
+    const key = aKey(stage.owner, { issuer: 'aws-rotation', secretId: SecretId, currentVersion: VersionId! });
+    await given(stage.database.store, { keys: [key] });
+    const ask = { keyId: key.id, reason: 'A test', emergency: false };
+    const { id } = await startRotation(here.ports, stage.owner, ask);
+    const done = await here.work(id);
+    expect(done).toMatchObject({ status: 'done', condition: 'both', attempt: 1, oldVersion: VersionId });
+    expect(steps.filter((each) => each === 'createSecret')).toHaveLength(1);
+    expect(await stage.stages(key)).toMatchObject({ [done.newVersion!]: ['AWSCURRENT'] });
+    expect(await value(key)).toMatch(/^made-by-the-partner/);
   });
 
   test('by a function that changes nothing is not called rotated: the value is recognised, and the reason said', async () => {
