@@ -2,7 +2,7 @@ import { type Id, newId, Refusal, refuseIf } from '../kernel.ts';
 import { whyNot } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
 import { type FoundSecret, findSecret, recorded, refuseTaken } from './find-secret.ts';
-import { type ApiKey, entered, type KeyEntry, standardRecipe, whyNotFacts, whyNotOwn } from './model.ts';
+import { type ApiKey, entered, type KeyEntry, notLater, standardRecipe, whyNotFacts, whyNotOwn } from './model.ts';
 import { seenVersion } from './version-model.ts';
 
 type AddPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy'>;
@@ -35,7 +35,7 @@ export async function addKey(ports: AddPorts, adderId: Id<'person'>, entry: KeyE
     const owner = await tx.people.get(entry.ownerId);
     refuseIf(whyNotOwn(owner));
     const known: KeyEntry = {
-      ...entry,
+      ...notLater(entry, tx.now),
       service: await asSpelled(tx, entry.service),
       ...(found ? { secretId: found.secretId, lastFour: found.lastFour ?? entry.lastFour } : {}),
       ...(make ? { lastFour: null, createdOn: tx.now, lastRotatedAt: null } : {}),

@@ -3,7 +3,16 @@ import type { Ports, Tx } from '../ports.ts';
 import { asSpelled, whyNotIssuer } from './add.ts';
 import { type FoundSecret, findSecret, recorded } from './find-secret.ts';
 import { whyNotTouch } from './may-model.ts';
-import { type ApiKey, editionOf, type KeyEntry, nameOf, reassessed, whyNotFacts, whyNotSoften } from './model.ts';
+import {
+  type ApiKey,
+  editionOf,
+  type KeyEntry,
+  nameOf,
+  notLater,
+  reassessed,
+  whyNotFacts,
+  whyNotSoften,
+} from './model.ts';
 import { seenVersion } from './version-model.ts';
 
 type ChangePorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'policy'>;
@@ -52,7 +61,7 @@ export async function changeKey(
     refuseIf(whyNotEdit(before, edition));
     const entry = entryFrom(before);
     refuseIf(whyNotFacts(entry, before, tx.now));
-    const after = changed(before, { ...entry, service: await asSpelled(tx, entry.service) }, found);
+    const after = changed(before, { ...notLater(entry, tx.now), service: await asSpelled(tx, entry.service) }, found);
     refuseIf(whyNotSoften(before, after, changer, reason));
     await refuseMoveInUse(tx, before, after);
     const key = reassessed(before, after, ports.policy, tx.now);

@@ -414,6 +414,12 @@ export function whyNotOwn(owner: Person): Refusal | null {
   return null;
 }
 
+/** What was done on a day that is not over yet was done by now. */
+export function notLater<F extends Pick<ApiKey, 'createdOn' | 'lastRotatedAt'>>(facts: F, now: Instant): F {
+  const earlier = (at: Instant | null) => (at && at > now ? now : at);
+  return { ...facts, createdOn: earlier(facts.createdOn), lastRotatedAt: earlier(facts.lastRotatedAt) };
+}
+
 /** What about these facts cannot be, whoever enters them. */
 export function whyNotFacts(
   facts: Pick<ApiKey, 'storage' | 'secretId' | 'issuer' | 'createdOn' | 'lastRotatedAt' | 'expiresAt'>,
@@ -421,8 +427,8 @@ export function whyNotFacts(
   now: Instant,
 ): Refusal | null {
   const { createdOn, lastRotatedAt, expiresAt } = facts;
-  // A day of grace: the date was chosen in somebody's own zone.
-  const tomorrow = new Date(now.getTime() + day);
+  // Noon of a day that was chosen in somebody's own zone, where tomorrow may have begun.
+  const tomorrow = new Date(now.getTime() + 1.5 * day);
   if (createdOn && createdOn > tomorrow) return new Refusal('invalid', 'This lies in the future.', 'createdOn');
   if (lastRotatedAt && lastRotatedAt > tomorrow) {
     return new Refusal('invalid', 'This lies in the future.', 'lastRotatedAt');

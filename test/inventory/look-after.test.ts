@@ -181,6 +181,34 @@ describe('changing a key', () => {
     expect(await current(key)).toMatchObject({ ...rest, scope: 'Less than before', tags: ['a'], lastRotatedAt });
     expect(currentVersion).toBeNull();
   });
+
+  it('shows a day that was chosen as that day to people in other zones, and today as no later than now', async () => {
+    const key = await aStored({ lastRotatedAt: null, createdOn: null });
+    const edit = async (dates: object) => {
+      const { open } = (await desk.press(olivia, 'inventory.change', key.id)) as { open: { private_metadata: string } };
+      const { service, environment, purpose, lastFour } = key;
+      await desk.send(olivia, 'inventory.change', {
+        ...(JSON.parse(open.private_metadata) as object),
+        ...{ service, environment, purpose, lastFour, storage: 'elsewhere', scope: 'As before', flags: [], tags: '' },
+        ...dates,
+      });
+      return current(key);
+    };
+    const set = await edit({ createdOn: '2026-02-01', lastRotatedAt: '2026-03-01', expiresAt: '2087-12-31' });
+    const days = ([set.createdOn, set.lastRotatedAt, set.expiresAt] as Date[]).map((at) =>
+      ['America/Los_Angeles', 'America/New_York', 'Europe/Berlin', 'Asia/Tokyo'].map((timeZone) =>
+        at.toLocaleDateString('en-CA', { timeZone }),
+      ),
+    );
+    expect(days).toEqual(['2026-02-01', '2026-03-01', '2087-12-31'].map((each) => [each, each, each, each]));
+    const today = new Date().toISOString().slice(0, 10);
+    const { lastRotatedAt } = await edit({ lastRotatedAt: today });
+    expect(lastRotatedAt!.getTime()).toBeLessThanOrEqual(Date.now());
+    // Where it is tomorrow already.
+    const tomorrow = new Date(Date.now() + day).toISOString().slice(0, 10);
+    const ahead = await edit({ lastRotatedAt: tomorrow });
+    expect(ahead.lastRotatedAt!.getTime()).toBeLessThanOrEqual(Date.now());
+  });
 });
 
 describe('handing a key over', () => {
