@@ -256,6 +256,27 @@ describe('a rotation at a provider', () => {
     },
   );
 
+  test('at OpenAI leaves alone what a person has made in the account of the new key, and the new key with it', async () => {
+    const here = await scene('openai', { graceMinutes: 60 });
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'grace' });
+    const ours = here.fake.world.keys.find((each) => each.name.startsWith('keysteward-'))!;
+    const byHand = here.fake.world.make(ours.name, `sk-svcacct-${chance()}`, { account: ours.account });
+    await stage.skipTime(id);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+    expect(here.fake.world.live()).toEqual([await here.current(), byHand.value]);
+
+    // When the new one is an old one, it goes alone.
+    await stage.database.store.pool.query('update api_key set last_rotated_at = null where id = $1', [here.key.id]);
+    const next = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'grace' });
+    await stage.skipTime(next);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(next)).toMatchObject({ status: 'done', condition: 'new' });
+    expect(here.fake.world.live()).toEqual([byHand.value, await here.current()]);
+  });
+
   test('finds an orphan that was not listed at first before it calls itself done', async () => {
     const here = await scene('openai');
     here.fake.world.faults.push({ on: 'create', lose: true });

@@ -4,7 +4,7 @@ import { type Answer, at, instantAt, type Means, path, talkingTo, textAt } from 
 import { allPages, pageByLastId, provider, theOneShown, type Verdict } from './provider.ts';
 import { countOf, pageOfReport, spansSince } from './usage-report.ts';
 
-/** Accounts of this name are made by Keysteward for one value each, and go with it. */
+/** Accounts of this name are made by Keysteward for one value each, and go with it, unless somebody has made another key in one. */
 const ours = /^keysteward-rot_/;
 
 /** What calls are counted of, each in a report of its own. */
@@ -43,9 +43,10 @@ export function openai(name: string, settings: ProviderSettings<'openai'>, means
       expiresAt: instantAt(body, '/api_key/expires_at'),
     }),
     async list() {
-      return (await keysIn()).map((each) => ({
+      const all = await keysIn();
+      return all.map((each) => ({
         providerKeyId: textAt(each, '/id') ?? '',
-        label: textAt(each, '/owner/service_account/name') ?? textAt(each, '/name'),
+        label: labelOf(each, all),
         active: at(each, '/owner_project_access') !== 'inactive',
       }));
     },
@@ -56,12 +57,13 @@ export function openai(name: string, settings: ProviderSettings<'openai'>, means
       const one = project + path`/api_keys/${id}`;
       const found = await must('look for a key', { path: one }, [200, 404]);
       if (found.status === 404) return;
-      const account = textAt(found.body, '/owner/service_account/id');
-      if (account && ours.test(textAt(found.body, '/owner/service_account/name') ?? '')) return removeAccount(account);
+      const account = accountOf(found.body);
+      const siblings = account ? (await keysIn()).filter((each) => accountOf(each) === account) : [];
+      const isOurs = ours.test(textAt(found.body, '/owner/service_account/name') ?? '');
+      if (account && isOurs && siblings.every((each) => textAt(each, '/id') === id)) return removeAccount(account);
       const gone = await must('delete a key', { method: 'DELETE', path: one }, [200, 400, 404]);
       if (gone.status !== 400) return;
       // Some versions of this API end the key of a service account only together with the account.
-      const siblings = (await keysIn()).filter((each) => textAt(each, '/owner/service_account/id') === account);
       if (!account || siblings.length !== 1) {
         throw new Error(`${name} does not delete this key, and its service account has others. Delete it by hand.`);
       }
@@ -94,6 +96,16 @@ export function openai(name: string, settings: ProviderSettings<'openai'>, means
       return { amount, unit: 'calls', since: spans.from };
     },
   });
+}
+
+const accountOf = (key: unknown) => textAt(key, '/owner/service_account/id');
+
+/** The name of the account. Where that has several keys, it is not known which of them was made with it. */
+function labelOf(key: unknown, all: unknown[]): string | null {
+  const account = accountOf(key);
+  if (!account) return textAt(key, '/name');
+  const isAlone = all.filter((each) => accountOf(each) === account).length === 1;
+  return isAlone ? textAt(key, '/owner/service_account/name') : null;
 }
 
 /** 401 also comes for an address that is not allowed, which says nothing of the key. */
