@@ -322,9 +322,11 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
       return rotation.step === 'grace'
         ? rotation.deployments.length > 0
           ? md`The old value is retired when everybody who is recorded is on the new one. Something broke? Roll back.`
-          : endsOnEvidence(rotation)
-            ? md`Something broke when the old value was disabled, and nobody is recorded who uses it: it stays until somebody presses Retire now or, where its provider tells of that, until it has not been used for a while.`
-            : md`Nobody is recorded who uses this key, so nobody was asked: whoever keeps a copy of the old value has to fetch the new one by then. Something broke? Roll back.`
+          : endsOnEvidence(rotation) && !reached(rotation, 'enable')
+            ? md`Nobody is recorded who uses this key, and its provider sees its old value used: find out who that is, have them fetch the new one, and record them under Consumers… on the key's card. The old one stays until it has not been used for a while, or until somebody presses Retire now.`
+            : endsOnEvidence(rotation)
+              ? md`Something broke when the old value was disabled, and nobody is recorded who uses it: it stays until somebody presses Retire now or, where its provider tells of that, until it has not been used for a while.`
+              : md`Nobody is recorded who uses this key, so nobody was asked: whoever keeps a copy of the old value has to fetch the new one by then. Something broke? Roll back.`
         : waitsNow(rotation)
           ? md`It waits for a person, who has a message of their own with what to do. Once it is done, it goes on by itself.`
           : md`Nothing for you to do.${rotation.step === 'generate' && rotation.continuesAt ? md` Roll back calls it off before it begins.` : md``}`;

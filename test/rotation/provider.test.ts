@@ -7,14 +7,17 @@ import type { Issuer, Ports } from '../../src/ports.ts';
 import { conditionInWords, isProvenDead, openRecord, type Rotation } from '../../src/rotation/model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
+import { rotationInSlack } from '../../src/rotation/slack.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { findDue } from '../../src/rotation/timing/find-due.ts';
 import { awsError, newAwsPair } from '../providers/fakes/aws-iam.ts';
 import { fittingOf, twoSlots } from '../providers/fakes/index.ts';
 import { chance } from '../providers/fakes/server.ts';
+import { deskOf, saying } from '../support/desk.ts';
 import { dying, type Scene, useProviderStage } from './provider-stage.ts';
 
 const stage = useProviderStage();
+const desk = deskOf(() => stage.ports, rotationInSlack);
 
 const shapes = {
   openai: fittingOf('openai'),
@@ -577,6 +580,58 @@ describe('the old key of a provider that says when it was last used', () => {
       /^openai has seen no use of the old key since \d{4}-/,
     );
     expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
+  test('lives on although nobody is recorded, while its provider sees it used: the card says that somebody has to find out by whom', async () => {
+    const here = await scene('openai', { graceMinutes: 60 });
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const used = (hoursAgo: number) => {
+      const its = here.fake.world.keys.find((each) => each.value === here.old)!;
+      its.usedAt = Math.floor(Date.now() / 1000) - hoursAgo * 3600;
+    };
+    const look = async (ports: Ports = here.ports) => {
+      await stage.skipTime(id);
+      await stage.work({ ports, until: (each) => each.step !== 'grace' || each.status !== 'running' });
+      return stage.rotation(id);
+    };
+    await stage.endedEarlier(id, 2);
+    used(1);
+    const waits = await look();
+    expect(waits).toMatchObject({ step: 'grace', status: 'running', deployments: [] });
+    expect(waits.extension!.why).toMatch(/^somebody uses it who is not recorded; openai last saw the old key used /);
+    const card = saying(await desk.card('rotation', id, { person: stage.owner.id }));
+    for (const each of ['find out who that is', 'Whether the old value can be retired is looked at', 'Retire now…'])
+      expect(card).toContain(each);
+    const real = here.ports.issuers.of('openai')!;
+    const away = { ...real, lastUsed: () => Promise.reject(new Error('away.')) };
+    expect(await look({ ...here.ports, issuers: { ...here.ports.issuers, of: () => away } })).toMatchObject({
+      step: 'grace',
+      extension: { why: expect.stringMatching(/openai could not be asked/) },
+    });
+    expect(here.fake.world.live()).toContain(here.old);
+    await stage.endedEarlier(id, 30);
+    used(25);
+    expect(await look()).toMatchObject({ step: 'retire', extension: null });
+    await stage.work({ ports: here.ports });
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
+  test('goes when its time is over where nobody is recorded and it was not used since the switch, or nobody can be asked', async () => {
+    for (const asking of [true, false]) {
+      const here = await scene('openai', { graceMinutes: 60 });
+      const real = here.ports.issuers.of('openai')!;
+      const away = { ...real, lastUsed: () => Promise.reject(new Error('away.')) };
+      const ports = asking ? here.ports : { ...here.ports, issuers: { ...here.ports.issuers, of: () => away } };
+      const id = await here.rotate();
+      await stage.work({ ports });
+      here.fake.world.keys.find((each) => each.value === here.old)!.usedAt = Math.floor(Date.now() / 1000) - 7_200;
+      await stage.skipTime(id);
+      await stage.work({ ports });
+      const done = await stage.rotation(id);
+      expect(done.record.find((each) => each.step === 'grace')!.evidence).toMatch(/nobody is recorded who uses it/);
+      expect(done.status).toBe('done');
+    }
   });
 
   test('is said to be used so much since the switch, for those who read why it lives on', async () => {

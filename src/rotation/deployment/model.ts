@@ -226,9 +226,7 @@ function cacheConfirmed(rotation: Rotation, usage: Usage | null, policy: Policy,
   const silent = usage?.trouble ? `, because ${usage.provider} could not be asked` : '';
   let evidence = `${cache}; that it has fetched the new value was not seen${silent}`;
   if (usage?.knowsNew) {
-    const verified = rotation.record.findLast((each) => each.step === 'verify' && each.verdict === 'done')?.endedAt;
-    const own = after(verified ? new Date(verified) : since, ownUseMs);
-    if (!usage.newUsedAt || usage.newUsedAt <= own) return rotation;
+    if (!usage.newUsedAt || usage.newUsedAt <= ownUseOverAt(rotation, since)) return rotation;
     evidence = `${cache}, and ${usage.provider} saw the new key used ${momentInUtc(usage.newUsedAt)}`;
   }
   return unconfirmed(rotation)
@@ -239,8 +237,24 @@ function cacheConfirmed(rotation: Rotation, usage: Usage | null, policy: Policy,
 }
 
 /** Whether the grace ends on evidence and not on its time: somebody is recorded, or has wanted the old value back. */
-export const endsOnEvidence = (rotation: Rotation): boolean =>
-  rotation.deployments.length > 0 || reached(rotation, 'enable');
+const needsEvidence = (rotation: Rotation): boolean => rotation.deployments.length > 0 || reached(rotation, 'enable');
+
+/** The same, or its time is over and the old value was seen to be in use. */
+export const endsOnEvidence = (rotation: Rotation): boolean => needsEvidence(rotation) || rotation.extension !== null;
+
+/** When our own tries of a new key, and calls with what is remembered of an old one, are over. */
+function ownUseOverAt(rotation: Rotation, since: Instant): Instant {
+  const verified = rotation.record.findLast((each) => each.step === 'verify' && each.verdict === 'done')?.endedAt;
+  return after(verified ? new Date(verified) : since, ownUseMs);
+}
+
+/** Whether the provider has seen the old key used since the switch by somebody whom nobody has recorded; once it has, it has to answer. */
+function isUsedByStrangers(rotation: Rotation, usage: Usage | null): boolean {
+  const since = switchedAt(rotation);
+  if (!usage || !since) return false;
+  if (usage.trouble) return rotation.extension !== null;
+  return usage.oldUsedAt !== null && usage.oldUsedAt > ownUseOverAt(rotation, since);
+}
 
 /** Whether the old value may go, on what evidence; or what is lacking. */
 export function standing(
@@ -251,7 +265,8 @@ export function standing(
 ): { enough: string } | { lacking: string } {
   const { deployments } = rotation;
   const objected = reached(rotation, 'enable');
-  if (!endsOnEvidence(rotation)) return { enough: 'its time is over; nobody is recorded who uses it' };
+  const strangers = !needsEvidence(rotation) && isUsedByStrangers(rotation, usage);
+  if (!needsEvidence(rotation) && !strangers) return { enough: 'its time is over; nobody is recorded who uses it' };
   const open = unconfirmed(rotation);
   if (open.length === 0 && deployments.length > 0) {
     const all = deployments.length === 1 ? deployments[0]!.name : `all ${deployments.length} consumers`;
@@ -271,7 +286,10 @@ export function standing(
     }
   }
   const said = usage ? saidBy(usage) : [];
-  const lacking = objected ? ['something broke when the old value was disabled'] : [];
+  const lacking = [
+    ...(objected ? ['something broke when the old value was disabled'] : []),
+    ...(strangers ? ['somebody uses it who is not recorded'] : []),
+  ];
   // What the provider says first: with many consumers the end is cut off.
   return { lacking: [...lacking, ...said, ...open.map((each) => `${each.name}: ${lackOf(each)}`)].join('; ') };
 }

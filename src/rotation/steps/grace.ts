@@ -22,7 +22,9 @@ export async function endGrace(seen: Run): Promise<void> {
   // A rotation that an older program began has told nobody.
   const consumers = reached(seen.rotation, 'deploy') ? await consumersOf(seen) : [];
   const asks = consumers.length > 0 || reached(seen.rotation, 'enable');
-  const { run, usage: told } = asks && seen.issuer.can.lastUsed ? await asked(seen) : { run: seen, usage: null };
+  // Where nobody is recorded, somebody may use it all the same.
+  const asksUse = seen.issuer.can.lastUsed && (asks || reached(seen.rotation, 'deploy'));
+  const { run, usage: told } = asksUse ? await asked(seen) : { run: seen, usage: null };
   const { rotation } = run;
   let usage = told;
   const reads = asks ? await readsSeen(run, consumers) : null;
