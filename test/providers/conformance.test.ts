@@ -637,14 +637,20 @@ describe('a pair of slots at Azure itself, where a client’s secret is changed 
       expect([reply.status, await tried(client(fake.world.admin))]).toEqual([reply.status, 'unclear']);
     }
     const others: unknown[] = [];
-    for (const status of [400, 401, 500]) {
+    for (const [status, error] of [
+      [400, 'unauthorized_client'],
+      [401, fake.world.admin],
+      [400, 'invalid_scope'],
+      [500, fake.world.admin],
+    ] as const) {
       connection.store.nowMs += 10_000;
-      fake.world.faults = [{ on: 'other', reply: { status, body: { error: fake.world.admin } }, times: 2 }];
+      fake.world.faults = [{ on: 'other', reply: { status, body: { error } }, times: 2 }];
       others.push(await thrownBy(issuer.list(key)));
     }
     expect(others).toMatchObject([
       { message: expect.stringMatching(/does not accept Keysteward's credential/) },
       { message: expect.stringMatching(/does not accept Keysteward's credential/) },
+      { message: expect.stringMatching(/ask for a token: it does not accept what was asked for; check the settings/) },
       { message: expect.stringMatching(/ask for a token: it has trouble of its own/) },
     ]);
     expect(inspect(others, { depth: 9, showHidden: true })).not.toContain(fake.world.admin);

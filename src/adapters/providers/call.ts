@@ -16,6 +16,8 @@ export interface Call {
   headers?: Record<string, string>;
   /** Sent as JSON; a URLSearchParams as a form. */
   body?: unknown;
+  /** For how long an answer is waited for, in milliseconds. */
+  withinMs?: number;
 }
 export interface Answer {
   status: number;
@@ -46,7 +48,7 @@ export const path = (parts: TemplateStringsArray, ...values: (string | number)[]
  * what is thrown holds our own words only, because providers quote keys in their errors.
  */
 function asking(provider: string, baseUrl: string): (call: Call) => Promise<Answer> {
-  return async ({ method = 'GET', path: where, query = {}, headers = {}, body }) => {
+  return async ({ method = 'GET', path: where, query = {}, headers = {}, body, withinMs = answerMs }) => {
     const url = new URL(where.startsWith('/') ? baseUrl.replace(/\/+$/, '') + where : where);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -57,7 +59,7 @@ function asking(provider: string, baseUrl: string): (call: Call) => Promise<Answ
       answer = await fetch(url, {
         method,
         redirect: 'error',
-        signal: AbortSignal.timeout(answerMs),
+        signal: AbortSignal.timeout(withinMs),
         headers: {
           accept: 'application/json',
           ...(body === undefined
@@ -69,16 +71,16 @@ function asking(provider: string, baseUrl: string): (call: Call) => Promise<Answ
       });
       text = await answer.text();
     } catch (error) {
-      throw unreachable(provider, error instanceof Error && error.name === 'TimeoutError');
+      throw unreachable(provider, error instanceof Error && error.name === 'TimeoutError', withinMs);
     }
     if (text.length > longestAnswer) throw new Error(`${provider} answered with more than anybody can read`);
     return { status: answer.status, body: parsed(text), headers: answer.headers };
   };
 }
 
-export const unreachable = (provider: string, isLate: boolean): Error =>
+export const unreachable = (provider: string, isLate: boolean, withinMs = answerMs): Error =>
   new Error(
-    `${provider} ${isLate ? `did not answer within ${answerMs / 1000} seconds` : 'could not be reached, or broke off'}`,
+    `${provider} ${isLate ? `did not answer within ${withinMs / 1000} seconds` : 'could not be reached, or broke off'}`,
   );
 
 function parsed(text: string): unknown {

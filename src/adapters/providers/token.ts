@@ -1,10 +1,18 @@
 import { Secret } from '../../kernel.ts';
 import type { ProviderSettings } from '../../provider-settings.ts';
-import { type Answer, expected, isFinal, type Talk, textAt, waitMs } from './call.ts';
+import { type Answer, expected, isTurnedDown as isDenied, type Talk, textAt, waitMs } from './call.ts';
 import type { Credentials } from './credentials.ts';
 import { credentialPair } from './pair.ts';
 
 type TokenSettings = NonNullable<ProviderSettings<'http'>['token']>;
+
+/** Shorter than a call with it: whoever waits for stragglers counts on the end of both. */
+const tokenMs = 4_000;
+
+/** A limit is said by 403 as well. What else is wrong with the call is no word on the client (RFC 6749, 5.2). */
+const isTurnedDown = (answer: Answer) => waitMs(answer) === null && (isDenied(answer) || isNoClient(answer));
+const isNoClient = ({ status, body }: Answer) =>
+  status === 400 && ['invalid_client', 'unauthorized_client'].includes(textAt(body, '/error') ?? '');
 
 /**
  * Credentials that are no more than the id and the secret of a client: calls are made with the token that they are changed
@@ -23,8 +31,8 @@ export function changedForTokens(
     const { id, secret } = credentialPair(credential, secretId, fields);
     const asked = { grant_type: 'client_credentials', client_id: id, client_secret: secret };
     const body = new URLSearchParams({ ...asked, ...(scope ? { scope } : {}) });
-    const answer = await ask({ method: 'POST', path: url, body });
-    if (isFinal(answer.status) && waitMs(answer) === null) return { status: 401, body: null, headers: answer.headers };
+    const answer = await ask({ method: 'POST', path: url, body, withinMs: tokenMs });
+    if (isTurnedDown(answer)) return { status: 401, body: null, headers: answer.headers };
     const token = textAt(expected(name, 'ask for a token', answer, [200]).body, '/access_token');
     if (!token) throw new Error(`${name}, ask for a token: there is none in the answer.`);
     return new Secret(token);
