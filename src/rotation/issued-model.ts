@@ -30,11 +30,24 @@ export function ended(rotation: Rotation, providerKeyId: string): Rotation {
   if (!rotation.issued.some((each) => each.providerKeyId === providerKeyId)) {
     return { ...rotation, issued: [...rotation.issued, { version: '', providerKeyId, expiresAt: null, ended: true }] };
   }
-  const issued = rotation.issued.map((each) =>
-    each.providerKeyId === providerKeyId ? { ...each, ended: true } : each,
+  const issued = rotation.issued.map(({ ending, ...each }) =>
+    each.providerKeyId === providerKeyId ? { ...each, ended: true } : { ...each, ...(ending ? { ending } : {}) },
   );
   return { ...rotation, issued };
 }
+
+/** The intent to end what seems to be made for nothing. It counts as ended: its maker, who may only be slow, must not go on with it. */
+export function givenUpOn(rotation: Rotation, providerKeyId: string): Rotation {
+  const next = ended(rotation, providerKeyId);
+  const issued = next.issued.map((each) =>
+    each.providerKeyId === providerKeyId ? { ...each, ending: true as const } : each,
+  );
+  return { ...next, issued };
+}
+
+/** Whether somebody is removing, or has removed, what was made for this version, because its maker seemed to be gone. */
+export const isGivenUp = ({ issued }: Pick<Rotation, 'issued'>, version: string, providerKeyId: string): boolean =>
+  issued.some((each) => each.providerKeyId === providerKeyId && each.ended && ['', version].includes(each.version));
 
 /** Whatever was made for this attempt is gone, and its value with it; another can be made. */
 export function unnamed(rotation: Rotation, version: string): Rotation {
@@ -83,7 +96,7 @@ export const idsToKeep = ({ issued }: Rotation, versions: string[]): string[] =>
 export function idsToEnd(rotation: Rotation, versions: string[]): Issued[] {
   const keep = idsToKeep(rotation, versions);
   return rotation.issued.filter(
-    (each) => versions.includes(each.version) && !each.ended && !keep.includes(each.providerKeyId),
+    (each) => versions.includes(each.version) && (!each.ended || each.ending) && !keep.includes(each.providerKeyId),
   );
 }
 

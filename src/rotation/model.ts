@@ -73,6 +73,8 @@ export interface Issued {
   expiresAt: string | null;
   /** We have ended it there. */
   ended: boolean;
+  /** That is about to be done, or has been and was not heard of. */
+  ending?: true;
   /** We have stopped it there, and can start it again. Not said in rotations of older programs. */
   disabled?: boolean;
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { selfMade } from '../../src/adapters/providers/self-made.ts';
 import type { Id } from '../../src/kernel.ts';
-import type { Ports } from '../../src/ports.ts';
+import type { Issuer, Ports } from '../../src/ports.ts';
 import { conditionInWords, isProvenDead } from '../../src/rotation/model.ts';
 import { partDone, unsettled } from '../../src/rotation/moves-model.ts';
 import { reEnableOld } from '../../src/rotation/re-enable.ts';
@@ -46,6 +46,16 @@ type Secrets = Ports['secrets'];
 const withSecrets = (ports: Ports, changed: Partial<Secrets>): Ports => ({
   ...ports,
   secrets: { ...ports.secrets, ...changed },
+});
+const withIssuer = (ports: Ports, change: (issuer: Issuer) => Partial<Issuer>): Ports => ({
+  ...ports,
+  issuers: {
+    ...ports.issuers,
+    of(name) {
+      const issuer = ports.issuers.of(name);
+      return issuer && { ...issuer, ...change(issuer) };
+    },
+  },
 });
 /** Takes the step that is due, in a worker that stands still where it looks at the secret or switches it. */
 async function standingStill(ports: Ports, id: RotationId, call: 'describe' | 'move') {
@@ -102,6 +112,65 @@ async function before(ports: Ports, version: string, id: RotationId): Promise<Se
     );
   };
 }
+
+describe.each(['openai', 'okta'])(
+  'of two workers at %s, one of which takes the key of the other for left behind,',
+  (name) => {
+    /** The first has made a key and stands still with its value; the second stands still at `call`, about to remove that key. */
+    async function twoWorkers(call: 'look again' | 'revoke') {
+      const { fake, ports } = await stage.connect(fittingOf(name), name, { settings: { callsPerMinute: 60_000 } });
+      const old = chance();
+      fake.world.make('made by hand', old, { id: 'key_old' });
+      const { key } = await stage.key({ issuer: name, lastRotatedAt: null, providerKeyId: 'key_old' }, old);
+      const id = await rotate(ports, key.id);
+      const { fence } = await stage.rotation(id);
+      const said = (run: Promise<void>) =>
+        run.then(
+          () => 'went through',
+          (error: Error) => error.message,
+        );
+      const [making, removing] = [gate(), gate()];
+      const creating = withIssuer(ports, (issuer) => ({
+        async create(...asked) {
+          const answer = await issuer.create(...asked);
+          await making.pass();
+          return answer;
+        },
+      }));
+      const first = said(takeStep(creating, { rotationId: id, fence }));
+      await making.reached;
+      const change: Ports['store']['change'] = async (what, fn) => {
+        const result = await ports.store.change(what, fn);
+        if (call === 'look again' && what.action === 'rotation.find-orphan') await removing.pass();
+        return result;
+      };
+      const revoking = withIssuer({ ...ports, store: { ...ports.store, change } }, (issuer) => ({
+        async revoke(...asked) {
+          if (call === 'revoke') await removing.pass();
+          return issuer.revoke(...asked);
+        },
+      }));
+      const second = said(takeStep(revoking, { rotationId: id, fence }));
+      await removing.reached;
+      const current = async () => (await stage.bot.getSecretValue({ SecretId: key.secretId! })).SecretString;
+      return { ports, id, fake, current, first, second, making, removing };
+    }
+
+    test.each(['look again', 'revoke'] as const)(
+      'the first does not go on with it, wherever the second stands: %s',
+      async (call) => {
+        const { ports, id, fake, current, first, second, making, removing } = await twoWorkers(call);
+        making.open();
+        expect(await first).toMatch(/another worker/i);
+        await throughout(ports, id);
+        removing.open();
+        await second;
+        expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+        expect(fake.world.live()).toEqual([await current()]);
+      },
+    );
+  },
+);
 
 describe('a worker that stood still before its call, while somebody turned back, does nothing any more', () => {
   test('before the switch: the old value stays current', async () => {

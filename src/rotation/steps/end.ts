@@ -52,7 +52,7 @@ async function allGone(run: Run, versions: string[]): Promise<boolean> {
   // Whatever bears one of our labels and is no value that stays was made by a try whose answer came too late.
   // One that was ended a moment ago may still be listed.
   const keep = idsToKeep(rotation, versions);
-  const gone = rotation.issued.filter((each) => each.ended).map((each) => each.providerKeyId);
+  const gone = rotation.issued.filter((each) => each.ended && !each.ending).map((each) => each.providerKeyId);
   const left = rotation.labels.length > 0 ? await issuer.find(key, rotation.labels, unansweredOf(rotation)) : [];
   const stray = left.find(({ providerKeyId }) => !keep.includes(providerKeyId) && !gone.includes(providerKeyId));
   if (!stray) return true;

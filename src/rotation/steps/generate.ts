@@ -9,7 +9,7 @@ import { givenUp, passed, stopped } from '../moves-model.ts';
 import { whyNotStage } from '../preflight-model.ts';
 import { asksOf, awaitTurn } from '../timing/pace.ts';
 import { withName } from './look.ts';
-import { makeValue, orphanRemoved, roomMade } from './make.ts';
+import { makeValue, orphanRemoved, refuseGivenUp, roomMade } from './make.ts';
 import { workingWith } from './own.ts';
 import { replaceValue } from './replace.ts';
 
@@ -64,7 +64,10 @@ export async function generateValue(seen: Run): Promise<void> {
     : `${by}stored as version ${short(token)}`;
   await journal(
     run,
-    (each, now) => passed({ ...each, oldVersion: each.oldVersion ?? holder }, evidence, ports.policy, now),
+    (each, now) => {
+      refuseGivenUp(each, token, issuedOf(each, token)?.providerKeyId);
+      return passed({ ...each, oldVersion: each.oldVersion ?? holder }, evidence, ports.policy, now);
+    },
     {
       facts: { version: token, old: rotation.oldVersion ?? holder, ...(stray ? { stray } : {}) },
     },

@@ -1,8 +1,10 @@
-import { AskedTooOften, after, failpoint, type Instant, minute, type Secret } from '../../kernel.ts';
+import { AskedTooOften, after, failpoint, type Instant, minute, Refusal, type Secret } from '../../kernel.ts';
 import {
   answered,
   asked,
   ended,
+  givenUpOn,
+  isGivenUp,
   issuedOf,
   labelOf,
   makesRoom,
@@ -14,6 +16,7 @@ import {
 } from '../issued-model.ts';
 import { journal, noteDown, type Run, stillOurs } from '../journal.ts';
 import type { Stages } from '../labels-model.ts';
+import type { Rotation } from '../model.ts';
 import { givenUp, heldUp, partDone } from '../moves-model.ts';
 import { allEndedAtProvider } from './end.ts';
 
@@ -33,7 +36,7 @@ export async function orphanRemoved(run: Run, token: string, isStored: boolean):
     run,
     'rotation.find-orphan',
     { providerKeyId: target, label, issuer: issuer.name },
-    (each) => each,
+    (each) => givenUpOn(each, target),
   );
   failpoint('rotation.generate:remove-before');
   await issuer.revoke(key, { providerKeyId: target, value: null });
@@ -118,6 +121,7 @@ export async function makeValue(
   if (!providerKeyId) return { run, value };
   const known = { version: token, providerKeyId, expiresAt: expiresAt?.toISOString() ?? null };
   const noted = await noteDown(run, 'rotation.create', { providerKeyId, issuer: issuer.name }, (each) => {
+    refuseGivenUp(each, token, providerKeyId);
     const next = named(each, known);
     // The other worker's is the one that counts; ours is found by when it was made.
     return issuedOf(next, token)?.providerKeyId === providerKeyId ? answered(next, at) : next;
@@ -127,6 +131,12 @@ export async function makeValue(
     throw new Error(`another worker has made ${issuedOf(noted.rotation, token)?.providerKeyId} meanwhile`);
   }
   return { run: noted, value };
+}
+
+/** Throws where another worker has taken this key for left behind: it is about to end, and another one is made. */
+export function refuseGivenUp(rotation: Rotation, token: string, providerKeyId: string | undefined): void {
+  if (providerKeyId === undefined || !isGivenUp(rotation, token, providerKeyId)) return;
+  throw new Refusal('conflict', `Another worker took ${providerKeyId} for left behind, and makes another one.`);
 }
 
 /** Throws what went wrong, after it was noted that nothing was made, where that is certain. */
