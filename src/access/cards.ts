@@ -53,7 +53,7 @@ function headOf({ request, grant }: Story): string {
   if (request.status !== 'approved') return `Access request ${request.status}`;
   const words: Record<Grant['status'], string> = {
     granting: 'Approved, being granted',
-    active: 'Access active',
+    active: grant?.principal ? 'Access active' : 'Approved, no technical access yet',
     failed: 'Approved, but not working',
     ending: 'Access ending',
     ended: 'Access ended',
@@ -129,7 +129,7 @@ function requestCard(story: Story, audience: Audience): Message {
       block.small(
         grant.status === 'failed'
           ? md`:warning: ${typed(grant.failure ?? '', 500)} Keysteward tries again by itself.`
-          : statusOf(grant, administrators),
+          : statusOf(grant, administrators, mention(asker.slackId)),
       ),
     );
   } else if (request.status === 'expired') {
@@ -263,13 +263,15 @@ export const endNow = (grant: Grant) =>
     confirm: { title: 'End this access?', text: 'It ends at once. You can ask again at any time.', yes: 'End now' },
   });
 
-/** One line on where a grant stands. `administrators` can mend what it may lack. */
-export function statusOf(grant: Grant, administrators: Mrkdwn): Mrkdwn {
+/** One line on where a grant stands, for its holder, or for others with who that is. `administrators` can mend what it may lack. */
+export function statusOf(grant: Grant, administrators: Mrkdwn, holder?: Mrkdwn): Mrkdwn {
   if (grant.status === 'granting') return md`:hourglass_flowing_sand: Being granted…`;
   if (grant.status === 'failed') return md`:warning: Not working: ${typed(grant.failure ?? 'unknown', 300)}`;
   if (grant.status === 'ending') return md`:hourglass: Ending now`;
   if (grant.status === 'ended') return md`Ended ${grant.endedAt ? when(grant.endedAt) : md``}`;
-  return grant.principal
-    ? md`:white_check_mark: Active until ${when(grant.endsAt)} as ${code(grant.principal)}`
-    : md`:large_yellow_circle: Approved until ${when(grant.endsAt)}, but *no technical access yet*: your IAM identity is not known. Ask ${administrators} to run \`/keys principal\` for you, or the owner to hand it over safely.`;
+  if (grant.principal) return md`:white_check_mark: Active until ${when(grant.endsAt)} as ${code(grant.principal)}`;
+  const lacks = md`:large_yellow_circle: Approved until ${when(grant.endsAt)}, but *no technical access yet*:`;
+  return holder
+    ? md`${lacks} which IAM user or role ${holder} is, is not known. ${administrators} can say it by \`/keys principal\`; until then the owner can hand it over safely.`
+    : md`${lacks} your IAM identity is not known. Ask ${administrators} to run \`/keys principal\` for you, or the owner to hand it over safely.`;
 }

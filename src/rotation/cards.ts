@@ -336,7 +336,7 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
       return newer
         ? md`A newer rotation has started since.`
         : diesAtOnce(key, policy)
-          ? md`If nobody does anything, it stays like this: only a person starts it anew.`
+          ? md`If nobody does anything, ${rotation.condition === 'none' ? md`whoever uses this key goes on failing` : md`it stays like this`}: only a person starts it anew.`
           : md`${noWayBack}If nobody does anything: it stays like this, and the schedule tries again after ${policy.rotation.failedPauseHours} hours while the key is due.`;
     case 'rolled-back':
       return diesAtOnce(key, policy)

@@ -181,6 +181,11 @@ describe('in Slack', () => {
     ])
       expect(saying(shown)).toMatch(both);
     expect(saying(await desk.type(ada, 'whoami'))).toContain(`Ask <@${sam.slackId}> to run`);
+    // Those who decided are not the ones who lack it, and nobody reads that an access is active which does not open.
+    const theirs = saying(await desk.card('access.request', asked.id, { person: owner.id }));
+    expect(theirs).toContain(`which IAM user or role <@${dev.slackId}> is, is not known`);
+    expect(theirs).not.toMatch(/your IAM identity|Access active/);
+    expect(saying(await desk.card('access.mine', asked.id, mine))).not.toContain('Access active');
   });
 
   it('tier and principal name the person by an @mention', async () => {
