@@ -141,6 +141,7 @@ export async function durableJobs({ quick, say }) {
     stage.leave(() => pool.end());
     const url = new URL(redisUrl);
     const connection = { host: url.hostname, port: Number(url.port || 6379), db: Number(url.pathname.slice(1) || 0) };
+    say(`Postgres lies in ${postgres.liesIn}, as Redis does in memory`);
     const pairs = [];
     for (let i = 0; i < (quick ? 3 : 7); i++) {
       const control = await bare(connection, quick ? 2_000 : 10_000);

@@ -114,6 +114,7 @@ export async function rotating({ quick, say }) {
     const all = [...Object.values(seen.secretsManager), ...seen.providers.map((each) => each.all)];
     const sum = (what) => all.reduce((total, each) => total + each[what], 0);
     const { write } = seen.secretsManager;
+    say(`Postgres lies in ${postgres.liesIn}`);
     say(`${count} rotations in ${tookSeconds.toFixed(1)} s; ${write.asked} writes, ${sum('asked')} calls in all`);
     const bound = Math.max(...bounds);
     return [

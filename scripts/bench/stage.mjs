@@ -37,7 +37,7 @@ export async function postgresFor(stage, { inMemory = false, flags = [] } = {}) 
   const pool = new pg.Pool({ connectionString: server.url, max: 2 });
   pool.on('error', () => {});
   stage.leave(() => pool.end());
-  return { url: server.url, pool };
+  return { url: server.url, pool, liesIn: folder.startsWith('/dev/shm') ? 'memory' : 'a folder of this disk' };
 }
 
 export async function databaseBeside(stage, postgres, name) {
