@@ -143,6 +143,8 @@ describe('a key whose old value dies when the new one is made', () => {
     const ask = { service: key.service, environment: null, cause: 'audit', reason: 'An audit' } as const;
     const calm = await planCampaign(ports, stage.admin, { ...ask, emergency: false });
     expect(calm.lines).toMatchObject([{ keyId: key.id, why: expect.stringMatching(risk) }]);
+    const shown = saying(await desk.card('campaign', calm.id, { person: stage.admin.id }));
+    expect(shown).toMatch(/Left to a person[\s\S]*press Rotate when they are ready\.$/m);
     const urgent = await planCampaign(ports, stage.admin, { ...ask, cause: 'provider', emergency: true });
     expect(urgent.lines).toMatchObject([{ keyId: key.id, why: null }]);
     expect(saying(await desk.card('campaign', urgent.id, { person: stage.admin.id }))).toMatch(/An outage/);

@@ -221,7 +221,7 @@ export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy
         : md`*Would not begin as things are*: something is missing. What is there at its turn begins; the rest is left to a person`,
       lacking,
     ),
-    ...reasons(md`*No rotation can do*`, cannot),
+    ...reasons(md`*Left to a person*`, cannot),
     ...(unsure.length > 0
       ? [
           block.small(
@@ -229,10 +229,12 @@ export function previewBlocks({ campaign, lines, people }: CampaignFacts, policy
           ),
         ]
       : []),
-    ...block.facts([
-      ['How long', howLong(campaign, own, policy)],
-      ['Who is told', md`${join(whose, ', ')}${more}, each once; and ${channelLink(policy.channels.security)}`],
-    ]),
+    ...(started.length > 0
+      ? block.facts([
+          ['How long', howLong(campaign, own, policy)],
+          ['Who is told', md`${join(whose, ', ')}${more}, each once; and ${channelLink(policy.channels.security)}`],
+        ])
+      : []),
   ];
 }
 
@@ -247,7 +249,7 @@ function lastBlock(keys: Line['key'][]) {
 /** Keys with why, the first few of them. */
 function reasons(heading: Mrkdwn, found: { key: Line['key']; why: string }[]): KnownBlock[] {
   if (found.length === 0) return [];
-  const rows = found.slice(0, shownReasons).map(({ key, why }) => md`• ${typed(key.name, 100)}: ${typed(why, 160)}`);
+  const rows = found.slice(0, shownReasons).map(({ key, why }) => md`• ${typed(key.name, 100)}: ${typed(why, 260)}`);
   const more = found.length > rows.length ? md`\nand ${found.length - rows.length} more` : md``;
   return [block.text(md`${heading}\n${join(rows, '\n')}${more}`)];
 }

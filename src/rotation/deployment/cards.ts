@@ -55,13 +55,14 @@ function deploymentLine(story: DeployStory, deployment: Deployment): Mrkdwn {
 export function deploymentBlocks(story: DeployStory): KnownBlock[] {
   const { rotation } = story;
   const lines = rotation.deployments.map((each) => deploymentLine(story, each));
-  const waits = rotation.extension
-    ? [
-        block.text(
-          md`:hourglass: *The old value lives on* since ${when(new Date(rotation.extension.since))}: it is not known yet that nobody needs it: ${typed(rotation.extension.why, 600)}.${rotation.continuesAt ? md` It is looked again ${when(rotation.continuesAt)}.` : md``}`,
-        ),
-      ]
-    : [];
+  const waits =
+    rotation.extension && rotation.status === 'running'
+      ? [
+          block.text(
+            md`:hourglass: *The old value lives on* since ${when(new Date(rotation.extension.since))}: it is not known yet that nobody needs it: ${typed(rotation.extension.why, 600)}.${rotation.continuesAt ? md` It is looked again ${when(rotation.continuesAt)}.` : md``}`,
+          ),
+        ]
+      : [];
   return [...(lines.length > 0 ? [block.text(md`*Who uses it*\n${join(lines, '\n')}`)] : []), ...waits];
 }
 
@@ -166,7 +167,7 @@ export function reEnabledMessage({ rotation, key }: DeployStory): Message {
     ),
     block.buttons(button('inventory.show', 'Show', key.id)),
     block.small(
-      md`Find out what broke, and record it as a consumer on the key's card. The rotation goes on when everybody has confirmed anew, or when you press Retire now on its card.`,
+      md`Find out what broke, and record it as a consumer on the key's card.${rotation.status === 'running' ? md` The rotation goes on when everybody has confirmed anew, or when you press Retire now on its card.` : md``}`,
       code(rotation.id),
     ),
   ]);

@@ -177,6 +177,25 @@ describe('where a provider can stop a key and start it again, the old one', () =
     await expect(reEnableOld(here.ports, stage.owner, first)).rejects.toMatchObject({ code: 'conflict' });
   });
 
+  test('that was wanted back and dies of an emergency is not said to live on, nor that anything waits for anybody', async () => {
+    const here = await scene();
+    const first = await here.begin();
+    await reEnableOld(here.ports, dana, first);
+    await stage.work({ ports: here.ports });
+    await afterwards(here, first);
+    expect(await cardOf(first)).toContain('The old value lives on');
+    await here.begin(true);
+    expect(await stage.rotation(first)).toMatchObject({ status: 'superseded' });
+    expect(await cardOf(first)).not.toContain('lives on');
+    const { rows } = await stage.database.store.pool.query<{ kind: string }>(
+      `select kind from card where subject = $1 and kind like 'rotation:re-enabled%'`,
+      [first],
+    );
+    const toOwner = await cardOf(first, rows[0]!.kind);
+    expect(toOwner).toContain('Find out what broke');
+    expect(toOwner).not.toContain('The rotation goes on');
+  });
+
   test('is disabled without a way back by label alone: whoever switches back meanwhile is told that nothing works', async () => {
     const here = await scene();
     const id = await here.begin();
