@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ApiKey } from '../../src/inventory/model.ts';
-import { addConsumer } from '../../src/inventory/record-consumer.ts';
+import { addConsumer, changeConsumer } from '../../src/inventory/record-consumer.ts';
 import { removeConsumer } from '../../src/inventory/remove-consumer.ts';
 import { AskedTooOften, newId, Secret } from '../../src/kernel.ts';
 import type { Issuer, Ports } from '../../src/ports.ts';
@@ -768,6 +768,34 @@ describe('the old key of a provider that says when it was last used', () => {
     expect(waits).toMatchObject({ step: 'grace', status: 'running' });
     expect(waits.extension!.why).toMatch(/billing: nobody has said/);
     expect(here.fake.world.live()).toContain(here.old);
+  });
+
+  test('lives on for whom a person has to move by now, who is told of it, although it was said to read the store', async () => {
+    const { here, id, used, look, switchedHoursAgo } = await waiting();
+    const [sheet, checkout] = (await stage.rotation(id)).deployments;
+    await removeConsumer(here.ports, stage.owner.id, sheet!.consumerId);
+    await switchedHoursAgo(3);
+    await used(await here.current(), 0);
+    const moved = { name: 'checkout', kind: 'person', url: null, personId: stage.admin.id, readsAs: null } as const;
+    let asked = 0;
+    const real = here.ports.issuers.of('openai')!;
+    const waits = await look({
+      async lastUsed(key, providerKeyId) {
+        if (asked++ === 0) await changeConsumer(here.ports, stage.owner.id, checkout!.consumerId, moved);
+        return real.lastUsed(key, providerKeyId);
+      },
+    });
+    expect(waits).toMatchObject({
+      step: 'grace',
+      status: 'running',
+      deployments: [{ kind: 'person', confirmedAt: null }],
+    });
+    expect(here.fake.world.live()).toContain(here.old);
+    const { rows } = await stage.database.store.pool.query(
+      `select person_id from card where kind = 'rotation:move' and subject = $1`,
+      [id],
+    );
+    expect(JSON.stringify(rows)).toContain(stage.admin.id);
   });
 
   test('shows that a reader of the store is on the new one: its use, and not a cache that should have run out', async () => {

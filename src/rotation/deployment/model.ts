@@ -34,13 +34,18 @@ function told(consumer: Consumer, news: Deployment['news']): Deployment {
   };
 }
 
+/** Whether what it was told and has said is still about the same: else it is told anew, whatever it was before. */
+export const isSameConsumer = (
+  { kind, personId }: Pick<Deployment, 'kind' | 'personId'>,
+  before: Pick<Deployment, 'kind' | 'personId'> | null,
+): boolean => before?.kind === kind && before.personId === personId;
+
 /** Whose names are recorded now: who came since is told too, who went is not waited for. What they said stays. */
 export function listed(rotation: Rotation, consumers: Consumer[]): Rotation {
   const known = new Map(rotation.deployments.map((each) => [each.consumerId, each]));
   const deployments = consumers.map((consumer) => {
     const before = known.get(consumer.id);
-    const same = before?.kind === consumer.kind && before.personId === consumer.personId;
-    if (!before || !same) return told(consumer, before?.news ?? 'rotated');
+    if (!before || !isSameConsumer(consumer, before)) return told(consumer, before?.news ?? 'rotated');
     // What came of looking for somebody else's reads says nothing of its own.
     const reading = (before.readsAs ?? null) === consumer.readsAs ? (before.reading ?? null) : null;
     return { ...before, name: consumer.name, readsAs: consumer.readsAs, reading };

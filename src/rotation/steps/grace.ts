@@ -2,7 +2,18 @@ import type { Consumer } from '../../inventory/consumer-model.ts';
 import { after, Later, minute, Refusal } from '../../kernel.ts';
 import type { Issuer } from '../../ports.ts';
 import { consumersOf, spread } from '../deployment/deploy.ts';
-import { extended, listed, readersConfirmed, standing, switchedAt, type Usage, type Use } from '../deployment/model.ts';
+import {
+  deploymentOf,
+  extended,
+  isSameConsumer,
+  listed,
+  readersConfirmed,
+  standing,
+  switchedAt,
+  type Usage,
+  type Use,
+  unconfirmed,
+} from '../deployment/model.ts';
 import { readsSeen } from '../deployment/reads.ts';
 import { nextReadLooks, readsTaken } from '../deployment/reads-model.ts';
 import { issuedOf } from '../issued-model.ts';
@@ -56,10 +67,9 @@ export async function endGrace(seen: Run): Promise<void> {
       also: async (tx, next, key) => {
         // Asking outside takes its time: who was recorded meanwhile has not been told, and is waited for too.
         const there = await tx.consumers.ofKey(key.id);
-        if (reached(rotation, 'deploy') && namesOf(there) !== namesOf(consumers))
+        if (reached(rotation, 'deploy') && asRecorded(there) !== asRecorded(consumers))
           throw new Later('who uses the key has changed meanwhile', 1_000);
-        const known = new Set(rotation.deployments.map((each) => each.consumerId));
-        const came = next.deployments.filter((each) => !known.has(each.consumerId) && !each.confirmedAt);
+        const came = unconfirmed(next).filter((each) => !isSameConsumer(each, deploymentOf(rotation, each.consumerId)));
         if (came.length > 0) await spread(tx, ports, { ...next, deployments: came });
         if (!next.extension?.escalatedAt || rotation.extension?.escalatedAt) return;
         tx.note({ escalated: true });
@@ -76,9 +86,9 @@ export async function endGrace(seen: Run): Promise<void> {
 const troubledLookMs = 10 * minute;
 /** One look asks about two keys. Reports of their use have limits of their own. */
 const callsOfLook = 2;
-const namesOf = (consumers: Consumer[]) =>
+const asRecorded = (consumers: Consumer[]) =>
   consumers
-    .map(({ id }) => id)
+    .map(({ id, kind, personId, readsAs }) => JSON.stringify([id, kind, personId, readsAs]))
     .sort()
     .join();
 
