@@ -414,13 +414,19 @@ async function whoAmI(clients: SlackClients): Promise<{ teamId: string; userId: 
 }
 
 /** Somebody has to hear of work that was given up, in the channel where things are looked after. */
-async function tellOfDeadWork({ store, policy }: Ports, work: Work, error: string): Promise<void> {
+export async function tellOfDeadWork(
+  { store, policy }: Pick<Ports, 'store' | 'policy'>,
+  work: Pick<Work, 'id' | 'name' | 'payload' | 'failures'>,
+  error: string,
+): Promise<void> {
   // A card that cannot be shown must not be told of by a card.
   if (work.name === 'slack.card') return;
   await store.change(
     { actor: { kind: 'job', id: work.name }, action: 'work.given-up', subject: work.id },
     async (tx) => {
       tx.note({ job: work.name, about: work.payload, failures: work.failures + 1, error: error.slice(0, 500) });
+      // A rotation ends with it, and its own card says so, with what works and a Retry that does something.
+      if (work.name === 'rotation.step' || work.name === 'rotation.step-now') return;
       await tx.cards.show('work.given-up', work.id, { channel: policy.channels.security });
     },
   );

@@ -43,6 +43,14 @@ export function ownInWords(key: Pick<ApiKey, 'secretId'>, emergency: boolean, po
   return `Keysteward works with this key at ${namesInWords(entries)}. ${turn}${terms}`;
 }
 
+/** What somebody who makes the new one by hand has to know; null for all other keys. */
+export function askedOfMaker(key: Pick<ApiKey, 'secretId'>, { providers }: Pick<Policy, 'providers'>): string | null {
+  const entries = entriesBy(key, providers);
+  return entries.length === 0
+    ? null
+    : `It has to be one that may manage keys, as Keysteward itself works with it at ${namesInWords(entries)}.`;
+}
+
 /** What makes the values of a key, as far as it matters for such a one. */
 export interface Maker {
   name: string;

@@ -1,9 +1,11 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { workLedger } from '../../src/adapters/postgres/work.ts';
+import { tellOfDeadWork } from '../../src/app.ts';
 import { auditInTerminal } from '../../src/audit/cli.ts';
 import { retryWork } from '../../src/audit/retry-work.ts';
 import { auditInSlack } from '../../src/audit/slack.ts';
 import type { CliDoor } from '../../src/doors.ts';
+import type { JobName } from '../../src/jobs.ts';
 import { newId } from '../../src/kernel.ts';
 import type { Person } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
@@ -62,6 +64,26 @@ async function run(command: string, ...args: string[]): Promise<{ code: number; 
 }
 
 describe('a job that was given up', () => {
+  it('has a card in the security channel, but a step of a rotation, which fails with it, is told of by the card of the rotation', async () => {
+    const shown = async (name: JobName) => {
+      const id = newId('work');
+      await tellOfDeadWork(
+        ports(),
+        { id, name, payload: { rotationId: newId('rotation'), fence: 2 }, failures: 11 },
+        'no',
+      );
+      const { rows } = await database.store.pool.query(
+        "select 1 from card where kind = 'work.given-up' and subject = $1",
+        [id],
+      );
+      expect(await trailOf(id)).toEqual(['job work.given-up done']);
+      return rows.length;
+    };
+    expect([await shown('access.apply'), await shown('rotation.step'), await shown('rotation.step-now')]).toEqual([
+      1, 0, 0,
+    ]);
+  });
+
   it('is tried again by an administrator at its card, which then says who did so instead of offering it', async () => {
     const id = await givenUp();
     expect(await cardOf(id)).toContain('Try again');

@@ -20,6 +20,7 @@ import type { Policy } from '../../policy.ts';
 import type { Audience } from '../../ports.ts';
 import { guidanceFor, type PermissionReview, rightsFor } from '../../reviews/permissions-model.ts';
 import type { Rotation, Task, Waits } from '../model.ts';
+import { askedOfMaker } from '../own-model.ts';
 import { linkMinutes } from './hand-in-model.ts';
 import { escalatesAt, placeOf, waitsNow } from './model.ts';
 
@@ -108,8 +109,10 @@ function stepsOf({ rotation, key, review }: PersonStory, task: Task, policy: Pol
   const which = less ? md`with *fewer rights than the old one*, only what it needs` : md`with the same rights`;
   const guidance = guidanceFor(key.environment, policy);
   const expected = guidance ? md` ${typed(guidance, 300)}` : md``;
+  const asked = askedOfMaker(key, policy);
+  const manages = asked ? md` *${typed(asked)}*` : md``;
   return [
-    md`1. Open ${there} and make a new key ${which}: ${typed(rights, 600)}.${expected}${again}`,
+    md`1. Open ${there} and make a new key ${which}: ${typed(rights, 600)}.${expected}${manages}${again}`,
     md`2. Leave the old key alone: it is in use until the new one is handed out.`,
     md`3. Press *Hand in the new key* and paste it on the page that opens, never here. Nobody but you gets that page.`,
   ];

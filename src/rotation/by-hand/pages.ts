@@ -4,7 +4,7 @@ import type { Instant } from '../../kernel.ts';
 import { zoneOf } from '../../people/hours-model.ts';
 import type { Ports } from '../../ports.ts';
 import { guidanceFor, rightsFor } from '../../reviews/permissions-model.ts';
-import { isOwn } from '../own-model.ts';
+import { askedOfMaker, isOwn } from '../own-model.ts';
 import type { ShownForm } from './hand-in.ts';
 import { mostTries } from './hand-in-model.ts';
 import { placeOf } from './model.ts';
@@ -34,6 +34,7 @@ export function formPage(
   const tested = (issuers.of(key.issuer)?.can.test ?? false) || isOwn(key, policy);
   const { rights, less } = rightsFor(key, review);
   const guidance = guidanceFor(key.environment, policy);
+  const asked = askedOfMaker(key, policy);
   const place = placeOf(key);
   const there = place
     ? html`<a href="${place.url}" rel="noopener noreferrer" target="_blank">${place.where}</a>`
@@ -48,7 +49,7 @@ ${rotation.oldLastFour ? [html`<dt>Old key</dt><dd>ends with …${rotation.oldLa
 <dt>Until</dt><dd>${clockOf(link.endsAt, zoneOf(person.timeZone, policy))}${link.tries > 0 ? `; ${mostTries - link.tries} more tries` : ''}</dd>
 </dl>
 <ol>
-<li>Make a new key at ${[there]} with ${less ? 'fewer rights than the old one, only' : 'these rights'}: ${rights}${guidance ? `. ${guidance}` : ''}</li>
+<li>Make a new key at ${[there]} with ${less ? 'fewer rights than the old one, only' : 'these rights'}: ${rights}${guidance ? `. ${guidance}` : ''}${asked ? ` ${asked}` : ''}</li>
 <li>Copy it and paste it here. ${tested ? `It is tried at ${key.service} before it is used.` : `Nobody can try it at ${key.service} before it is used, so look twice.`}</li>
 </ol>
 <form method="post" action="/hand-in/${link.id}" autocomplete="off">

@@ -4,7 +4,9 @@ import { removeConsumer } from '../../../src/inventory/remove-consumer.ts';
 import { confirmDeleted } from '../../../src/rotation/by-hand/confirm-deleted.ts';
 import { waitsNow } from '../../../src/rotation/by-hand/model.ts';
 import { conditionInWords } from '../../../src/rotation/model.ts';
+import { rotationInSlack } from '../../../src/rotation/slack.ts';
 import { startRotation } from '../../../src/rotation/start.ts';
+import { deskOf, saying } from '../../support/desk.ts';
 import { aNewKey, aNewToken, useHandIn, Visitor } from './hand-in-stage.ts';
 
 const stage = useHandIn();
@@ -203,6 +205,12 @@ describe('a credential that Keysteward itself works with, and only a person can 
       const visitor = new Visitor();
       const { at, text } = await stage.signIn(visitor, await stage.linkFor(stage.owner, id), stage.owner);
       expect(text).toContain('It is tried at Anthropic before it is used.');
+      // Said before somebody makes one of the ordinary kind.
+      const manages = 'It has to be one that may manage keys, as Keysteward itself works with it at anthropic.';
+      const card = await deskOf(() => stage.ports, rotationInSlack).card('rotation:person', id, {
+        person: stage.owner.id,
+      });
+      for (const shown of [text, saying(card)]) expect(shown).toContain(manages);
       const ordinary = aNewKey();
       stage.anthropic.world.make('made in the Console', ordinary);
       const wrong = await stage.handIn(visitor, at, ordinary);
