@@ -66,6 +66,7 @@ import { hearOfTeam, syncTeam, syncTeams } from './people/sync-teams.ts';
 import { defaultPolicy, type Policy, policySchema } from './policy.ts';
 import type { Ports, Work } from './ports.ts';
 import { checkAllForDrift, checkKey } from './reviews/check-drift.ts';
+import { notePolicyAltered } from './reviews/policy-altered.ts';
 import { repairFinding } from './reviews/repair.ts';
 import { reviewsInSlack } from './reviews/slack.ts';
 import { handInOverHttp } from './rotation/by-hand/http.ts';
@@ -458,6 +459,7 @@ export function handlersOf(ports: Ports, admins: string[], adapters: { card: Han
     'access.check-drift': () => checkDrift(ports),
     'reviews.check-drift': () => checkAllForDrift(ports),
     'reviews.check-key': (job) => checkKey(ports, job),
+    'reviews.policy-altered': (job) => notePolicyAltered(ports, job),
     'reviews.repair': (job) => repairFinding(ports, job),
     'offboarding.person-deactivated': (job) => openForDeactivated(ports, job),
     'offboarding.recall': (job) => recallLeaver(ports, job),

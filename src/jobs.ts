@@ -85,6 +85,7 @@ export const jobs = {
   'rotation.reconcile': job(nothing, { lane: 'normal', attempts: 3, cron: '* * * * *' }),
   'reviews.check-drift': job(nothing, { lane: 'normal', attempts: 3, cron: '23 4 * * *' }),
   'reviews.check-key': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'bulk', attempts: 5 }),
+  'reviews.policy-altered': job(z.strictObject({ keyId: id<'key'>() }), { lane: 'normal', attempts: 8 }),
   'reviews.repair': job(z.strictObject({ findingId: id<'finding'>() }), { lane: 'normal', attempts: 8 }),
   'offboarding.person-deactivated': job(z.strictObject({ personId: id<'person'>() }), { lane: 'urgent', attempts: 20 }),
   'offboarding.recall': job(z.strictObject({ personId: id<'person'>() }), { lane: 'urgent', attempts: 20 }),

@@ -152,6 +152,7 @@ export async function checkDrift(ports: Pick<Ports, 'store' | 'secrets' | 'lease
           { actor: { kind: 'job', id: 'access.check-drift' }, action: 'access.repair', subject: keyId, keyId },
           async (tx) => {
             tx.note({ what: "The secret's resource policy did not match the grants and was written again." });
+            await tx.jobs.add('reviews.policy-altered', { keyId }, { once: keyId });
           },
         );
       }

@@ -149,6 +149,7 @@ const words = {
   'reviews.check-drift': 'Compare keys with the store and their providers',
   'reviews.find': 'Find that something is wrong with a key',
   'reviews.close': 'See that a finding is gone',
+  'reviews.policy-altered': 'Tell that the policy of a key had been altered',
   'reviews.repair': 'Repair a finding',
   'reviews.confirm-deleted': 'Say that what was left at a service is deleted',
   'reviews.remind': 'Remind of what is left at a service',

@@ -43,6 +43,11 @@ export const findingKinds = {
     whatToDo:
       'If a system of yours reads with it, record that under Consumers… with its user or role. If not, Repair takes it out of the policy; then rotate the key.',
   },
+  'policy-altered': {
+    review: 'access',
+    remedy: 'person',
+    whatToDo: 'It was put right already. Find out in CloudTrail who did it.',
+  },
   'value-refused': { review: 'drift', remedy: 'rotate', whatToDo: 'Rotate the key: whoever uses it fails.' },
   'value-shared': {
     review: 'drift',

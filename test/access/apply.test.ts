@@ -11,6 +11,7 @@ import type { Person } from '../../src/people/model.ts';
 import { defaultPolicy } from '../../src/policy.ts';
 import { aKey, aPerson, given } from '../support/company.ts';
 import { useDatabase } from '../support/database.ts';
+import { waitingJobs } from '../support/ports.ts';
 import { useSecrets } from '../support/secrets.ts';
 
 const database = useDatabase();
@@ -117,7 +118,7 @@ describe('a grant in Secrets Manager', () => {
     ]);
   });
 
-  it('repairs a policy that was changed by hand, and says so in the log', async () => {
+  it('repairs a policy that was changed by hand, says so in the log, and has those told who answer for the key', async () => {
     const { key, readers } = await grantedKey();
     await applyGrants(ports(), { keyId: key.id });
     await world.secrets.setPolicy(key.secretId!, null);
@@ -129,6 +130,8 @@ describe('a grant in Secrets Manager', () => {
       [key.id],
     );
     expect(rows).toHaveLength(1);
+    const told = await waitingJobs(database, 'reviews.policy-altered');
+    expect(told.filter((job) => job.payload.keyId === key.id)).toHaveLength(1);
   });
 
   it('survives a lost answer, throttling, and being done twice at once', async () => {

@@ -8,6 +8,7 @@ import { AskedTooOften, Later } from '../../src/kernel.ts';
 import { policySchema } from '../../src/policy.ts';
 import type { Issuer, Ports } from '../../src/ports.ts';
 import { askForCheck, checkAllForDrift, checkKey } from '../../src/reviews/check-drift.ts';
+import { notePolicyAltered } from '../../src/reviews/policy-altered.ts';
 import { askForRepair, repairFinding } from '../../src/reviews/repair.ts';
 import { reviewsInSlack } from '../../src/reviews/slack.ts';
 import { startRotation } from '../../src/rotation/start.ts';
@@ -440,6 +441,15 @@ describe('whom the policy of a secret lets in', () => {
     await check(key);
     expect(await openOf(key)).toEqual([]);
     expect(await statementsOf(key)).toHaveLength(1);
+  });
+
+  test('of the grants, altered by hand, has been put right: whoever answers for the key hears of it once, also when the job comes twice', async () => {
+    const { key } = await stage.key();
+    for (let i = 0; i < 2; i++) await notePolicyAltered(stage.ports, { keyId: key.id });
+    expect(await findingsOf(key)).toMatchObject([{ kind: 'policy-altered', closedAt: expect.any(Date) }]);
+    expect(await openOf(key)).toEqual([]);
+    expect(await cardsShown(key)).toEqual([stage.owner.id, 'security'].sort());
+    expect(await card(key)).toMatch(/in order again.*had been altered; it was put right at once\. Gone/s);
   });
 
   test('can be shut out while the key is being rotated, and leaves alone who was let in after it was found', async () => {
