@@ -8,7 +8,7 @@ import { diesAtOnce, type Policy } from '../policy.ts';
 import type { View } from '../ports.ts';
 import { type Finding, whyNotConfirmGone, whyNotRepair } from '../reviews/model.ts';
 import { type PermissionReview, restrictionsInWords, whatToDoFor, whyReview } from '../reviews/permissions-model.ts';
-import { conditionInWords, type Rotation, whyNotRotate } from '../rotation/model.ts';
+import { conditionInWords, isPlanned, type Rotation, whyNotRotate } from '../rotation/model.ts';
 import { ownInWords } from '../rotation/own-model.ts';
 import { nextStartOf } from '../rotation/timing/windows-model.ts';
 import { dueLine, heldBack, waitLine } from './cards.ts';
@@ -136,11 +136,13 @@ function storedIn(key: ApiKey): Mrkdwn {
   return md`${where}, ${code(key.secretId)}${isUnmade(key) ? md` (being made)` : md``}`;
 }
 
-function rotationBlocks({ rotation, key }: Story, viewer: Person): KnownBlock[] {
+function rotationBlocks({ rotation, key, now }: Story, viewer: Person): KnownBlock[] {
   if (!rotation || (rotation.status !== 'running' && rotation.status !== 'failed')) return [];
   const head =
     rotation.status === 'running'
-      ? md`:arrows_counterclockwise: *Rotating* since ${when(rotation.startedAt)}.`
+      ? isPlanned(rotation, now)
+        ? md`:hourglass_flowing_sand: *Asked to rotate* ${when(rotation.startedAt)}, and waits for its time.`
+        : md`:arrows_counterclockwise: *Rotating* since ${when(rotation.startedAt)}.`
       : md`:warning: *Its last rotation failed.* ${typed(rotation.failure ?? '', 300)}`;
   const text = md`${head} ${typed(conditionInWords(rotation))}`;
   return whyNot(viewer, 'rotation.show', key)
@@ -248,7 +250,7 @@ function actionsOf({ key, rotation, now }: Story, viewer: Person, policy: Policy
 function outlook({ key, rotation, now }: Story, policy: Policy): Mrkdwn {
   if (key.status === 'retired') return md`Nobody can be given access to it, and it is not rotated any more.`;
   if (rotation?.status === 'running')
-    return md`It is being rotated; its card says what happens if nobody does anything. Every access ends by itself.`;
+    return md`A rotation of it is under way; its card says what happens if nobody does anything. Every access ends by itself.`;
   const starts = startsAt(key);
   if (!starts || !key.nextRotationAt) return md``;
   const snooze = snoozedNow(key, now);

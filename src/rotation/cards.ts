@@ -29,6 +29,7 @@ import {
   backSteps,
   conditionInWords,
   isDrill,
+  isPlanned,
   isReal,
   noWayBackInWords,
   openRecord,
@@ -47,7 +48,7 @@ import {
 import { ownInWords } from './own-model.ts';
 import { pagesNow, whyNotPage } from './pages-model.ts';
 import type { Check } from './preflight-model.ts';
-import { holdInWords, holdsInWords, openingFor, waitsFor } from './timing/windows-model.ts';
+import { heldAfterGrace, holdInWords, holdsInWords, openingFor, waitsFor } from './timing/windows-model.ts';
 import { newerThan } from './touch.ts';
 
 export const stepWords: Record<Step, string> = {
@@ -169,7 +170,9 @@ const drillLine = block.text(md`:dart: *Drill.* No value has leaked; this is the
 
 function rotationMessage(story: Story, policy: Policy): Message {
   const { rotation, key, owner } = story;
-  const [icon, word] = statusWords[rotation.status];
+  const [icon, word] = isPlanned(rotation, story.now)
+    ? [md`:hourglass_flowing_sand:`, 'Rotation planned']
+    : statusWords[rotation.status];
   const urgent = isReal(rotation) ? md` :rotating_light: *Emergency.*` : md``;
   const drill = isDrill(rotation);
   return message(`${drill ? 'Drill. ' : ''}${word}: ${key.name}`, [
@@ -264,6 +267,10 @@ function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
   if (openRecord(rotation)?.trouble) return md`${step}: it keeps failing, and is tried again within minutes`;
   if (!rotation.continuesAt || rotation.continuesAt <= now) return md`${step}, within a minute`;
   if (rotation.step === 'grace') {
+    const held = endsOnEvidence(rotation) ? null : heldAfterGrace(rotation, key, policy);
+    if (held?.at)
+      return md`The old value is retired ${when(held.at)}: its grace is over before, and then it waits for ${typed(holdsInWords(held.holds), 300)}`;
+    if (held) return md`The old value lives on: it waits for ${typed(holdInWords(held.holds[0]!))}`;
     return endsOnEvidence(rotation)
       ? md`Whether the old value can be retired is looked at ${when(rotation.continuesAt)}`
       : md`The old value is retired ${when(rotation.continuesAt)}`;

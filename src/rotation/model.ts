@@ -426,6 +426,10 @@ const diedOfItInWords = ({ status }: Rotation) =>
 export const nothingWorks = ({ replacement, condition }: Pick<Rotation, 'replacement' | 'condition'>): boolean =>
   replacement !== null && condition === 'none';
 
+/** Whether it has been asked for and has done nothing yet, as its time has not come. */
+export const isPlanned = ({ status, record, continuesAt }: Rotation, now: Instant): boolean =>
+  status === 'running' && record.length === 0 && continuesAt !== null && continuesAt > now;
+
 /** Whether it goes ahead of others. */
 export const isUrgent = (rotation: Pick<Rotation, 'emergency' | 'replacement' | 'condition'>): boolean =>
   rotation.emergency || nothingWorks(rotation);

@@ -177,6 +177,13 @@ export function waitsFor(rotation: Rotation, key: KeyFacts, policy: Policy, now:
   return opening.holds.length > 0 ? opening : null;
 }
 
+/** What the end of a grace runs into, so that the old value lives on until that is over; or null. */
+export function heldAfterGrace(rotation: Rotation, key: KeyFacts, policy: Policy): Opening | null {
+  if (!rotation.continuesAt || rotation.emergency || compromised(rotation)) return null;
+  const opening = openingFor(key, policy, rotation.continuesAt);
+  return opening.holds.length > 0 ? opening : null;
+}
+
 /** When a rotation that waits looks again although no end of it is to be seen. */
 const lookAgainMs = day;
 

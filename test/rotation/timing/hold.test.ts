@@ -76,9 +76,15 @@ describe('who asks for a rotation', () => {
     const { key, version } = await stage.key();
     const { id, continuesAt } = await ask(key, closed);
     expect(continuesAt).toEqual(inSixHours);
-    expect(await card(id, closed)).toMatch(
-      /Make a new value and store it, .*: it waits for the maintenance window “Nightly”/,
-    );
+    const shown = await card(id, closed);
+    expect(shown).toMatch(/Make a new value and store it, .*: it waits for the maintenance window “Nightly”/);
+    // Nothing has begun, so nothing is called rotating.
+    expect(shown).toContain('Rotation planned');
+    expect(shown).not.toContain('Rotating');
+    const inventory = deskOf(() => portsUnder(closed), inventoryInSlack);
+    const itsKey = saying(await inventory.press(stage.owner, 'inventory.show', key.id));
+    expect(itsKey).toMatch(/Asked to rotate\* .*waits for its time/);
+    expect(itsKey).not.toContain('Rotating');
     expect(
       (await waitingJobs(stage.database, 'rotation.step')).filter((each) => each.payload.rotationId === id),
     ).toMatchObject([{ runAt: inSixHours }]);

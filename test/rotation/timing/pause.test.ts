@@ -12,7 +12,7 @@ import { endPause, pauseRotation, resumeRotation } from '../../../src/rotation/t
 import { aPerson, given } from '../../support/company.ts';
 import { deskOf, saying } from '../../support/desk.ts';
 import { waitingJobs } from '../../support/ports.ts';
-import { useStage } from '../stage.ts';
+import { quick, useStage } from '../stage.ts';
 
 const stage = useStage();
 const desk = deskOf(
@@ -94,6 +94,20 @@ describe('a paused key', () => {
     await desk.press(stage.owner, 'rotation.resume', key.id);
     await stage.work();
     expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+  });
+
+  test('keeps the old value beyond its grace, and the card says so before the grace is over', async () => {
+    const ports = { ...stage.ports, policy: { ...quick, rotation: { ...quick.rotation, graceMinutes: 5 } } };
+    const { key } = await stage.key();
+    const { id } = await ask(key);
+    await stage.work({ ports, until: (each) => each.step === 'grace' });
+    const card = async () => saying(await desk.card('rotation', id, { channel: 'security' }));
+    expect(await card()).toMatch(/The old value is retired <!date/);
+    expect(await card()).not.toContain('its grace is over before');
+    const until = inDays(3);
+    await pauseRotation(stage.ports, stage.owner.id, { keyId: key.id, until, reason });
+    expect(await card()).toContain(`The old value is retired <!date^${Math.floor(until.getTime() / 1000)}^`);
+    expect(await card()).toMatch(/its grace is over before, and then it waits for the end of the pause/);
   });
 
   test('that is resumed twice, or never was paused, is left as it is', async () => {
