@@ -118,9 +118,13 @@ export const takenOver = (before: Pick<Rotation, 'replacement' | 'condition'> | 
     ? ({ replacement: before.replacement, condition: 'none' } as const)
     : ({ replacement: null, condition: 'old' } as const);
 
-/** What a failed rotation may have left at the provider is this one's to look after. */
+/** Whether its key has moved to another provider since, where what it calls a key is another key, or none. */
+export const isElsewhere = (rotation: Pick<Rotation, 'issuer'>, { issuer }: { issuer: string | null }): boolean =>
+  rotation.issuer !== null && issuer !== null && rotation.issuer !== issuer;
+
+/** What a failed rotation may have left at the provider is this one's to look after, unless the key has moved to another one. */
 export function inherited(rotation: Rotation, previous: Rotation | null): Rotation {
-  if (previous?.status !== 'failed') return rotation;
+  if (previous?.status !== 'failed' || isElsewhere(previous, rotation)) return rotation;
   const known = new Set(rotation.issued.map((each) => each.version));
   const left = previous.issued.filter((each) => !each.ended && !known.has(each.version));
   return {

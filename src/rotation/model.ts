@@ -206,6 +206,8 @@ export interface Rotation {
   tried: string[];
   /** Further versions that no label may lead to in the end: what superseded rotations left behind. */
   cleanup: string[];
+  /** Who makes the values, as when it began: what that one calls a key is another key elsewhere. Null in rotations of older programs. */
+  issuer: string | null;
   /** Labels under which it, or one that it superseded, may have made a key at the provider. */
   labels: string[];
   /** When it, or one that it took over from, asked for a key that bears no label, and nobody has seen the answer. */

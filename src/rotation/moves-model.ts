@@ -46,6 +46,7 @@ export function started(
     newLastFour: null,
     tried: [],
     cleanup: superseded ? unique([superseded.oldVersion, ...superseded.tried, ...superseded.cleanup]) : [],
+    issuer: key.issuer,
     labels: superseded?.labels ?? [],
     unanswered: superseded?.unanswered ?? [],
     issued: superseded?.issued ?? issuedAlready(key),

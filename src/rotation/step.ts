@@ -1,5 +1,6 @@
 import type { Id } from '../kernel.ts';
 import { tellConsumers } from './deployment/deploy.ts';
+import { isElsewhere } from './issued-model.ts';
 import { journal, type RotationPorts, type Run } from './journal.ts';
 import { openRecord, type Step } from './model.ts';
 import { stopped } from './moves-model.ts';
@@ -61,6 +62,10 @@ export async function takeStep(
     const why = issuer
       ? 'The inventory no longer says which secret holds this key.'
       : `Keysteward no longer knows how ${key.issuer} makes values.`;
+    return journal(run, (each, now) => stopped(each, why, each.condition, now));
+  }
+  if (isElsewhere(rotation, key)) {
+    const why = `${rotation.issuer} made its values when this rotation began, and ${key.issuer} does by now. Start a new rotation.`;
     return journal(run, (each, now) => stopped(each, why, each.condition, now));
   }
   await awaitOthers(run);

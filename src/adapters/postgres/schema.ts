@@ -223,6 +223,7 @@ export const rotations = pgTable('rotation', {
   newLastFour: text('new_last_four'),
   tried: jsonb('tried').$type<Rotation['tried']>().notNull(),
   cleanup: jsonb('cleanup').$type<Rotation['cleanup']>().notNull(),
+  issuer: text('issuer'),
   labels: jsonb('labels').$type<Rotation['labels']>().notNull().default([]),
   issued: jsonb('issued').$type<Rotation['issued']>().notNull().default([]),
   unanswered: jsonb('unanswered').$type<Rotation['unanswered']>().notNull().default([]),
