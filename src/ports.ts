@@ -196,6 +196,8 @@ export interface RotationReads extends Rows<Rotation> {
   ofKey(keyId: string, limit: number): Promise<Rotation[]>;
   /** Of all keys of this issuer. */
   runningAt(issuer: string): Promise<Rotation[]>;
+  /** Running, and at a step that asks something of a person: of this one's keys, unless somebody else has taken it, and what they took. */
+  waitingFor(personId: string, limit: number): Promise<Rotation[]>;
   /** Of these, those that have asked for a replacement of what the issuer calls so. */
   replacing(issuer: string, providerKeyId: string): Promise<Rotation[]>;
   /** Every rotation that this incident, case or person caused. */

@@ -21,6 +21,7 @@ import { type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import { type Person, whyNot } from '../people/model.ts';
 import type { Ports, View } from '../ports.ts';
 import { guidanceFor } from '../reviews/permissions-model.ts';
+import { waitsNow } from '../rotation/by-hand/model.ts';
 import { accessCards, endNow, statusOf, withdraw } from './cards.ts';
 import { decideRequest, withdrawRequest } from './decide.ts';
 import { endGrant } from './end.ts';
@@ -356,9 +357,31 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
     return { say: md`:white_check_mark: Ended. The secret's policy is being rewritten now.` };
   });
 
+  /** Rotations that stand still until this person has made a new key or deleted an old one. */
+  async function byHand(view: View, person: Person): Promise<KnownBlock[]> {
+    const blocks: KnownBlock[] = [];
+    for (const rotation of await view.rotations.waitingFor(person.id, 5)) {
+      const waits = waitsNow(rotation);
+      if (!waits) continue;
+      const key = await view.keys.get(rotation.keyId);
+      const what = waits.task === 'hand-in' ? md`A new key has to be made` : md`The old key has to be deleted`;
+      blocks.push(
+        block.row(
+          md`*${typed(key.name, 200)}*\n${what} at ${typed(key.service, 60)}, by ${when(new Date(waits.dueAt))}. Our direct messages have the steps.`,
+          waits.task === 'hand-in'
+            ? button('rotation.hand-in', 'Hand in the new key', rotation.id, { style: 'primary' })
+            : button('rotation.show', 'Its card', rotation.id, {
+                describe: `Bring up the card of the rotation of ${key.name}`,
+              }),
+        ),
+      );
+    }
+    return blocks;
+  }
+
   slack.home(async (view, person) => {
     const waiting = (await view.requests.waitingFor(person.id)).slice(0, 5);
-    const lines: KnownBlock[] = [];
+    const lines: KnownBlock[] = await byHand(view, person);
     for (const request of waiting) {
       const [key, asker] = [await view.keys.get(request.keyId), await view.people.get(request.askedBy)];
       if (whyNot(person, 'access.decide', key) || request.askedBy === person.id) continue;

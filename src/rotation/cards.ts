@@ -181,7 +181,7 @@ function rotationMessage(story: Story, policy: Policy): Message {
     ...block.facts([
       ['Why', why(story)],
       ['Owner', owner ? mention(owner.slackId) : md`nobody`],
-      ['Started', when(rotation.startedAt)],
+      [isPlanned(rotation, story.now) ? 'Asked for' : 'Started', when(rotation.startedAt)],
       [rotation.endedAt ? 'Ended' : 'Next', rotation.endedAt ? when(rotation.endedAt) : next(story, policy)],
       ['Does not wait for', unheld(story, policy)],
       ['Take care', rotation.status === 'running' ? typed(ownInWords(key, rotation.emergency, policy) ?? '') : md``],

@@ -284,6 +284,16 @@ export function rotationRows(session: Session): TableRows<Rotation> & RotationRe
     runningOf: async (keyId) =>
       (await rows.where(and(eq(rotations.status, 'running'), eq(rotations.keyId, keyId as ApiKey['id']))))[0] ?? null,
     runningAt: (issuer) => rows.where(isRunningAt(issuer), sql`${rotations.startedAt}, ${rotations.id}`),
+    waitingFor: (personId, limit) =>
+      rows.where(
+        and(
+          eq(rotations.status, 'running'),
+          sql`${rotations.waits} ->> 'done' is null and ${rotations.waits} ->> 'dueAt' is not null`,
+          sql`coalesce(${rotations.taken} ->> 'by', (select ${keys.ownerId} from ${keys} where ${keys.id} = ${rotations.keyId})) = ${personId}`,
+        ),
+        sql`${rotations.waits} ->> 'dueAt', ${rotations.id}`,
+        limit,
+      ),
     replacing: (issuer, providerKeyId) =>
       rows.where(and(isRunningAt(issuer), sql`${rotations.replacement} ->> 'of' = ${providerKeyId}`)),
     ofKey: (keyId, limit) =>

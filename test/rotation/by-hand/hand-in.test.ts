@@ -1,9 +1,13 @@
 import { describe, expect, test } from 'vitest';
+import { accessInSlack } from '../../../src/access/slack.ts';
 import { addConsumer } from '../../../src/inventory/record-consumer.ts';
 import { removeConsumer } from '../../../src/inventory/remove-consumer.ts';
+import type { Person } from '../../../src/people/model.ts';
 import { confirmDeleted } from '../../../src/rotation/by-hand/confirm-deleted.ts';
 import { waitsNow } from '../../../src/rotation/by-hand/model.ts';
+import { takeOn } from '../../../src/rotation/by-hand/take.ts';
 import { conditionInWords } from '../../../src/rotation/model.ts';
+import { rollBackRotation } from '../../../src/rotation/roll-back.ts';
 import { rotationInSlack } from '../../../src/rotation/slack.ts';
 import { startRotation } from '../../../src/rotation/start.ts';
 import { deskOf, saying } from '../../support/desk.ts';
@@ -12,6 +16,25 @@ import { aNewKey, aNewToken, useHandIn, Visitor } from './hand-in-stage.ts';
 const stage = useHandIn();
 
 describe('a key that only a person can make', () => {
+  test('is in App Home among what waits for its owner, or for whoever has taken it, until that is done', async () => {
+    const owner = await stage.someone();
+    const taker = await stage.someone({ tier: 'administrator' });
+    const { id, key } = await stage.waiting('anthropic', { owner });
+    const home = async (person: Person) => saying(await deskOf(() => stage.ports, accessInSlack).home(person));
+    const waits = new RegExp(
+      `Waiting for you[\\s\\S]*${key.name}\\*\\nA new key has to be made at ${key.service}, by `,
+    );
+    expect(await home(owner)).toMatch(waits);
+    expect(await home(owner)).not.toContain('Nothing. :tada:');
+    expect(await home(taker)).not.toContain(key.name);
+    await takeOn(stage.ports, taker, id);
+    expect(await home(owner)).toContain('Nothing. :tada:');
+    expect(await home(taker)).toMatch(waits);
+    await rollBackRotation(stage.ports, owner, id);
+    await stage.work();
+    expect(await home(taker)).not.toContain('has to be made');
+  });
+
   test('at Anthropic: made by hand, handed in once, tested, handed out; the old one is revoked there and proven dead', async () => {
     const { id, key, old } = await stage.waiting();
     const before = await stage.rotation(id);
