@@ -1,12 +1,13 @@
 import { failpoint, type Id, Later, Refusal } from '../kernel.ts';
 import type { Ports, Tx } from '../ports.ts';
 import type { Grant } from './model.ts';
-import { leaseOn, policyFor, samePolicy } from './policy-document-model.ts';
+import { isAltered, leaseOn, policyFor, samePolicy } from './policy-document-model.ts';
 
 /**
  * Makes the key's resource policy say exactly what the grants say, sees that it took effect, and only then calls grants
  * active or ended. Level-triggered: it derives everything from the grants as they are, so it may run at any time, any
- * number of times. Jobs `access.apply` and `access.apply-now`. Answers whether the policy had to be changed.
+ * number of times. Jobs `access.apply` and `access.apply-now`. Answers whether somebody had changed what the policy said of
+ * grants that were in effect.
  */
 export async function applyGrants(
   ports: Pick<Ports, 'store' | 'secrets' | 'leases'>,
@@ -33,7 +34,7 @@ async function apply({ store, secrets }: Pick<Ports, 'store' | 'secrets'>, keyId
     key.storage === 'secrets-manager' && key.secretId
       ? grants.filter((each) => each.principal && opens(each) && each.endsAt > now)
       : [];
-  let changed = false;
+  let [changed, altered] = [false, false];
   const failures = new Map<string, string>();
   if (key.storage === 'secrets-manager' && key.secretId) {
     const current = await secrets.policy(key.secretId).catch(missing);
@@ -45,6 +46,8 @@ async function apply({ store, secrets }: Pick<Ports, 'store' | 'secrets'>, keyId
         failures.set(id, "The secret's policy is full: it holds about fifty people. End somebody else's access first.");
       if (!samePolicy(current, wanted.text)) {
         failpoint('access.apply:before');
+        altered =
+          isAltered(current, wanted.text) && grants.every((each) => each.status === 'active' && each.endsAt > now);
         try {
           await secrets.setPolicy(key.secretId, wanted.text);
           failpoint('access.apply:after');
@@ -95,7 +98,7 @@ async function apply({ store, secrets }: Pick<Ports, 'store' | 'secrets'>, keyId
     },
   );
   failpoint('access.apply:journaled');
-  return changed;
+  return altered;
 }
 
 const opens = (grant: Grant) => grant.status === 'granting' || grant.status === 'active' || grant.status === 'failed';
@@ -139,15 +142,12 @@ export async function checkDrift(ports: Pick<Ports, 'store' | 'secrets' | 'lease
   do {
     const ids: Id<'key'>[] = await ports.store.read((view) => view.grants.keysWithLive(after, 200));
     for (const keyId of ids) {
-      const settled = await ports.store.read(async (view) =>
-        (await view.grants.liveOfKey(keyId)).every((each) => each.status === 'active' && each.endsAt > view.now),
-      );
-      const repaired = await applyGrants(ports, { keyId }).catch((error: unknown) => {
+      const altered = await applyGrants(ports, { keyId }).catch((error: unknown) => {
         // Somebody else is writing it right now; the next check looks again.
         if (error instanceof Later) return false;
         throw error;
       });
-      if (repaired && settled) {
+      if (altered) {
         await ports.store.change(
           { actor: { kind: 'job', id: 'access.check-drift' }, action: 'access.repair', subject: keyId, keyId },
           async (tx) => {

@@ -43,8 +43,20 @@ export function statementOf(grant: Pick<Grant, 'id' | 'principal' | 'startsAt' |
 /** Whether it follows a grant; whatever else there is, others wrote. */
 export const isOurs = (statement: Statement) => statement.Sid?.startsWith(sidPrefix) ?? false;
 /** What AWS leaves of a deleted user or role; putting it back is refused, and it can open nothing. */
-const isDeadPrincipal = (statement: Statement) =>
-  /"A(IDA|ROA)[A-Z0-9]{12,}"/.test(JSON.stringify(statement.Principal ?? ''));
+export const isDead = (principal: unknown): boolean =>
+  typeof principal === 'string' && /^A(IDA|ROA)[A-Z0-9]{12,}$/.test(principal);
+
+/** The statement for those in it who are still there; null where nobody is. */
+export function withoutDead(statement: Statement): Statement | null {
+  const { Principal } = statement;
+  if (typeof Principal !== 'object' || Principal === null || !JSON.stringify(Principal).match(/"A(IDA|ROA)/))
+    return statement;
+  const left = Object.entries(Principal).flatMap(([kind, who]) => {
+    const living = (Array.isArray(who) ? who : [who]).filter((each) => !isDead(each));
+    return living.length > 0 ? [[kind, Array.isArray(who) ? living : who]] : [];
+  });
+  return left.length > 0 ? { ...statement, Principal: Object.fromEntries(left) as unknown } : null;
+}
 
 /**
  * The whole policy for a key: what others wrote stays, ours is exactly the grants given, earliest first, as many as fit
@@ -55,7 +67,7 @@ export function policyFor(
   grants: Pick<Grant, 'id' | 'principal' | 'startsAt' | 'endsAt'>[],
 ): { text: string | null; left: string[] } {
   const before = parsePolicy(current);
-  const foreign = before.Statement.filter((each) => !isOurs(each) && !isDeadPrincipal(each));
+  const foreign = before.Statement.flatMap((each) => (isOurs(each) ? [] : (withoutDead(each) ?? [])));
   const statements = [...foreign];
   const left: string[] = [];
   let length = JSON.stringify({ Version: before.Version, Statement: statements }).length;
@@ -72,6 +84,19 @@ export function policyFor(
     text: statements.length > 0 ? JSON.stringify({ Version: before.Version, Statement: statements }) : null,
     left,
   };
+}
+
+/** Whether somebody changed what a policy says of grants. That AWS puts an id for whoever is deleted is no such change. */
+export function isAltered(seen: string | null, wanted: string | null): boolean {
+  const ours = (text: string | null) => parsePolicy(text).Statement.filter(isOurs);
+  const [is, shouldBe] = [ours(seen), ours(wanted)];
+  const same = (one: Statement) => {
+    const other = is.find((each) => each.Sid === one.Sid);
+    return (
+      other && samePolicy(JSON.stringify({ Statement: withoutDead(other) ?? one }), JSON.stringify({ Statement: one }))
+    );
+  };
+  return is.length !== shouldBe.length || !shouldBe.every(same);
 }
 
 /** Whether two policies say the same, however they are spaced and ordered. */

@@ -2,7 +2,7 @@ import type { Button, KnownBlock } from '@slack/types';
 import { block, button, join, type Message, type Mrkdwn, md, mention, message, typed, when } from '../blocks.ts';
 import type { SlackDoor } from '../doors.ts';
 import type { ApiKey } from '../inventory/model.ts';
-import { byId, type Instant } from '../kernel.ts';
+import { after, byId, day, type Instant } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Audience, View } from '../ports.ts';
 import type { FindingList } from './list.ts';
@@ -187,6 +187,8 @@ async function findingsMessage(view: View, keyId: string, audience: Audience): P
     : left
       ? md`:broom: *Something is left of a rotation of ${typed(key.name, 200)}*, and only a person can delete it.`
       : md`:warning: *${typed(key.name, 200)} is not as the inventory says.*`;
+  // What was put right at once is told of by this card alone.
+  const righted = all.filter((each) => each.kind === 'policy-altered' && each.foundAt > after(view.now, -day));
   const title = onlyWide ? 'may do more than it needs' : 'is not as the inventory says';
   return message(left ? `Something is left of ${key.name}` : `${key.name} ${title}`, [
     block.text(head),
@@ -195,7 +197,7 @@ async function findingsMessage(view: View, keyId: string, audience: Audience): P
       ['Found', when(new Date(Math.min(...open.map((each) => each.foundAt.getTime()))))],
       ['Last seen so', when(last)],
     ]),
-    ...open.map((each) => findingBlock(each, key, story)),
+    ...[...open, ...righted].map((each) => findingBlock(each, key, story)),
     block.buttons(
       ...(onlyWide ? [] : [button('reviews.check', 'Look again', key.id, { describe: `Look again at ${key.name}` })]),
       ...(wide ? [reviewButton(key)] : []),

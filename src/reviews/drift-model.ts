@@ -7,7 +7,7 @@ import { dying } from '../rotation/issued-model.ts';
 import { holderOf, type Stages } from '../rotation/labels-model.ts';
 import type { Rotation } from '../rotation/model.ts';
 import { kindsOf, type Verdict, type Verdicts } from './model.ts';
-import { strangersIn } from './readers-model.ts';
+import { knownReaders, strangersIn } from './readers-model.ts';
 
 /** What was seen outside; `unknown` where nobody answered, which proves nothing. */
 export interface SeenOutside {
@@ -220,10 +220,11 @@ function sharedBy({ current }: SeenOutside, { keys }: Alike): Verdicts {
 /** Whom its policy lets in, although no grant, no consumer and no rule of the company says so. */
 function letIn({ policy: seen }: SeenOutside, consumers: Consumer[], { reviews }: Policy): Verdicts {
   if (seen === 'unknown') return { 'strangers-let-in': 'unknown' };
-  const known = [...consumers.flatMap(({ readsAs }) => readsAs ?? []), ...reviews.knownReaders];
-  const strangers = strangersIn(seen.text, known);
+  const strangers = strangersIn(seen.text, knownReaders(consumers, reviews));
   if (strangers.length === 0) return { 'strangers-let-in': 'in order' };
-  const names = strangers.map((each) => (each === '*' ? 'everybody' : each));
+  const names = strangers.map((each) =>
+    each.replace(/^(?:\*$|(?=aws:))/, (found) => (found ? 'everybody' : 'everybody with ')),
+  );
   const more = names.length > 3 ? ` and ${names.length - 3} more` : '';
   const who = `${names.slice(0, 3).join(', ')}${more}`;
   return {

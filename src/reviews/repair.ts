@@ -8,7 +8,7 @@ import type { Ports } from '../ports.ts';
 import { checkKey } from './check-drift.ts';
 import { lookAt } from './look.ts';
 import { type Finding, isCompared, type Remedy, remedyOf, repairAsked, repairSettled, whyNotRepair } from './model.ts';
-import { strangersIn, withoutStrangers } from './readers-model.ts';
+import { knownReaders, strangersIn, withoutStrangers } from './readers-model.ts';
 
 type RepairPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' | 'pace' | 'policy' | 'leases'>;
 
@@ -113,24 +113,28 @@ async function adopt(
 }
 const factsOf = ({ currentVersion, lastFour, providerKeyId }: ApiKey) => ({ currentVersion, lastFour, providerKeyId });
 
-/** Takes out of its policy exactly whom the finding names; what it says of everybody else stays. */
+/** Takes out of its policy exactly whom the finding names and nobody knows since; what it says of everybody else stays. */
 async function shutOut(
-  { secrets, leases }: Pick<Ports, 'secrets' | 'leases'>,
+  { store, secrets, leases, policy: rules }: RepairPorts,
   { facts }: Finding,
   key: ApiKey & { secretId: string },
 ): Promise<string | null> {
-  const strangers = facts.principals ?? [];
   const { name, holdMs } = leaseOn(key.id);
   const release = await leases.take(name, holdMs);
   if (!release) throw new Later("this key's policy is being written", 500);
   try {
-    const isThere = (policy: string | null) => strangersIn(policy, []).some((each) => strangers.includes(each));
+    const known = knownReaders(await store.read((view) => view.consumers.ofKey(key.id)), rules.reviews);
+    const found = (policy: string | null, but: string[]) =>
+      strangersIn(policy, but).filter((each) => facts.principals?.includes(each));
     const policy = await secrets.policy(key.secretId);
-    if (!isThere(policy)) return null;
+    const strangers = found(policy, known);
+    if (strangers.length === 0)
+      return found(policy, []).length > 0 ? 'Whoever it let in is known meanwhile, and was left in.' : null;
     failpoint('reviews.shut-out:before');
     await secrets.setPolicy(key.secretId, withoutStrangers(policy, strangers));
     failpoint('reviews.shut-out:after');
-    if (isThere(await secrets.policy(key.secretId))) throw new Later('the new policy is not visible yet', 1_000);
+    if (found(await secrets.policy(key.secretId), known).length > 0)
+      throw new Later('the new policy is not visible yet', 1_000);
     return null;
   } catch (error) {
     if (error instanceof Refusal) return error.sentence;

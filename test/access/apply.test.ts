@@ -134,6 +134,55 @@ describe('a grant in Secrets Manager', () => {
     expect(told.filter((job) => job.payload.keyId === key.id)).toHaveLength(1);
   });
 
+  it('is no alarm where AWS itself has turned somebody deleted into an id, nor where a grant has just been decided', async () => {
+    const { key, owner, readers } = await grantedKey(2);
+    const foreign = (...AWS: string[]) => ({
+      ...{ Sid: 'systems', Effect: 'Allow', Principal: { AWS } },
+      ...{ Action: 'secretsmanager:GetSecretValue', Resource: '*' },
+    });
+    const role = (name: string) => `arn:aws:iam::123456789012:role/${name}`;
+    const document = { Version: '2012-10-17', Statement: [foreign(role('old'), role('shop'))] };
+    await world.secrets.setPolicy(key.secretId!, JSON.stringify(document));
+    await applyGrants(ports(), { keyId: key.id });
+    const alarms = async () =>
+      (await waitingJobs(database, 'reviews.policy-altered')).filter((job) => job.payload.keyId === key.id).length;
+
+    world.server.control.deletePrincipal(role('old'));
+    await checkDrift(ports());
+    // Who is left in a statement with somebody deleted keeps what others have given them.
+    expect(JSON.parse((await world.secrets.policy(key.secretId!))!).Statement).toContainEqual(foreign(role('shop')));
+    expect(await alarms()).toBe(0);
+
+    world.server.control.deletePrincipal(readers[0]!.person.iamPrincipal!);
+    await checkDrift(ports());
+    expect(await alarms()).toBe(0);
+
+    const late = withIdentity();
+    await given(database.store, { people: [late.person] });
+    const { secrets } = world;
+    let decided = false;
+    const slow = {
+      ...ports(),
+      leases: {
+        take: async (name: string, ms: number) => {
+          if (name === `policy:${key.id}` && !decided) {
+            decided = true;
+            await approved(late.person, key, owner);
+          }
+          return ports().leases.take(name, ms);
+        },
+      },
+      secrets,
+    };
+    await database.store.pool.query(
+      "update access_grant set status = 'ended', ended_at = now() where status = 'failed'",
+    );
+    await checkDrift(slow);
+    expect(decided).toBe(true);
+    expect(await late.read(key.secretId!)).toBe('the-value');
+    expect(await alarms()).toBe(0);
+  });
+
   it('survives a lost answer, throttling, and being done twice at once', async () => {
     const { key, readers, grants } = await grantedKey();
     world.server.control.inject({ kind: 'lose-response', operation: 'PutResourcePolicy', times: 1 } as never);

@@ -443,6 +443,93 @@ describe('whom the policy of a secret lets in', () => {
     expect(await statementsOf(key)).toHaveLength(1);
   });
 
+  test('is looked up again before anybody is taken out: who was recorded after it was found keeps what they have', async () => {
+    const { key } = await stage.key();
+    await letIn(key, { Principal: { AWS: [roleOf('shop'), roleOf('stranger')] } });
+    await check(key);
+    await askForRepair(stage.ports, stage.owner, (await finding(key)).id);
+    await recorded(key, roleOf('shop'));
+    await work();
+    expect(await statementsOf(key)).toEqual([whole({ Principal: { AWS: [roleOf('shop')] } })]);
+    expect(await openOf(key)).toEqual([]);
+
+    await letIn(key, { Principal: { AWS: roleOf('batch') } });
+    await check(key);
+    await askForRepair(stage.ports, stage.owner, (await finding(key)).id);
+    await recorded(key, roleOf('batch'));
+    await work();
+    expect(await statementsOf(key)).toEqual([whole({ Principal: { AWS: roleOf('batch') } })]);
+    expect(await openOf(key)).toEqual([]);
+    expect(await finding(key)).toMatchObject({
+      repair: { outcome: 'refused', said: expect.stringContaining('known') },
+    });
+  });
+
+  test('is whoever a condition on everybody names, and Repair leaves those of them who are known', async () => {
+    const { key } = await stage.key();
+    await recorded(key, roleOf('shop'));
+    const everybody = (...condition: [operator: string, key: string, values: string | string[]][]) => ({
+      Principal: '*',
+      Condition: Object.fromEntries(condition.map(([operator, name, values]) => [operator, { [name]: values }])),
+    });
+    const company = everybody(['StringEquals', 'aws:PrincipalOrgID', 'o-company']);
+    const shop = everybody(['ArnEquals', 'aws:principalarn', roleOf('shop')]);
+    const ports = { ...stage.ports, policy: { ...quick, reviews: known('aws:PrincipalOrgID o-company') } };
+    await letIn(key, company, shop);
+    await check(key, ports);
+    expect(await openOf(key)).toEqual([]);
+
+    const other = everybody(['StringEquals', 'aws:PrincipalOrgID', 'o-other']);
+    await letIn(key, company, everybody(['ArnLike', 'aws:PrincipalArn', [roleOf('shop'), roleOf('x*')]]), other);
+    await check(key, ports);
+    expect((await finding(key)).facts.principals).toEqual([roleOf('x*'), 'aws:PrincipalOrgID o-other'].sort());
+    expect((await finding(key)).sentence).toContain('everybody with aws:PrincipalOrgID o-other');
+    await askForRepair(stage.ports, stage.owner, (await finding(key)).id);
+    await work(ports);
+    expect(await statementsOf(key)).toEqual(
+      [company, everybody(['ArnLike', 'aws:PrincipalArn', [roleOf('shop')]])].map(whole),
+    );
+    expect(await openOf(key)).toEqual([]);
+  });
+
+  test('is nobody who only looks at what it is called, and no account that is known by its number', async () => {
+    const { key } = await stage.key();
+    const ports = { ...stage.ports, policy: { ...quick, reviews: known('999999999999') } };
+    await letIn(
+      key,
+      { Principal: { AWS: roleOf('auditor') }, Action: ['secretsmanager:Describe*', 'secretsmanager:List*'] },
+      { Principal: { AWS: 'arn:aws:iam::999999999999:root' } },
+    );
+    await check(key, ports);
+    expect(await openOf(key)).toEqual([]);
+  });
+
+  test('is taken out of a policy that names somebody deleted as well, who is left out of it as AWS asks', async () => {
+    const { key } = await stage.key();
+    await recorded(key, roleOf('shop'));
+    await letIn(
+      key,
+      { Principal: { AWS: [roleOf('gone'), roleOf('shop')] } },
+      { Principal: { AWS: roleOf('stranger') } },
+    );
+    stage.aws.server.control.deletePrincipal(roleOf('gone'));
+    await check(key);
+    expect((await finding(key)).facts.principals).toEqual([roleOf('stranger')]);
+    await askForRepair(stage.ports, stage.owner, (await finding(key)).id);
+    await work();
+    expect(await finding(key)).toMatchObject({ repair: { outcome: 'done', said: null } });
+    expect(await statementsOf(key)).toEqual([whole({ Principal: { AWS: [roleOf('shop')] } })]);
+  });
+
+  test('had altered what it says of grants: the card says so also where something else is wrong with the key', async () => {
+    const { key } = await stage.key();
+    await letIn(key, { Principal: { AWS: roleOf('stranger') } });
+    await check(key);
+    expect(await card(key)).not.toContain('had been altered');
+    await notePolicyAltered(stage.ports, { keyId: key.id });
+    expect(await card(key)).toMatch(/role\/stranger.*had been altered; it was put right at once/s);
+  });
+
   test('of the grants, altered by hand, has been put right: whoever answers for the key hears of it once, also when the job comes twice', async () => {
     const { key } = await stage.key();
     for (let i = 0; i < 2; i++) await notePolicyAltered(stage.ports, { keyId: key.id });
