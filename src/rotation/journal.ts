@@ -5,7 +5,7 @@ import type { Issuer, Ports, Tx } from '../ports.ts';
 import { madeByHand } from './by-hand/model.ts';
 import { campaignsHear } from './campaigns/hear.ts';
 import { isDrill, isReal, isUrgent, openRecord, type Rotation, type Step, type StepRecord } from './model.ts';
-import { begun, keyRotated, keySwitched, unsettled } from './moves-model.ts';
+import { begun, keyRotated, keySwitched, unsettled, unsettledSinceOf } from './moves-model.ts';
 import { untilNextTurn } from './timing/pace.ts';
 
 export type RotationPorts = Pick<
@@ -208,8 +208,7 @@ export async function settle(
   everyMs = 1_000,
 ): Promise<void> {
   if (seconds === 0) return;
-  const open = openRecord(run.rotation);
-  const since = open?.unsettledWhy === why ? open.unsettledSince : undefined;
+  const since = unsettledSinceOf(run.rotation, why);
   if (!since)
     await noteDown(run, 'rotation.settle', { step: run.rotation.step, why }, (each, now) => unsettled(each, why, now));
   if (!since || run.now.getTime() - Date.parse(since) < seconds * 1000) throw new Later(why, everyMs);

@@ -58,6 +58,8 @@ export interface StepRecord {
   /** Since when what should be there has been looked for in vain. */
   unsettledSince?: string;
   unsettledWhy?: string;
+  /** The same for what it had looked for before that, by why: one step may have to make sure of several things, one after the other. */
+  unsettledBefore?: Record<string, string>;
   /** Why it has failed several times in a row; it is tried again by itself. */
   trouble?: string;
   /** From here on nobody can ask whether the old value works: of its last step, or of one after which AWS alone knows. */

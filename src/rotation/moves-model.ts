@@ -91,10 +91,29 @@ export function begun(rotation: Rotation, now: Instant, version?: string, byHand
 export function unsettled(rotation: Rotation, why: string, now: Instant): Rotation {
   const open = begun(rotation, now);
   const last = open.record.at(-1)!;
+  const { unsettledSince, unsettledWhy, unsettledBefore } = last;
+  const before = unsettledSince && unsettledWhy ? { ...unsettledBefore, [unsettledWhy]: unsettledSince } : undefined;
+  const next = { ...last, unsettledSince: now.toISOString(), unsettledWhy: why };
   return {
     ...open,
-    record: [...open.record.slice(0, -1), { ...last, unsettledSince: now.toISOString(), unsettledWhy: why }],
+    record: [...open.record.slice(0, -1), { ...next, ...(before ? { unsettledBefore: before } : {}) }],
   };
+}
+
+/** Since when this has been looked for in vain in the step that it is in. */
+export function unsettledSinceOf(rotation: Rotation, why: string): string | undefined {
+  const open = openRecord(rotation);
+  return open?.unsettledWhy === why ? open.unsettledSince : open?.unsettledBefore?.[why];
+}
+
+/** A record of which all is looked for anew. */
+export function lookedAnew({
+  unsettledSince: _since,
+  unsettledWhy: _why,
+  unsettledBefore: _before,
+  ...rest
+}: StepRecord): StepRecord {
+  return rest;
 }
 
 /** The step that it is in keeps failing, and is tried again. Which attempt at which step that is stays as it was. */
@@ -207,11 +226,12 @@ export function givenUp(rotation: Rotation, why: string, condition: Condition, n
 
 /** One part of the step was done, such as a label taken off or a key ended; there may be more, so the step has begun again. */
 export function partDone(rotation: Rotation, evidence: string, now: Instant): Rotation {
-  const { unsettledSince, unsettledWhy } = openRecord(rotation) ?? {};
+  const { unsettledSince, unsettledWhy, unsettledBefore } = openRecord(rotation) ?? {};
   const next = begun(closed(rotation, 'done', evidence, now), now);
   if (rotation.step !== 'generate' || !unsettledSince || !unsettledWhy) return next;
   // Which version is current was made sure of, and need not be again.
-  return { ...next, record: [...next.record.slice(0, -1), { ...next.record.at(-1)!, unsettledSince, unsettledWhy }] };
+  const kept = { unsettledSince, unsettledWhy, ...(unsettledBefore ? { unsettledBefore } : {}) };
+  return { ...next, record: [...next.record.slice(0, -1), { ...next.record.at(-1)!, ...kept }] };
 }
 
 /** The old value turned out not to be dead yet, so all of it is ended once more. */
@@ -271,7 +291,7 @@ export function retried(rotation: Rotation, policy: Policy, now: Instant): Rotat
     (refused && ['generate', 'test', 'promote', 'verify', 'restore'].includes(rotation.step));
   const attempt = afresh && rotation.tried.length >= rotation.attempt ? rotation.attempt + 1 : rotation.attempt;
   // What was looked for in vain before is looked for anew.
-  const record = rotation.record.map(({ unsettledSince: _since, unsettledWhy: _why, ...each }) => each);
+  const record = rotation.record.map(lookedAnew);
   return {
     ...rotation,
     record,

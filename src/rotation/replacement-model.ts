@@ -1,6 +1,7 @@
 import type { Instant } from '../kernel.ts';
 import { ended, named, unnamed } from './issued-model.ts';
 import type { Issued, Replacement, Rotation } from './model.ts';
+import { lookedAnew } from './moves-model.ts';
 
 // At a provider where nothing overlaps: the call that makes the new value ends the old one, and its answer has the only copy.
 
@@ -32,10 +33,7 @@ export function replacementAsked(rotation: Rotation, of: string, current: string
     : named(unnamed(rotation, current), { version: current, providerKeyId: of, expiresAt: null });
   const since = before?.by === null && before.of === of ? before.since : now.toISOString();
   // A look that has settled says nothing of what this call does.
-  const record = over.record.map((each) => {
-    const { unsettledSince: _since, unsettledWhy: _why, ...rest } = each;
-    return each.endedAt === null ? rest : each;
-  });
+  const record = over.record.map((each) => (each.endedAt === null ? lookedAnew(each) : each));
   return {
     ...over,
     record,

@@ -373,6 +373,17 @@ describe('where the old value dies at the call, a rotation', () => {
     expect(here.asked()).toEqual([]);
   });
 
+  test('stops in words also where somebody has just stored by hand what GitLab does not accept', async () => {
+    const here = await scene();
+    here.fake.world.end('7');
+    await stage.bot.putSecretValue({ SecretId: here.key.secretId!, SecretString: `glpat-${chance()}` });
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'none' });
+    expect(failed.failure).toMatch(/does not accept the value that is handed out/);
+  });
+
   test('is not held up by a maintenance window that closes after the old value has died', async () => {
     const here = await scene();
     const id = await here.rotate();
@@ -474,6 +485,34 @@ test('two keys that hold one token, rotated at the same time, do not ask for it 
       failure: expect.stringMatching(/does not accept the value that is handed out/),
     },
   ]);
+});
+
+test('two keys that hold one token, whose workers die when both have asked and none has called, do not give way to each other for ever', async () => {
+  const here = await scene();
+  const { key: other } = await stage.key({ issuer: 'gitlab', service: 'GitLab', lastRotatedAt: null }, here.old);
+  const ask = { reason: 'A test', emergency: true };
+  const both = await Promise.all(
+    [here.key, other].map(({ id: keyId }) => startRotation(here.ports, stage.owner, { ...ask, keyId })),
+  );
+  const { store } = here.ports;
+  for (const { id, fence } of both) {
+    const look: typeof store.look = async (fn) => {
+      if ((await stage.rotation(id)).replacement) throw new Error('died before it looked who else asks');
+      return store.look(fn);
+    };
+    const dead = { ...here.ports, store: { ...store, look, read: store.read, change: store.change } };
+    await expect(takeStep(dead, { rotationId: id, fence })).rejects.toThrow(/^died before/);
+  }
+  const asks = await Promise.all(both.map(({ id }) => stage.rotation(id)));
+  expect(asks).toMatchObject([{ replacement: { of: '7', by: null } }, { replacement: { of: '7', by: null } }]);
+  for (let i = 0; i < 3; i++) {
+    await stage.work({ ports: here.ports });
+    for (const { id } of both) await stage.skipTime(id);
+  }
+  const ends = (await Promise.all(both.map(({ id }) => stage.rotation(id)))).map(({ status }) => status);
+  expect(ends.sort()).toEqual(['done', 'failed']);
+  expect(here.asked()).toEqual(['7']);
+  expect(here.live()).toEqual(['101']);
 });
 
 function gate(): { passed: Promise<void>; open(): void } {

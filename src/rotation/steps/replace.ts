@@ -35,14 +35,16 @@ export async function replaceValue(
     return backOut(run, current, found.refused);
   }
   const { providerKeyId: of } = found;
-  if (last?.asked && issuedOf(rotation, current)?.providerKeyId === of) await neverArrived(run, current, of);
+  const isUntouched = last?.asked && issuedOf(rotation, current)?.providerKeyId === of;
+  if (isUntouched) await neverArrived(run, current, of);
   const asked = await noteDown(run, 'rotation.replace', { providerKeyId: of, issuer: issuer.name }, (each, now) => {
     // Whoever has asked since has not been looked for.
     if (hasMoved(each, rotation)) throw late();
     return replacementAsked(each, of, current, now);
   });
   failpoint('rotation.generate:create-before');
-  const notMade = (why: string) => takenBack(asked, rotation, why);
+  // A call of before that never arrived is none: two who each took one back to that would give way to each other for ever.
+  const notMade = (why: string) => takenBack(asked, isUntouched ? unreplaced(rotation) : rotation, why);
   const rival = await lastToAsk(asked);
   if (rival) {
     const why = `another key has the same value, and ${issuer.name} is asked to replace it for that one`;
