@@ -42,6 +42,7 @@ import {
   type StepRecord,
   screamSteps,
   steps,
+  troubleOf,
   whyNotRetry,
   whyNotRollBack,
 } from './model.ts';
@@ -264,7 +265,7 @@ function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
   if (opening?.at) return md`${step}, ${when(opening.at)}: it waits for ${typed(holdsInWords(opening.holds), 300)}`;
   if (opening)
     return md`${step}: it waits for ${typed(holdInWords(opening.holds[0]!))}, and the policy leaves no time after it`;
-  if (openRecord(rotation)?.trouble) return md`${step}: it keeps failing, and is tried again within minutes`;
+  if (troubleOf(rotation)) return md`${step}: it keeps failing, and is tried again within minutes`;
   if (!rotation.continuesAt || rotation.continuesAt <= now) return md`${step}, within a minute`;
   if (rotation.step === 'grace') {
     const held = endsOnEvidence(rotation) ? null : heldAfterGrace(rotation, key, policy);
@@ -318,7 +319,7 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
   const due = key.nextRotationAt ? md` Due again ${when(key.nextRotationAt, 'date')}.` : md``;
   switch (rotation.status) {
     case 'running':
-      if (openRecord(rotation)?.trouble)
+      if (troubleOf(rotation))
         return md`It is tried again by itself for a while. If it goes on failing, it stops, this card says what works, and ${isReal(rotation) || rotation.condition === 'none' ? md`on-call is paged` : md`whoever asked and the owner are told`}.`;
       if (rotation.step === 'watch') {
         return md`Something that worked yesterday does not work any more? Press Re-enable: nothing is lost yet. If nobody does, the old value is deleted.`;
@@ -378,7 +379,7 @@ function stepLine(rotation: Rotation, step: Step): Mrkdwn {
     record && record.attempt < rotation.attempt && record.verdict !== 'refused' && rotation.status === 'running';
   const shown = stale ? null : record;
   const attempt = step === 'generate' && shown && shown.attempt > 1 ? md` (attempt ${shown.attempt})` : md``;
-  const said = shown?.evidence ?? (shown && shown === openRecord(rotation) ? shown.trouble : null);
+  const said = shown?.evidence ?? (shown && shown === openRecord(rotation) ? troubleOf(rotation) : null);
   return md`${mark(rotation, step, shown)} ${typed(stepWords[step])}${attempt}${said ? md`: ${typed(said, 200)}` : md``}`;
 }
 

@@ -60,8 +60,8 @@ export interface StepRecord {
   unsettledWhy?: string;
   /** The same for what it had looked for before that, by why: one step may have to make sure of several things, one after the other. */
   unsettledBefore?: Record<string, string>;
-  /** Why it has failed several times in a row; it is tried again by itself. */
-  trouble?: string;
+  /** Why it has failed several times in a row, and at which fence; it is tried again by itself. */
+  trouble?: { why: string; fence: number };
   /** From here on nobody can ask whether the old value works: of its last step, or of one after which AWS alone knows. */
   unproven?: true;
 }
@@ -319,6 +319,12 @@ export function openRecord(rotation: Rotation): StepRecord | null {
   return last && last.endedAt === null && last.step === rotation.step && last.attempt === rotation.attempt
     ? last
     : null;
+}
+
+/** What the step that it is in keeps failing of; no longer once a try of it has come to something, if only to waiting. */
+export function troubleOf(rotation: Rotation): string | null {
+  const trouble = openRecord(rotation)?.trouble;
+  return trouble?.fence === rotation.fence ? trouble.why : null;
 }
 
 /** Steps that change nothing outside, so that nothing of theirs can still be under way. */

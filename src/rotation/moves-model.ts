@@ -117,21 +117,28 @@ export function lookedAnew({
 }
 
 /** The step that it is in keeps failing, and is tried again. Which attempt at which step that is stays as it was. */
-export function troubled(rotation: Rotation, trouble: string): Rotation {
+export function troubled(rotation: Rotation, why: string): Rotation {
   const open = openRecord(rotation);
+  const trouble = { why, fence: rotation.fence };
   return open ? { ...rotation, record: [...rotation.record.slice(0, -1), { ...open, trouble }] } : rotation;
+}
+
+/** It waits at the same step and fails no more. */
+export function untroubled(rotation: Rotation): Rotation {
+  const record = rotation.record.map(({ trouble: _over, ...each }) => each);
+  return { ...rotation, record };
 }
 
 /** The step that it is in cannot be taken before something else is over: it says why, and comes again then. */
 export function heldUp(rotation: Rotation, why: string, until: Instant, now: Instant): Rotation {
   const open = begun(rotation, now);
   const last = open.record.at(-1)!;
-  return {
+  return untroubled({
     ...open,
     record: [...open.record.slice(0, -1), { ...last, evidence: why }],
     continuesAt: until,
     touchedAt: now,
-  };
+  });
 }
 
 export function closed(rotation: Rotation, verdict: StepRecord['verdict'], evidence: string, now: Instant): Rotation {

@@ -1,7 +1,7 @@
 import { after, minute } from '../kernel.ts';
 import type { Ports } from '../ports.ts';
 import { follow } from './journal.ts';
-import { openRecord } from './model.ts';
+import { openRecord, troubleOf } from './model.ts';
 import { stopped, troubled } from './moves-model.ts';
 
 /** So many failures in a row are no hiccup any more: whoever looks at the card is told what it is. */
@@ -39,8 +39,7 @@ async function noteTrouble({ store }: Pick<Ports, 'store'>): Promise<void> {
   for (const { rotation: seen, trouble: said } of found) {
     // Each try has a number of its own, and it is the same trouble.
     const trouble = plainly(said).replace(/ \(request [^)]*\)$/, '');
-    const open = openRecord(seen);
-    if (!open || open.trouble === trouble) continue;
+    if (!openRecord(seen) || troubleOf(seen) === trouble) continue;
     const actor = { kind: 'job', id: 'rotation.reconcile' } as const;
     await store.change({ actor, action: 'rotation.trouble', subject: seen.id, keyId: seen.keyId }, async (tx) => {
       const { rotation } = await tx.rotations.withKey(seen.id);

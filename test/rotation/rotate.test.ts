@@ -468,6 +468,27 @@ describe('the outside world fails', () => {
     expect(await card()).not.toMatch(/AccessDenied|keeps failing/);
   });
 
+  test('several times in a row, and then works: its card no longer says that it keeps failing while it waits for a person', async () => {
+    const { key } = await stage.key({ issuer: 'person' });
+    const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });
+    const fault = { kind: 'error', name: 'AccessDeniedException', operation: 'DescribeSecret' } as const;
+    stage.aws.server.control.inject({ ...fault, times: 100, secretId: key.secretId! });
+    await stage.work();
+    stage.aws.server.control.clearFaults();
+    await stage.database.store.pool.query(
+      `update work set status = 'waiting', ended_at = null, failures = 3 where payload ->> 'rotationId' = $1 and status = 'dead'`,
+      [id],
+    );
+    await reconcileRotations(stage.ports);
+    const card = async () => saying(await desk.card('rotation', id, { person: stage.owner.id }));
+    expect(await card()).toMatch(/AccessDenied[\s\S]*tried again by itself/);
+    await stage.work();
+    const waits = await stage.rotation(id);
+    expect(waits).toMatchObject({ status: 'running', step: 'generate', waits: { task: 'hand-in' } });
+    expect(await card()).toContain('It waits for a person');
+    expect(await card()).not.toMatch(/AccessDenied|keeps failing|tried again by itself/);
+  });
+
   test('a rotation whose job was lost gets another', async () => {
     const { key } = await stage.key();
     const { id } = await startRotation(stage.ports, stage.owner, { keyId: key.id, ...asked });

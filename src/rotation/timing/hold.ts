@@ -1,5 +1,6 @@
 import { Later } from '../../kernel.ts';
 import { locked, type Run, stepActor } from '../journal.ts';
+import { untroubled } from '../moves-model.ts';
 import { holdInWords, type Opening, waiting, waitsFor } from './windows-model.ts';
 
 /**
@@ -17,7 +18,7 @@ export async function holdBack(run: Run, opening: Opening): Promise<void> {
   await ports.store.change(change, async (tx) => {
     const { key, rotation } = await locked(tx, seen);
     const still = waitsFor(rotation, key, ports.policy, tx.now);
-    const next = still ? waiting(rotation, still, tx.now) : { ...rotation, continuesAt: null };
+    const next = untroubled(still ? waiting(rotation, still, tx.now) : { ...rotation, continuesAt: null });
     await tx.rotations.save(next);
     tx.note({ step: next.step, until: next.continuesAt, why: (still?.holds ?? []).map(holdInWords) });
     await tx.jobs.add(
