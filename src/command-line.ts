@@ -200,7 +200,7 @@ const queueHomeOf = (config: Config, databaseUrl: string): Settings['queueHome']
 /** What the environment and the stand-ins together say. */
 export function settingsOf(
   config: Config,
-  standIns: Pick<StandIns, 'databaseUrl' | 'slack' | 'aws' | 'hrWebhookSecrets' | 'administrators'>,
+  standIns: Pick<StandIns, 'databaseUrl' | 'slack' | 'aws' | 'providers' | 'hrWebhookSecrets' | 'administrators'>,
   roles: Settings['roles'],
   log: Settings['log'],
 ): Settings {
@@ -217,7 +217,8 @@ export function settingsOf(
   const apiUrl = slack?.apiUrl ?? config.SLACK_API_URL;
   const { SLACK_CLIENT_ID: id, SLACK_CLIENT_SECRET: secret } = config;
   const client = slack?.client ?? (id && secret ? { id, secret } : undefined);
-  const policy = loadPolicy(config.POLICY_FILE);
+  const loaded = loadPolicy(config.POLICY_FILE);
+  const policy = { ...loaded, providers: { ...standIns.providers, ...loaded.providers } };
   const aws = (endpoint: string | undefined): Settings['aws'] => ({
     ...((standIns.aws?.region ?? config.AWS_REGION) ? { region: standIns.aws?.region ?? config.AWS_REGION! } : {}),
     ...(endpoint ? { endpoint } : {}),
@@ -264,6 +265,7 @@ async function runRole(config: Config, role: 'bot' | 'worker', terminal: Termina
       databaseUrl: config.DATABASE_URL,
       slack: null,
       aws: null,
+      providers: {},
       hrWebhookSecrets: config.HR_WEBHOOK_SECRETS,
       administrators: [],
     },

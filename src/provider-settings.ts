@@ -14,6 +14,8 @@ const each = <K extends string>(kind: K, address: string | null, seconds: number
   /** The secret in Secrets Manager that holds the credential; read when it is used, and remembered for ten seconds. */
   credential: z.string().min(1),
   baseUrl: address === null ? baseUrl : baseUrl.default(address),
+  /** Where people make and end its keys, for the link on cards, if that is not where everybody does. */
+  console: baseUrl.optional(),
   /** How often rotations may ask this provider for something, over all keys. What it says by itself (429, Retry-After) counts as well. */
   callsPerMinute: z.number().int().min(1).default(240),
   /** How long a new key may take to work, or an ended one to stop. */

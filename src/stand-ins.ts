@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url';
 import type { Config } from './config.ts';
 import { ConfigProblem } from './config.ts';
 import { startLocalPostgres } from './local/postgres/server.ts';
+import { startLocalProviders } from './local/providers/index.ts';
 import { startLocalSecretsManager } from './local/secrets-manager/server.ts';
 import { seedAdministrators, seedCompany, seedWorkspace } from './local/seed.ts';
 import { appFromManifest, startLocalSlack } from './local/slack/server.ts';
+import { type Policy, policySchema } from './policy.ts';
 import type { Ports } from './ports.ts';
 
 const manifestFile = fileURLToPath(new URL('../manifest.yml', import.meta.url));
@@ -51,6 +53,8 @@ export interface StandIns {
     client: { id: string; secret: string };
   } | null;
   aws: { region: string; endpoint: string; credentials: { accessKeyId: string; secretAccessKey: string } } | null;
+  /** For the policy, beside those that it has. */
+  providers: Policy['providers'];
   hrWebhookSecrets: string[];
   /** Slack ids of those who administrate the local workspace; nobody where the real Slack is used. */
   administrators: string[];
@@ -117,14 +121,22 @@ export async function startStandIns(config: Config, botUrl: string, say: (line: 
       };
       say(`Slack            local workspace, port ${server.port} (SLACK_BOT_TOKEN is not set)`);
     }
+    // Real secrets are no business of a provider that stands in for another.
+    const providers = slack && aws ? await startLocalProviders(dataDir) : null;
+    if (providers) {
+      stops.push(() => providers.close());
+      const ports = Object.entries(providers.urls).map(([name, url]) => `${name} on port ${new URL(url).port}`);
+      say(`Providers        local stand-ins, ${ports.join(', ')}`);
+    }
     return {
       databaseUrl,
+      providers: policySchema.parse({ providers: providers?.entries ?? {} }).providers,
       slack,
       aws,
       hrWebhookSecrets: secrets ? hrSecretsOf(config, secrets) : config.HR_WEBHOOK_SECRETS,
       administrators: slack ? seedAdministrators : [],
       seed: async (ports, administrators) => {
-        if (slack && aws) await seedCompany(ports, administrators);
+        if (slack && aws) await seedCompany(ports, administrators, providers);
       },
       welcome: slack
         ? [
@@ -134,7 +146,7 @@ export async function startStandIns(config: Config, botUrl: string, say: (line: 
             '  Three things to try:',
             '    1. Choose Dana, a developer. Type /keys request openai staging in any channel.',
             '    2. At the top left become Olivia, who owns the key. Approve it in the messages of Keysteward.',
-            '    3. As Olivia, type /keys rotate order webhooks staging and watch each step.',
+            '    3. As Olivia, type /keys rotate openai staging and watch each step.',
             '',
             '  Ctrl-C stops; everything is kept for the next start.',
           ]

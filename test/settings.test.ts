@@ -16,7 +16,14 @@ function cloudTrail(readsFrom: string | null, env: Record<string, string>, aws: 
   const POLICY_FILE = join(folder, `${readsFrom}.yml`);
   writeFileSync(POLICY_FILE, JSON.stringify({ rotation: { evidence: { readsFrom } } }));
   const config = configFrom({ SLACK_BOT_TOKEN: 'xoxb-1', SLACK_SIGNING_SECRET: 'one', POLICY_FILE, ...env });
-  const standIns = { databaseUrl: 'postgres://x', slack: null, aws, hrWebhookSecrets: [], administrators: [] };
+  const standIns = {
+    databaseUrl: 'postgres://x',
+    slack: null,
+    providers: {},
+    aws,
+    hrWebhookSecrets: [],
+    administrators: [],
+  };
   return settingsOf(config, standIns, { bot: true, worker: true }, () => {}).cloudTrail;
 }
 const real = {

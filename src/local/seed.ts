@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
 import { type AccessRequest, type Ask, decided, granted, opened } from '../access/model.ts';
 import { type ApiKey, type ApiKeyFacts, computedRisk, nameOf, nextRotation, type Recipe } from '../inventory/model.ts';
-import { type Actor, after, day, hour, type Id, type Instant, Refusal } from '../kernel.ts';
+import { type Actor, after, day, hour, type Id, type Instant, Refusal, Secret } from '../kernel.ts';
 import type { Person, Tier } from '../people/model.ts';
 import type { Ports, Tx } from '../ports.ts';
+import type { LocalProviders } from './providers/index.ts';
 import type { WorkspaceSeed } from './slack/workspace.ts';
 
 interface Employee {
@@ -90,7 +91,8 @@ interface SeedKey extends Pick<ApiKeyFacts, 'service' | 'environment' | 'purpose
   owner: string;
   /** Name in Secrets Manager, or where it is kept instead. */
   secret: string | { storage: ApiKeyFacts['storage']; lastFour: string };
-  selfMade?: boolean;
+  /** Who makes its new values; a person where nothing is said, or where no such provider runs on this machine. */
+  issuer?: 'self-made' | 'openai' | 'anthropic';
   madeDaysAgo: number;
   /** Null: never. */
   rotatedDaysAgo: number | null;
@@ -107,6 +109,7 @@ const inventory: SeedKey[] = [
     purpose: 'Support assistant',
     owner: 'U0OLIVIA',
     secret: 'larkfield/production/openai/support-assistant',
+    issuer: 'openai',
     scope: 'Responses and embeddings in the project support-prod; 200 USD a day',
     flags: ['customerData'],
     madeDaysAgo: 210,
@@ -119,6 +122,7 @@ const inventory: SeedKey[] = [
     purpose: 'Support assistant',
     owner: 'U0OLIVIA',
     secret: 'larkfield/staging/openai/support-assistant',
+    issuer: 'openai',
     scope: 'Responses and embeddings in the project support-staging; 10 USD a day',
     flags: [],
     madeDaysAgo: 210,
@@ -131,6 +135,7 @@ const inventory: SeedKey[] = [
     purpose: 'Code review bot',
     owner: 'U0DANA',
     secret: 'larkfield/development/anthropic/code-review',
+    issuer: 'anthropic',
     scope: 'Messages in the workspace engineering; 5 USD a day',
     flags: [],
     madeDaysAgo: 75,
@@ -192,7 +197,7 @@ const inventory: SeedKey[] = [
     purpose: 'Signing secret',
     owner: 'U0OLIVIA',
     secret: 'larkfield/production/order-webhooks/signing-secret',
-    selfMade: true,
+    issuer: 'self-made',
     scope: 'Signs order events for the shop and the warehouse',
     flags: ['writes'],
     madeDaysAgo: 260,
@@ -205,7 +210,7 @@ const inventory: SeedKey[] = [
     purpose: 'Signing secret',
     owner: 'U0OLIVIA',
     secret: 'larkfield/staging/order-webhooks/signing-secret',
-    selfMade: true,
+    issuer: 'self-made',
     scope: 'Signs order events of the staging shop',
     flags: [],
     madeDaysAgo: 260,
@@ -218,7 +223,7 @@ const inventory: SeedKey[] = [
     purpose: 'Robot enrolment',
     owner: 'U0PRIYA',
     secret: 'larkfield/sandbox/telemetry-gateway/robot-enrolment',
-    selfMade: true,
+    issuer: 'self-made',
     scope: 'Enrols test robots; reaches nothing else',
     flags: [],
     madeDaysAgo: 120,
@@ -233,7 +238,7 @@ const inventory: SeedKey[] = [
       purpose,
       owner: i % 2 ? 'U0DANA' : 'U0PRIYA',
       secret: `larkfield/${i < 3 ? 'staging' : 'development'}/robot-fleet/${purpose.toLowerCase().replace(' ', '-')}`,
-      selfMade: true,
+      issuer: 'self-made',
       scope: 'Talks to test robots; reaches nothing else',
       flags: [],
       madeDaysAgo: 100,
@@ -292,9 +297,16 @@ const actor: Actor = { kind: 'operator', id: 'seed' };
 
 /**
  * Fills an empty inventory with a small company: its people, sixteen keys, two grants that are open and a request that
- * waits. May be killed anywhere: the next start goes on, and a start with keys in the inventory changes nothing.
+ * waits. Those of OpenAI and Anthropic live at the providers on this machine, where those run. May be killed anywhere: the
+ * next start goes on, and a start with keys in the inventory changes nothing.
  */
-export async function seedCompany(ports: Ports, administrators: string[]): Promise<void> {
+export async function seedCompany(
+  ports: Ports,
+  administrators: string[],
+  providers: LocalProviders | null = null,
+): Promise<void> {
+  for (const { secretId, value } of providers?.credentials ?? [])
+    await storeSecret(ports, secretId, 'What Keysteward works with', async () => new Secret(value));
   const inhabited = await ports.store.read(async (view) => {
     const [active, retired] = [await view.keys.count({}), await view.keys.count({ status: 'retired' })];
     return active + retired > 0;
@@ -302,10 +314,16 @@ export async function seedCompany(ports: Ports, administrators: string[]): Promi
   if (inhabited) return;
   await settlePeople(ports, administrators);
   const stored = new Map<string, Stored>();
-  for (const { secret, purpose } of inventory) {
-    if (typeof secret === 'string') stored.set(secret, await storeSecret(ports, secret, purpose));
+  const isConnected = (issuer: string) => providers?.isLocal(issuer, ports.policy.providers) ?? false;
+  for (const { secret, purpose, issuer } of inventory) {
+    if (typeof secret !== 'string') continue;
+    const make = async () =>
+      providers && issuer && isConnected(issuer)
+        ? new Secret(providers.makeKey(issuer, purpose))
+        : ports.secrets.random(recipe);
+    stored.set(secret, await storeSecret(ports, secret, purpose, make));
   }
-  await fillInventory(ports, stored);
+  await fillInventory(ports, stored, isConnected);
 }
 
 /** People may have been met already, by a click or by the sync; then they get what the seed knows of them. */
@@ -347,13 +365,18 @@ interface Stored {
   lastFour: string | null;
 }
 
-async function storeSecret({ secrets }: Ports, secretId: string, purpose: string): Promise<Stored> {
+async function storeSecret(
+  { secrets }: Ports,
+  secretId: string,
+  purpose: string,
+  make: () => Promise<Secret>,
+): Promise<Stored> {
   const current = () => secrets.read(secretId, { stage: 'AWSCURRENT' });
   const found = await current();
   if (found) return found;
   const token = createHash('sha256').update(`seed/v1:${secretId}`).digest('hex');
   await secrets
-    .create(secretId, token, await secrets.random(recipe), `${purpose} (sample)`)
+    .create(secretId, token, await make(), `${purpose} (sample)`)
     // Somebody stored it in the same moment, with a value of their own.
     .catch((error: unknown) => {
       if (!(error instanceof Refusal)) throw error;
@@ -363,7 +386,11 @@ async function storeSecret({ secrets }: Ports, secretId: string, purpose: string
   return made;
 }
 
-function fillInventory(ports: Ports, stored: Map<string, Stored>): Promise<void> {
+function fillInventory(
+  ports: Ports,
+  stored: Map<string, Stored>,
+  isConnected: (issuer: string) => boolean,
+): Promise<void> {
   return ports.store.change({ actor, action: 'inventory.seed', subject: 'company' }, async (tx) => {
     const people = new Map<string, Person>();
     // Reading locks them: two programs that start at once fill one inventory once.
@@ -375,7 +402,8 @@ function fillInventory(ports: Ports, stored: Map<string, Stored>): Promise<void>
     const bySecret = new Map<string, ApiKey>();
     for (const each of inventory) {
       const owner = people.get(each.owner)!;
-      const key = keyOf(each, tx.newId('key'), owner, stored, ports, tx.now);
+      const issuer = each.issuer === 'self-made' || (each.issuer && isConnected(each.issuer)) ? each.issuer : 'person';
+      const key = keyOf({ ...each, issuer }, tx.newId('key'), owner, stored, ports, tx.now);
       await tx.keys.save(key);
       if (key.secretId) bySecret.set(key.secretId, key);
       const { name, risk, storage, secretId } = key;
@@ -391,7 +419,7 @@ function fillInventory(ports: Ports, stored: Map<string, Stored>): Promise<void>
 }
 
 function keyOf(
-  seed: SeedKey,
+  seed: Omit<SeedKey, 'issuer'> & { issuer: string },
   id: Id<'key'>,
   owner: Person,
   stored: Map<string, Stored>,
@@ -422,8 +450,8 @@ function keyOf(
     flags,
     tags,
     ...dates,
-    issuer: seed.selfMade ? 'self-made' : 'person',
-    recipe: seed.selfMade ? recipe : null,
+    issuer: seed.issuer,
+    recipe: seed.issuer === 'self-made' ? recipe : null,
     risk,
     riskSet: null,
     status: 'active',

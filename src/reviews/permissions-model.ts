@@ -157,7 +157,7 @@ export function narrowing(
   }
   return {
     by: 'rotation',
-    sentence: `New ones may do what providers.${key.issuer} in the policy says, and as much as this one where it says nothing: have that narrowed and rotate it, or narrow it at ${key.service}. Then review it again.`,
+    sentence: `Rotate it to a narrower one, or narrow it at ${key.service}; then review it again. A new one that nobody makes by hand may do what providers.${key.issuer} in the policy says, and as much as this one where that says nothing: have that narrowed first.`,
   };
 }
 

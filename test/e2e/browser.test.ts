@@ -1,3 +1,4 @@
+import type { Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { chromiumPath } from '../support/chromium.ts';
 import {
@@ -101,9 +102,9 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     const SecretId = 'larkfield/production/order-webhooks/signing-secret';
     const before = await keysteward.admin.getSecretValue({ SecretId });
     const olivia = await here.as('U0OLIVIA', 'C0GENERAL');
-    expect(keysteward.child.output()).toContain('type /keys rotate order webhooks staging');
-    await send(olivia, '/keys rotate order webhooks staging');
-    await modal(olivia).getByText('Order webhooks API Key - Staging').waitFor();
+    expect(keysteward.child.output()).toContain('type /keys rotate openai staging');
+    await send(olivia, '/keys rotate openai staging');
+    await modal(olivia).getByText('OpenAI API Key - Staging').waitFor();
     await shot(olivia, '10-rotate-prefilled');
     await modal(olivia).getByRole('button', { name: 'Cancel' }).click();
     await modal(olivia).waitFor({ state: 'hidden' });
@@ -249,6 +250,80 @@ describe.skipIf(!chromiumPath)('the whole product in the page (in Chromium)', { 
     await send(dana, '/keys list mine over-permissioned');
     await message(dana, 'over-permissioned since').waitFor();
     await shot(dana, '28-over-permissioned');
+  });
+
+  it('a key at the OpenAI of this machine is replaced without anybody, one at its Anthropic by whoever makes it in the console', async () => {
+    const currentOf = async (SecretId: string) => (await keysteward.admin.getSecretValue({ SecretId })).SecretString!;
+    const consoleAt = async (provider: string) => {
+      const port = new RegExp(`${provider} on port (\\d+)`).exec(keysteward.child.output())![1];
+      const shown = await here.newPage();
+      await shown.goto(`http://127.0.0.1:${port}`);
+      return shown;
+    };
+    const hint = (value: string) => `${value.slice(0, 12)}…${value.slice(-4)}`;
+    const stateOf = (shown: Page, value: string) =>
+      shown
+        .locator('dt', { hasText: hint(value) })
+        .locator('+ dd')
+        .innerText();
+
+    const before = await currentOf(staging);
+    const olivia = await here.as('U0OLIVIA', 'C0GENERAL');
+    await send(olivia, '/keys rotate openai staging');
+    await modal(olivia).getByText('openai makes the new value').waitFor();
+    await modal(olivia).getByLabel('Why?').fill('Trying a provider');
+    await submit(olivia);
+    await done(olivia, 'is being rotated');
+    await openMessages(olivia);
+    const card = message(olivia, 'Trying a provider');
+    await card.getByText('The new value works; the old one is dead.').waitFor();
+    await shot(olivia, '28-rotated-at-openai');
+    const after = await currentOf(staging);
+    const openai = await consoleAt('openai');
+    expect([await stateOf(openai, before), await stateOf(openai, after)]).toEqual([
+      'ended, Support assistant',
+      expect.stringMatching(/^active, keysteward-/),
+    ]);
+    await shot(openai, '28-openai');
+
+    const mine = 'larkfield/development/anthropic/code-review';
+    const old = await currentOf(mine);
+    const dana = await here.as('U0DANA', 'C0GENERAL');
+    await send(dana, '/keys rotate anthropic');
+    await modal(dana).getByLabel('Why?').fill('Trying to hand one in');
+    await submit(dana);
+    await done(dana, 'is being rotated');
+    await openMessages(dana);
+    const asked = message(dana, 'A new key has to be made by a person');
+    const anthropic = await here.newPage();
+    await anthropic.goto((await asked.getByRole('link', { name: /Claude Console/ }).getAttribute('href'))!);
+    await anthropic.getByLabel('Name').fill('<b>Code review</b>, narrower');
+    await anthropic.getByRole('button', { name: 'Create key' }).click();
+    const made = await anthropic.getByLabel('The new key').inputValue();
+    await shot(anthropic, '28-anthropic');
+    await press(actionIn(asked, 'rotation.hand-in'), dana);
+    const link = modal(dana).getByRole('link', { name: 'Open the page to hand in the new key' });
+    await link.waitFor();
+    const [tab] = await Promise.all([dana.context().waitForEvent('page'), link.click()]);
+    await tab.getByRole('button', { name: 'Sign in with Slack' }).click();
+    await tab.getByRole('button', { name: /Continue as Dana/ }).click();
+    await tab.getByLabel('The new key').fill(`${made.slice(0, -4)}0000`);
+    await tab.getByRole('button', { name: 'Hand it in' }).click();
+    await tab.getByRole('alert').getByText('anthropic does not accept it').waitFor();
+    await tab.getByLabel('The new key').fill(made);
+    await tab.getByRole('button', { name: 'Hand it in' }).click();
+    await tab.getByText('The new key was handed in').first().waitFor();
+    await tab.close();
+    await modal(dana).getByRole('button', { name: 'Close' }).last().click();
+    // The scream test: for a day somebody may find that the old one is missed.
+    await message(dana, 'Trying to hand one in').getByText('The old one is disabled').waitFor();
+    expect(await currentOf(mine)).toBe(made);
+    await anthropic.getByRole('link', { name: 'All keys' }).click();
+    expect([await stateOf(anthropic, old), await stateOf(anthropic, made)]).toEqual([
+      'inactive, Code review bot',
+      'active, <b>Code review</b>, narrower',
+    ]);
+    for (const value of [before, after, old, made]) expect(keysteward.child.output()).not.toContain(value);
   });
 
   it('the audit log is shown to an administrator and refused to a developer', async () => {

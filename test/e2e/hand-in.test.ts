@@ -18,8 +18,8 @@ import {
 
 const here = newcomer({ rotation: { graceMinutes: 0, settleSeconds: 2 } });
 let keysteward: Running;
-const SecretId = 'larkfield/development/anthropic/code-review';
-const fresh = `sk-ant-api03-${'Q7x'.repeat(20)}4vZ9`;
+const SecretId = 'larkfield/production/datadog/service-metrics';
+const fresh = `${'7fa'.repeat(9)}4vZ9`;
 
 describe.skipIf(!chromiumPath)('a key that only a person can make (in Chromium)', { timeout: 3 * patienceMs }, () => {
   beforeAll(async () => {
@@ -29,8 +29,8 @@ describe.skipIf(!chromiumPath)('a key that only a person can make (in Chromium)'
   afterAll(() => here.close(), patienceMs);
 
   it('is taken on, handed in once on a page of its own, and the old one is confirmed deleted', async () => {
-    const page = await here.as('U0DANA', 'C0GENERAL');
-    await send(page, '/keys rotate anthropic');
+    const page = await here.as('U0PRIYA', 'C0GENERAL');
+    await send(page, '/keys rotate datadog');
     await modal(page).getByText('hands it in on a page').waitFor();
     await modal(page).getByLabel('Why?').fill('Trying how a key is handed in');
     await shot(page, 'hand-in-01-rotate');
@@ -41,7 +41,7 @@ describe.skipIf(!chromiumPath)('a key that only a person can make (in Chromium)'
     await actionIn(card, 'rotation.take').click();
     await card.getByText('You have taken it').waitFor();
     await shot(page, 'hand-in-02-card');
-    expect(await card.getByRole('link', { name: /Claude Console/ }).getAttribute('href')).toContain('claude.com');
+    expect(await card.getByRole('link', { name: /Datadog, API keys/ }).getAttribute('href')).toContain('datadoghq.com');
 
     await press(actionIn(card, 'rotation.hand-in'), page);
     const link = modal(page).getByRole('link', { name: 'Open the page to hand in the new key' });
@@ -75,14 +75,14 @@ describe.skipIf(!chromiumPath)('a key that only a person can make (in Chromium)'
     await tab.getByRole('button', { name: 'Sign in with Slack' }).waitFor();
     await shot(tab, 'hand-in-05-door');
     await tab.getByRole('button', { name: 'Sign in with Slack' }).click();
-    await tab.getByRole('button', { name: /Continue as Dana/ }).waitFor();
+    await tab.getByRole('button', { name: /Continue as Priya/ }).waitFor();
     await shot(tab, 'hand-in-06-who-are-you');
-    await tab.getByRole('button', { name: /Continue as Dana/ }).click();
+    await tab.getByRole('button', { name: /Continue as Priya/ }).click();
     await tab.getByLabel('The new key').waitFor();
     expect(new URL(tab.url()).pathname).toMatch(/^\/hand-in\/hnd_[0-9a-z]{26}$/);
     await shot(tab, 'hand-in-07-form');
 
-    await tab.getByLabel('The new key').fill('sk-ant-api03-abc...wxyz');
+    await tab.getByLabel('The new key').fill('7fa7fa7fa7fa...wxyz');
     await tab.getByRole('button', { name: 'Hand it in' }).click();
     await tab.getByRole('alert').getByText('masked form').waitFor();
     expect(await tab.getByLabel('The new key').inputValue()).toBe('');

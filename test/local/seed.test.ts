@@ -1,7 +1,13 @@
-import { expect, it } from 'vitest';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { describe, expect, it } from 'vitest';
 import { applyGrants } from '../../src/access/apply.ts';
+import { issuers } from '../../src/adapters/providers/index.ts';
 import { day, type Id } from '../../src/kernel.ts';
+import { startLocalProviders } from '../../src/local/providers/index.ts';
 import { seedAdministrators, seedCompany, seedWorkspace } from '../../src/local/seed.ts';
+import { policySchema } from '../../src/policy.ts';
 import { checkKey } from '../../src/reviews/check-drift.ts';
 import { usePorts, waitingJobs } from '../support/ports.ts';
 
@@ -97,4 +103,33 @@ it('leaves the jobs that open its grants and show its waiting request, and the g
   const dana = await test.ports.store.read((view) => view.people.bySlackId('U0DANA'));
   const waiting = await test.ports.store.read((view) => view.requests.waitingFor(dana!.id));
   expect(waiting).toMatchObject([{ status: 'pending', needs: 1 }]);
+});
+
+describe('with providers on this machine', () => {
+  const other = usePorts();
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'keysteward-seed-'));
+
+  it('has keys that are alive there, and that Keysteward can rotate with what it finds in the store', async () => {
+    const providers = await startLocalProviders(folder);
+    try {
+      const policy = {
+        ...other.ports.policy,
+        providers: policySchema.parse({ providers: providers.entries }).providers,
+      };
+      const ports = { ...other.ports, policy, issuers: issuers(other.ports.secrets, policy.providers) };
+      await seedCompany(ports, seedAdministrators, providers);
+      await seedCompany(ports, seedAdministrators, providers);
+      const { rows } = await ports.store.read((view) => view.keys.list({}, 100));
+      const theirs = rows.filter((each) => each.issuer in providers.urls);
+      expect(theirs.map((each) => each.issuer).sort()).toEqual(['anthropic', 'openai', 'openai']);
+      for (const key of theirs) {
+        const issuer = ports.issuers.of(key.issuer)!;
+        const { value } = (await ports.secrets.read(key.secretId!, { stage: 'AWSCURRENT' }))!;
+        expect(await issuer.test(key, value, null)).toMatchObject({ verdict: 'works' });
+        expect(await issuer.identify(key, value)).toMatch(/^key_/);
+      }
+    } finally {
+      await providers.close();
+    }
+  });
 });

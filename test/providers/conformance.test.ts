@@ -794,7 +794,7 @@ describe.each(fittings.filter(({ name }) => switching.includes(name)))('$name', 
 
 describe('OpenAI', () => {
   it('ends the key of a service account together with its account where that is the only way, and never with a sibling', async () => {
-    const { openaiDialect } = await import('./fakes/openai.ts');
+    const { openaiDialect } = await import('../../src/local/providers/openai.ts');
     const { fake, issuer } = await connected({ ...fittings[0]!, dialect: () => openaiDialect({ keepsKeys: true }) });
     const alone = fake.world.make('made by hand', chance(), { account: 'svc_1' });
     const twin = fake.world.make('shared', chance(), { account: 'svc_2' });

@@ -3,7 +3,7 @@ import { shippedRunbooks } from '../../src/adapters/runbooks.ts';
 import { inventoryInSlack } from '../../src/inventory/slack.ts';
 import { problemsOfView } from '../../src/local/slack/limits.ts';
 import type { Person } from '../../src/people/model.ts';
-import { policySchema } from '../../src/policy.ts';
+import { defaultPolicy, policySchema } from '../../src/policy.ts';
 import { placeOf } from '../../src/rotation/by-hand/model.ts';
 import { asName, companyRunbook, handingIn, pageFor, parsed, storing } from '../../src/runbooks/model.ts';
 import { runbooksInSlack } from '../../src/runbooks/slack.ts';
@@ -84,7 +84,7 @@ describe('which page is shown', () => {
     ['Azure OpenAI', 'portal.azure.com'],
     ['AWS', 'console.aws.amazon.com'],
   ])('%s leads to where its keys are made: %s', (service, host) => {
-    expect(new URL(placeOf({ service })!.url).host).toBe(host);
+    expect(new URL(placeOf({ service, issuer: 'person' }, defaultPolicy)!.url).host).toBe(host);
   });
 
   it('the company’s own is found by the service as it is called, or by the page', () => {

@@ -92,7 +92,7 @@ function whyYou({ rotation, owner }: PersonStory, waits: Waits, audience: Audien
 }
 
 function stepsOf({ rotation, key, review }: PersonStory, task: Task, policy: Policy): Mrkdwn[] {
-  const place = placeOf(key);
+  const place = placeOf(key, policy);
   const there = place ? link(place.url, place.where) : md`${typed(key.service, 60)}`;
   const keep = rotation.newLastFour ? md` Keep the one that ends with …${typed(rotation.newLastFour)}.` : md``;
   if (task === 'delete') {

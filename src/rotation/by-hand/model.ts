@@ -199,6 +199,13 @@ const places: Place[] = [
   { names: /\bnpm\b/i, url: 'https://www.npmjs.com/settings/~/tokens', where: 'npm, access tokens' },
 ];
 
-/** Where keys of this service are made and ended, as far as we know. */
-export const placeOf = ({ service }: Pick<ApiKey, 'service'>): Place | null =>
-  places.find(({ names }) => names.test(service)) ?? null;
+/** Where keys of this service are made and ended: as the policy says, else as far as we know. */
+export function placeOf(
+  { service, issuer }: Pick<ApiKey, 'service' | 'issuer'>,
+  { providers }: Pick<Policy, 'providers'>,
+): Pick<Place, 'url' | 'where'> | null {
+  const known = places.find(({ names }) => names.test(service)) ?? null;
+  const settings = providers[issuer];
+  const url = settings && 'console' in settings ? settings.console : undefined;
+  return url ? { url, where: known?.where ?? `${issuer}, keys` } : known;
+}

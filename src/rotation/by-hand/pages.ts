@@ -35,7 +35,7 @@ export function formPage(
   const { rights, less } = rightsFor(key, review);
   const guidance = guidanceFor(key.environment, policy);
   const asked = askedOfMaker(key, policy);
-  const place = placeOf(key);
+  const place = placeOf(key, policy);
   const there = place
     ? html`<a href="${place.url}" rel="noopener noreferrer" target="_blank">${place.where}</a>`
     : html`${key.service}`;

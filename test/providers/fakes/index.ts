@@ -1,5 +1,6 @@
+import { anthropicDialect } from '../../../src/local/providers/anthropic.ts';
+import { openaiDialect } from '../../../src/local/providers/openai.ts';
 import { acmeDialect, acmeSettings, slotsDialect, slotsSettings } from './acme.ts';
-import { anthropicDialect } from './anthropic.ts';
 import { awsError, awsIamDialect, awsPair, awsSecretOf } from './aws-iam.ts';
 import { cloudflareDialect } from './cloudflare.ts';
 import { datadogDialect } from './datadog.ts';
@@ -7,7 +8,6 @@ import { deployKeyDialect, publicHalfOf } from './github.ts';
 import { gitlabDialect } from './gitlab.ts';
 import { mistralDialect } from './mistral.ts';
 import { oktaApp, oktaDialect, oktaRefuses } from './okta.ts';
-import { openaiDialect } from './openai.ts';
 import { openaiAdminDialect } from './openai-admin.ts';
 import { sendgridDialect } from './sendgrid.ts';
 import type { Dialect, Reply } from './server.ts';

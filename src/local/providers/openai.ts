@@ -1,4 +1,5 @@
-import { type Asked, chance, type Dialect, type FakeKey, pageOf, type Reply, spansOf, type World } from './server.ts';
+import type { Dialect } from './server.ts';
+import { type Asked, chance, type FakeKey, pageOf, type Reply, spansOf, type World } from './world.ts';
 
 const wrong: Reply = {
   status: 401,
@@ -23,6 +24,7 @@ const shown = (key: FakeKey) => ({
 /** OpenAI's administration of one project. `keepsKeys`: deleting the key of a service account is an error there. */
 export function openaiDialect({ keepsKeys = false } = {}): Dialect {
   return {
+    console: { title: 'OpenAI, API keys', newValue: () => `sk-proj-${chance(48)}` },
     credentialOf: bearer,
     kindOf({ method, path }) {
       if (path === '/models') return 'probe';

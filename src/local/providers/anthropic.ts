@@ -1,4 +1,5 @@
-import { type Asked, type Dialect, type FakeKey, pageOf, type Reply, spansOf, type World } from './server.ts';
+import type { Dialect } from './server.ts';
+import { type Asked, chance, type FakeKey, pageOf, type Reply, spansOf, type World } from './world.ts';
 
 const by = (asked: Asked) => asked.headers['x-api-key'] ?? '';
 const failed = (status: number, type: string, message: string) => ({
@@ -36,15 +37,15 @@ function usageReport({ query }: Asked, world: World): Reply {
 
 /** Anthropic's keys: a person makes them, an archived one is gone for good. */
 export function anthropicDialect(): Dialect {
-  const off = new Set<string>();
   const shown = (key: FakeKey) => ({
     type: 'api_key',
     id: key.id,
     name: key.name,
     partial_key_hint: `${key.value.slice(0, 7)}...${key.value.slice(-4)}`,
-    status: key.ended ? 'archived' : off.has(key.id) ? 'inactive' : 'active',
+    status: key.ended ? 'archived' : key.disabled ? 'inactive' : 'active',
   });
   return {
+    console: { title: 'Claude Console', newValue: () => `sk-ant-api03-${chance(48)}` },
     credentialOf: by,
     kindOf({ method, path }) {
       if (path.includes('/usage_report/')) return 'other';
@@ -55,7 +56,7 @@ export function anthropicDialect(): Dialect {
       const wrong = failed(401, 'authentication_error', 'invalid x-api-key');
       if (asked.path === '/v1/models') {
         const key = world.accepts(by(asked));
-        return key && !off.has(key.id) ? { status: 200, body: { data: [] } } : wrong;
+        return key && !key.disabled ? { status: 200, body: { data: [] } } : wrong;
       }
       if (by(asked) !== world.admin) return wrong;
       if (asked.path === '/v1/organizations/usage_report/messages') return usageReport(asked, world);
@@ -63,8 +64,7 @@ export function anthropicDialect(): Dialect {
       if (id) {
         const key = world.keys.find((each) => each.id === id);
         if (!key) return failed(404, 'not_found_error', 'no such key');
-        off.delete(id);
-        if (asked.body.status === 'inactive') off.add(id);
+        key.disabled = asked.body.status === 'inactive';
         if (asked.body.status === 'archived') world.end(id);
         return { status: 200, body: shown(key) };
       }
