@@ -320,7 +320,7 @@ function outlook({ rotation, key, newer }: Story, policy: Policy): Mrkdwn {
   switch (rotation.status) {
     case 'running':
       if (troubleOf(rotation))
-        return md`It is tried again by itself for a while. If it goes on failing, it stops, this card says what works, and ${isReal(rotation) || rotation.condition === 'none' ? md`on-call is paged` : md`whoever asked and the owner are told`}.`;
+        return md`It is tried again by itself for a while. If it goes on failing, it stops, this card says what works, and ${pagesNow(rotation).length > 0 ? md`whoever asked and the owner are told too` : isReal(rotation) || rotation.condition === 'none' ? md`on-call is paged` : md`whoever asked and the owner are told`}.`;
       if (rotation.step === 'watch') {
         return md`Something that worked yesterday does not work any more? Press Re-enable: nothing is lost yet. If nobody does, the old value is deleted.`;
       }

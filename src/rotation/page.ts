@@ -2,8 +2,8 @@ import { whyNotTouch } from '../inventory/may-model.ts';
 import { type Actor, type Id, isId, Refusal, refuseIf } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import type { Ports } from '../ports.ts';
-import { isDrill, isReal, type Rotation, type RotationPage } from './model.ts';
-import { hasAskedFor, isPageOwed, pageAsked, pageSettled, whyNotPage } from './pages-model.ts';
+import { isDrill, isReal, type Rotation, type RotationPage, troubleOf } from './model.ts';
+import { failureOf, hasAskedFor, isPageOwed, pageAsked, pageSettled, whyNotPage } from './pages-model.ts';
 import { newerThan } from './touch.ts';
 
 /** Somebody presses Page on the card of a failed rotation: whoever is on call is woken, once for each failure. */
@@ -35,7 +35,8 @@ const unpaged: Record<'no pager' | 'refused', string> = {
 };
 
 /**
- * Wakes somebody for a failed rotation: by itself where nobody can wait, or because somebody pressed Page. A repetition
+ * Wakes somebody for a failed rotation: by itself where nobody can wait, or because somebody pressed Page; and where nothing
+ * works for one that keeps failing, not only when it has given up, which is the same page. A repetition
  * has the same key and joins the alert that is open. What came of it is on the card and on record. Job `rotation.page`.
  */
 export async function pageForRotation(
@@ -48,7 +49,8 @@ export async function pageForRotation(
     const key = await view.keys.get(rotation.keyId);
     return { rotation, name: key.name, owner: (await view.people.find(key.ownerId))?.name ?? 'nobody' };
   });
-  const { fence, keyId } = seen.rotation;
+  const { keyId } = seen.rotation;
+  const about = failureOf(seen.rotation);
   if (!isPageOwed(seen.rotation)) return;
   const outcome = await page(ports, seen);
   const actor: Actor = { kind: 'job', id: 'rotation.page' };
@@ -56,7 +58,7 @@ export async function pageForRotation(
     const paged = outcome === 'paged';
     tx.note({ paged, ...(paged ? {} : { why: unpaged[outcome] }) });
     await tx.keys.get(keyId);
-    await tx.rotations.save(pageSettled(await tx.rotations.get(rotationId), fence, outcome, tx.now));
+    await tx.rotations.save(pageSettled(await tx.rotations.get(rotationId), about, outcome, tx.now));
     await tx.cards.touch(rotationId);
   });
 }
@@ -65,14 +67,18 @@ async function page(
   { pager }: Pick<Ports, 'pager'>,
   { rotation, name, owner }: { rotation: Rotation; name: string; owner: string },
 ): Promise<NonNullable<RotationPage['outcome']>> {
-  const { id, fence, condition, failure, causeId } = rotation;
+  const { id, condition, failure, causeId } = rotation;
+  const drill = isDrill(rotation) ? ', in a drill' : '';
   try {
     const reached = await pager.page({
       // Sixty that fail for one reason wake somebody once.
-      dedupKey: isId('campaign', causeId) ? `campaign-${causeId}` : `rotation-${id}-${fence}`,
+      dedupKey: isId('campaign', causeId) ? `campaign-${causeId}` : `rotation-${id}-${failureOf(rotation)}`,
       severity: isReal(rotation) || condition === 'none' ? 'critical' : 'error',
-      summary: `The rotation of ${name} failed${isDrill(rotation) ? ', in a drill' : ''}`,
-      details: { rotation: id, key: name, owner, condition, failure: failure ?? '' },
+      summary:
+        rotation.status === 'running'
+          ? `No value of ${name} is known to work, and its rotation keeps failing${drill}`
+          : `The rotation of ${name} failed${drill}`,
+      details: { rotation: id, key: name, owner, condition, failure: failure ?? troubleOf(rotation) ?? '' },
     });
     return reached ? 'paged' : 'no pager';
   } catch (error) {

@@ -1,13 +1,17 @@
 import { type Id, type Instant, minute, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
-import type { Rotation, RotationPage } from './model.ts';
+import { nothingWorks, type Rotation, type RotationPage } from './model.ts';
 
 /** A page of which nothing was heard for so long may be asked for again: whoever should have sent it has given up. */
 const patienceMs = 10 * minute;
 
-/** The pages about the failure that it stands at now, oldest first. */
-export const pagesNow = ({ pages, fence }: Pick<Rotation, 'pages' | 'fence'>): RotationPage[] =>
-  pages.filter((each) => each.fence === fence);
+/** The failure that it stands at, or comes to unless what is still tried helps. */
+export const failureOf = ({ status, fence }: Pick<Rotation, 'status' | 'fence'>): number =>
+  status === 'running' ? fence + 1 : fence;
+
+/** The pages about that, oldest first. */
+export const pagesNow = (rotation: Pick<Rotation, 'status' | 'pages' | 'fence'>): RotationPage[] =>
+  rotation.pages.filter((each) => each.fence === failureOf(rotation));
 
 /** Why nobody can be woken for this rotation now, or null. */
 export function whyNotPage(rotation: Rotation, newer: Rotation | null, now: Instant): Refusal | null {
@@ -25,9 +29,13 @@ export function whyNotPage(rotation: Rotation, newer: Rotation | null, now: Inst
   return null;
 }
 
-/** Somebody wants that whoever is on call is woken. */
-export function pageAsked(rotation: Rotation, by: Id<'person'>, now: Instant): Rotation {
-  const page: RotationPage = { fence: rotation.fence, by, askedAt: now.toISOString(), at: null, outcome: null };
+/** Whether nobody waits for its end to wake somebody: nothing works, its step keeps failing, and nobody has been woken for it yet. */
+export const isPageDue = (rotation: Rotation): boolean =>
+  rotation.status === 'running' && nothingWorks(rotation) && rotation.pages.length === 0;
+
+/** Somebody wants that whoever is on call is woken; null where Keysteward does by itself. */
+export function pageAsked(rotation: Rotation, by: Id<'person'> | null, now: Instant): Rotation {
+  const page: RotationPage = { fence: failureOf(rotation), by, askedAt: now.toISOString(), at: null, outcome: null };
   return { ...rotation, pages: [...rotation.pages, page] };
 }
 
@@ -51,7 +59,9 @@ export function pageSettled(
 /** Whether a job that pages for this failure has something to do. */
 export function isPageOwed(rotation: Rotation): boolean {
   const about = pagesNow(rotation);
-  return rotation.status === 'failed' && (about.length === 0 || about.some((each) => each.outcome === null));
+  const isAsked = about.some((each) => each.outcome === null);
+  if (rotation.status === 'running') return isAsked && nothingWorks(rotation);
+  return rotation.status === 'failed' && (about.length === 0 || isAsked);
 }
 
 /** Whoever asked for a rotation may wake somebody for it, beside those who answer for the key. */

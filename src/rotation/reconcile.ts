@@ -3,13 +3,15 @@ import type { Ports } from '../ports.ts';
 import { follow } from './journal.ts';
 import { openRecord, troubleOf } from './model.ts';
 import { stopped, troubled } from './moves-model.ts';
+import { isPageDue, pageAsked } from './pages-model.ts';
 
 /** So many failures in a row are no hiccup any more: whoever looks at the card is told what it is. */
 const troubleAfter = 3;
 
 /**
  * Rotations that nothing takes further: whose job was lost gets another, whose job died of its failures ends with a
- * card that says so. One whose job keeps failing has that on its card while it is still tried. Job `rotation.reconcile`.
+ * card that says so. One whose job keeps failing has that on its card while it is still tried, and where nothing works
+ * somebody is woken then. Job `rotation.reconcile`.
  */
 export async function reconcileRotations(ports: Pick<Ports, 'store' | 'policy'>): Promise<void> {
   const stalled = await ports.store.read((view) => view.rotations.stalled(after(view.now, -minute), 100));
@@ -45,7 +47,9 @@ async function noteTrouble({ store }: Pick<Ports, 'store'>): Promise<void> {
       const { rotation } = await tx.rotations.withKey(seen.id);
       tx.note({ step: rotation.step, trouble });
       if (rotation.status !== 'running' || rotation.fence !== seen.fence) return;
-      await tx.rotations.save(troubled(rotation, trouble));
+      const isDue = isPageDue(rotation);
+      await tx.rotations.save(troubled(isDue ? pageAsked(rotation, null, tx.now) : rotation, trouble));
+      if (isDue) await tx.jobs.add('rotation.page', { rotationId: rotation.id }, { once: rotation.id });
       await tx.cards.touch(rotation.id);
     });
   }

@@ -3,16 +3,20 @@ import type { Policy } from '../../src/policy.ts';
 import type { Issuer, Ports } from '../../src/ports.ts';
 import { canTurnBack } from '../../src/rotation/campaigns/model.ts';
 import { conditionInWords, nothingWorks, type Rotation, steps } from '../../src/rotation/model.ts';
+import { reconcileRotations } from '../../src/rotation/reconcile.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
+import { rotationInSlack } from '../../src/rotation/slack.ts';
 import { startRotation } from '../../src/rotation/start.ts';
 import { takeStep } from '../../src/rotation/step.ts';
 import { gitlabDialect } from '../providers/fakes/gitlab.ts';
 import { type Fitting, fittingOf } from '../providers/fakes/index.ts';
 import { chance } from '../providers/fakes/server.ts';
+import { deskOf, saying } from '../support/desk.ts';
 import { dying, type Scene, useProviderStage } from './provider-stage.ts';
 
 const stage = useProviderStage();
+const desk = deskOf(() => stage.ports, rotationInSlack);
 const rotates = fittingOf('gitlab-rotates');
 
 interface TokenScene extends Scene {
@@ -182,6 +186,57 @@ describe('where the old value dies at the call, a rotation', () => {
       /^The old value died when the new one was made, so there is no way back to it. Retry goes on/,
     );
     here.fake.world.lag.made = 0;
+    await retryRotation(here.ports, stage.owner, id);
+    await stage.work({ ports: here.ports });
+    await expectWhole(here, id);
+  });
+
+  test('pages once while it still tries where nothing works and it keeps failing, and not again when it gives up', async () => {
+    const here = await scene();
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'test' });
+    here.fake.world.faults = Array.from({ length: 100 }, () => ({ on: 'probe', reply: { status: 502 } }) as const);
+    const before = stage.pages.length;
+    const failedBy = async (failures: number) => {
+      await stage.work({ ports: here.ports });
+      await stage.database.store.pool.query(
+        `update work set status = 'waiting', ended_at = null, failures = $2, run_at = now() + interval '1 hour'
+         where payload ->> 'rotationId' = $1 and status = 'dead'`,
+        [id, failures],
+      );
+      for (let i = 0; i < 2; i++) await reconcileRotations(here.ports);
+      await stage.work({ ports: here.ports });
+    };
+    await failedBy(2);
+    expect(stage.pages.slice(before)).toEqual([]);
+    await stage.skipTime(id);
+    await failedBy(3);
+    const running = await stage.rotation(id);
+    expect(running).toMatchObject({ status: 'running', condition: 'none', pages: [{ by: null, outcome: 'paged' }] });
+    expect(stage.pages.slice(before)).toEqual([
+      {
+        dedupKey: `rotation-${id}-${running.fence + 1}`,
+        severity: 'critical',
+        summary: `No value of ${here.key.name} is known to work, and its rotation keeps failing`,
+        details: expect.objectContaining({ rotation: id, condition: 'none', failure: expect.stringContaining('502') }),
+      },
+    ]);
+    const card = async () => saying(await desk.card('rotation', id, { person: stage.owner.id }));
+    expect(await card()).toMatch(/On-call was paged[\s\S]*it stops, this card says what works, and whoever asked/);
+    await stage.database.store.pool.query(
+      `update work set status = 'dead', ended_at = now() where payload ->> 'rotationId' = $1 and status = 'waiting'`,
+      [id],
+    );
+    await stage.database.store.pool.query(
+      `update rotation set touched_at = now() - interval '2 min', continues_at = null where id = $1`,
+      [id],
+    );
+    await reconcileRotations(here.ports);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'failed', condition: 'none', fence: running.fence + 1 });
+    expect(stage.pages.slice(before)).toHaveLength(1);
+    expect(await card()).toContain('On-call was paged');
+    here.fake.world.faults = [];
     await retryRotation(here.ports, stage.owner, id);
     await stage.work({ ports: here.ports });
     await expectWhole(here, id);
