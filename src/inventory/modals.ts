@@ -306,14 +306,14 @@ const tagsIn = (text: string) => [
   ),
 ];
 
-/** What was entered, as a key's facts. A date that was not touched keeps its time of day; one that was is that day nearly everywhere. */
+/** What was entered, as a key's facts. A date that was not touched keeps its time of day; one that was is that day from Hawaii to New Zealand. */
 export function entryOf(entry: EntryForm, ownerId: Id<'person'>, before: ApiKey | null): KeyEntry {
   const make = entry.storage === 'make';
   const stored = make || entry.storage === 'secrets-manager';
   const at = (name: 'createdOn' | 'lastRotatedAt' | 'expiresAt') => {
     const typedDay = entry[name];
     if (!typedDay) return null;
-    return before && isoDate(before[name]) === typedDay ? before[name] : new Date(`${typedDay}T12:00:00Z`);
+    return before && isoDate(before[name]) === typedDay ? before[name] : new Date(`${typedDay}T10:00:00Z`);
   };
   const issuer = make ? 'self-made' : stored ? (entry.issuer ?? 'person') : 'person';
   return {

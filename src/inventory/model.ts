@@ -420,6 +420,8 @@ export function notLater<F extends Pick<ApiKey, 'createdOn' | 'lastRotatedAt'>>(
   return { ...facts, createdOn: earlier(facts.createdOn), lastRotatedAt: earlier(facts.lastRotatedAt) };
 }
 
+const dayOf = (at: Instant): number => Math.floor(at.getTime() / day);
+
 /** What about these facts cannot be, whoever enters them. */
 export function whyNotFacts(
   facts: Pick<ApiKey, 'storage' | 'secretId' | 'issuer' | 'createdOn' | 'lastRotatedAt' | 'expiresAt'>,
@@ -427,13 +429,14 @@ export function whyNotFacts(
   now: Instant,
 ): Refusal | null {
   const { createdOn, lastRotatedAt, expiresAt } = facts;
-  // Noon of a day that was chosen in somebody's own zone, where tomorrow may have begun.
+  // A day that was chosen in somebody's own zone, where tomorrow may have begun.
   const tomorrow = new Date(now.getTime() + 1.5 * day);
   if (createdOn && createdOn > tomorrow) return new Refusal('invalid', 'This lies in the future.', 'createdOn');
   if (lastRotatedAt && lastRotatedAt > tomorrow) {
     return new Refusal('invalid', 'This lies in the future.', 'lastRotatedAt');
   }
-  if (createdOn && lastRotatedAt && lastRotatedAt < createdOn) {
+  // Days are kept by different times of theirs; on one and the same day both may be.
+  if (createdOn && lastRotatedAt && dayOf(lastRotatedAt) < dayOf(createdOn)) {
     return new Refusal('invalid', 'A key cannot have been rotated before it was made.', 'lastRotatedAt');
   }
   const newEnd = expiresAt?.getTime() !== before?.expiresAt?.getTime();
