@@ -1,11 +1,14 @@
-import { byId, type Instant } from '../../kernel.ts';
+import { after, byId, type Instant, minute } from '../../kernel.ts';
 import type { Person } from '../../people/model.ts';
 import type { Ports, View } from '../../ports.ts';
+import type { Rotation } from '../model.ts';
 import { type Campaign, type Line, lineOf } from './model.ts';
 
 export interface CampaignFacts {
   campaign: Campaign;
   lines: Line[];
+  /** The last rotation of each key that may have stored a value just before the campaign began, by the key's id. */
+  before: Map<string, Rotation>;
   /** Owners, and who asked, decided and stopped, by their id. */
   people: Map<string, Person>;
   now: Instant;
@@ -19,6 +22,10 @@ export async function campaignFacts(
 ): Promise<CampaignFacts> {
   const keys = byId(await view.keys.many(campaign.lines.map((line) => line.keyId)));
   const rotations = campaign.begunAt ? await view.campaigns.rotationsOf(campaign) : [];
+  const { begunAt } = campaign;
+  const since = after(view.now, -policy.rotation.minMinutesBetween * minute);
+  const isJustBegun = campaign.status === 'running' && !campaign.emergency && begunAt !== null && begunAt > since;
+  const before = isJustBegun ? await view.campaigns.rotationsOf({ ...campaign, begunAt: since }) : [];
   const newest = new Map(rotations.map((rotation) => [rotation.keyId, rotation]));
   const lines = campaign.lines.flatMap((planned) => {
     const key = keys.get(planned.keyId);
@@ -28,5 +35,11 @@ export async function campaignFacts(
   const { askedBy, decidedBy, stoppedBy } = campaign;
   const ids = [...lines.map((line) => line.key.ownerId), askedBy, decidedBy ?? askedBy, stoppedBy ?? askedBy];
   const people = await view.people.many([...new Set(ids)]);
-  return { campaign, lines, people: byId(people), now: view.now };
+  return {
+    campaign,
+    lines,
+    before: new Map(before.map((each) => [each.keyId, each])),
+    people: byId(people),
+    now: view.now,
+  };
 }

@@ -3,7 +3,14 @@ import { after, hour, type Id, type Instant, notThere, Refusal } from '../../ker
 import { type Person, whyNot } from '../../people/model.ts';
 import type { Policy } from '../../policy.ts';
 import { madeByHand, waitsNow } from '../by-hand/model.ts';
-import { type Rotation, type RotationCause, whyNotByItself, whyNotIssue, whyNotRotate } from '../model.ts';
+import {
+  type Rotation,
+  type RotationCause,
+  whyNotByItself,
+  whyNotIssue,
+  whyNotRotate,
+  whyNotSoonAgain,
+} from '../model.ts';
 import { isOwn, type Maker, worksWith } from '../own-model.ts';
 import { whyNotHeld } from '../timing/windows-model.ts';
 
@@ -338,17 +345,33 @@ export const goingLast = (lines: Line[], policy: Policy): ApiKey[] =>
 const isBefore = (other: Line, key: ApiKey, { emergency }: Campaign, policy: Policy) =>
   isActive(other) && !(emergency && other.state === 'by-hand') && worksWith(other.key, key, policy);
 
+/** Why a key of a campaign cannot be rotated at this moment, or null. `previous` is its last rotation. */
+export const whyNotYet = (
+  { emergency }: Pick<Campaign, 'emergency'>,
+  key: ApiKey,
+  previous: Rotation | null,
+  policy: Policy,
+  now: Instant,
+): Refusal | null =>
+  whyNotRotate(key, null, emergency, policy, now) ?? (emergency ? null : whyNotSoonAgain(previous, policy, now));
+
 /**
- * Of which keys a rotation can start now: of those without one, as many as may be handed out. What Keysteward itself works
+ * Of which keys a rotation can start now, `before` being what was rotated just before the campaign: of those without one, as many as may be handed out. What Keysteward itself works
  * with is last. Where such keys wait for one another only, one of them begins.
  */
-export function nextToStart(campaign: Campaign, lines: Line[], policy: Policy, now: Instant): ApiKey[] {
+export function nextToStart(
+  campaign: Campaign,
+  lines: Line[],
+  before: ReadonlyMap<string, Rotation>,
+  policy: Policy,
+  now: Instant,
+): ApiKey[] {
   if (campaign.status !== 'running' || campaign.stoppedAt) return [];
   const unbegun = lines.filter((line) => line.state === 'waiting' && line.rotation).length;
-  // Who was rotated a moment ago waits until AWS allows another version, and holds nobody up.
+  // Who got a new value a moment ago waits until AWS allows another version, and holds nobody up.
   const open = lines.filter(
     ({ state, rotation, key }) =>
-      state === 'waiting' && !rotation && !whyNotRotate(key, null, campaign.emergency, policy, now),
+      state === 'waiting' && !rotation && !whyNotYet(campaign, key, before.get(key.id) ?? null, policy, now),
   );
   const free = open.filter(
     ({ key }) => !isOwn(key, policy) || !lines.some((other) => isBefore(other, key, campaign, policy)),

@@ -3,7 +3,7 @@ import { type Id, Later, minute, Refusal } from '../../kernel.ts';
 import type { Policy } from '../../policy.ts';
 import type { Ports } from '../../ports.ts';
 import { follow } from '../journal.ts';
-import { isReal, whyNotRotate, whyNotSoonAgain } from '../model.ts';
+import { isReal, whyNotRotate } from '../model.ts';
 import { turnedBack } from '../moves-model.ts';
 import { missingFor } from '../preflight.ts';
 import { opened } from '../start.ts';
@@ -19,6 +19,7 @@ import {
   leftOut,
   nextToStart,
   toRotate,
+  whyNotYet,
 } from './model.ts';
 
 type RunPorts = Pick<Ports, 'store' | 'issuers' | 'policy' | 'secrets'>;
@@ -34,7 +35,7 @@ export async function runCampaign(ports: RunPorts, { campaignId }: { campaignId:
   const { campaign } = facts;
   if (!campaign.begunAt || !campaign.unsettled) return;
   if (campaign.stoppedAt) await turnBackUnbegun(ports, facts);
-  const next = nextToStart(campaign, facts.lines, ports.policy, facts.now);
+  const next = nextToStart(campaign, facts.lines, facts.before, ports.policy, facts.now);
   for (const key of next) if (!(await leftToPerson(ports, campaign, key))) await startOne(ports, campaign, key.id);
   facts = await look();
   if (isOver(facts.lines)) return end(ports, campaignId);
@@ -44,8 +45,8 @@ export async function runCampaign(ports: RunPorts, { campaignId }: { campaignId:
 }
 
 /** Soon while there is something to start, seldom while old values have their grace, windows open or people come. */
-function pauseMs({ campaign, lines, now }: CampaignFacts, policy: Policy): number {
-  if (nextToStart(campaign, lines, policy, now).length > 0) return 1_000;
+function pauseMs({ campaign, lines, before, now }: CampaignFacts, policy: Policy): number {
+  if (nextToStart(campaign, lines, before, policy, now).length > 0) return 1_000;
   const soon = lines.some(
     ({ state, rotation }) => state === 'running' || (state === 'waiting' && rotation && rotation.continuesAt === null),
   );
@@ -82,11 +83,9 @@ async function startOne(ports: RunPorts, seen: Campaign, keyId: Id<'key'>): Prom
       if (running && (isReal(running) || !campaign.emergency)) {
         throw new Refusal('conflict', 'A rotation of this key is already running, and the campaign follows that.');
       }
-      // Rotated a moment ago: its turn comes when AWS allows another version.
-      const [previous = null] = campaign.emergency ? [] : await tx.rotations.ofKey(keyId, 1);
-      const forNow =
-        whyNotRotate(key, null, campaign.emergency, ports.policy, tx.now) ??
-        whyNotSoonAgain(previous, ports.policy, tx.now);
+      // Its last value was made a moment ago: its turn comes when AWS allows another version.
+      const [previous = null] = await tx.rotations.ofKey(keyId, 1);
+      const forNow = whyNotYet(campaign, key, previous, ports.policy, tx.now);
       if (forNow && !whyNotRotate(key, null, true, ports.policy, tx.now)) throw new Later(forNow.sentence, minute);
       const { cause, emergency, reason } = campaign;
       await opened(tx, ports, key, running, { cause, causeId: campaign.id, askedBy: null, reason, emergency });

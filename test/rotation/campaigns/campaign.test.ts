@@ -572,6 +572,39 @@ test('a key that was rotated a moment ago waits until AWS allows another version
   expect(await states(campaign.id)).toEqual({ done: 3 });
 });
 
+test('keys of which a new value was stored a moment ago in vain wait as well, and hold up no other', async () => {
+  const { name, keys } = await service(maxUnbegun);
+  for (const { id: keyId } of keys) {
+    await startRotation(stage.ports, stage.admin, { keyId, reason: 'A test', emergency: false });
+  }
+  const storedEach = `update rotation set status = 'failed', ended_at = now(), condition = 'old', record = jsonb_build_array(
+    jsonb_build_object('step', 'generate', 'attempt', 1, 'startedAt', now(), 'endedAt', now(), 'verdict', 'done'))
+    where key_id = any($1)`;
+  await stage.database.store.pool.query(storedEach, [keys.map((each) => each.id)]);
+  await stage.database.store.pool.query(`delete from work where name like 'rotation.step%'`);
+  const { keys: others } = await service(1, { service: name });
+  const campaign = await asked(stage.admin, name, { emergency: false });
+  await decideCampaign(stage.ports, await administrator(), campaign.id, 'confirmed');
+  await work(campaign.id, { jobs: 60 });
+  expect(await states(campaign.id)).toEqual({ waiting: keys.length, done: 1 });
+  const done = (await facts(campaign.id)).lines.find((each) => each.state === 'done');
+  expect(done!.key.id).toBe(others[0]!.id);
+  // Nor are they looked at every second.
+  const { rows } = await stage.database.store.pool.query(
+    `select run_at - now() > interval '5 s' as later from work
+     where name = 'rotation.run-campaign' and status = 'waiting' and payload ->> 'campaignId' = $1`,
+    [campaign.id],
+  );
+  expect(rows).toEqual([{ later: true }]);
+  await stage.database.store.pool.query(
+    `update rotation set record = jsonb_set(record, '{0,endedAt}', to_jsonb(now() - interval '2 minutes')) where key_id = any($1) and status = 'failed'`,
+    [keys.map((each) => each.id)],
+  );
+  await stage.database.store.pool.query(`update work set run_at = now() where name = 'rotation.run-campaign'`);
+  await work(campaign.id);
+  expect(await states(campaign.id)).toEqual({ done: keys.length + 1 });
+});
+
 test('one that fails for all its keys wakes on-call once', async () => {
   const { name, keys } = await service(3);
   for (const key of keys) await stage.bot.deleteSecret({ SecretId: key.secretId! });
