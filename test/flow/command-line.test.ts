@@ -128,6 +128,13 @@ describe('the terminal', () => {
     expect(child.output()).toBe('');
   });
 
+  it('stops what runs when nobody reads its lines any more, and says by its exit code that nobody asked for that', async () => {
+    const child = start(['local', 'secrets-manager']);
+    child.process.stdout!.destroy();
+    expect(await child.ended).toBe(1);
+    expect(child.output()).toBe('');
+  });
+
   it('help lists every command; an unknown one is refused with the list', async () => {
     const help = await run(['help']);
     expect(help.code).toBe(0);
