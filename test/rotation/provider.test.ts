@@ -648,6 +648,42 @@ describe('the old key of a provider that says when it was last used', () => {
     expect(here.fake.world.live()).toEqual([await here.current()]);
   });
 
+  test('lives on in the next rotation too, which looks after what one that failed has left, while it is used', async () => {
+    const here = await scene('openai', { graceMinutes: 60 });
+    const first = await here.rotate();
+    await stage.work({ ports: here.ports });
+    const used = (hoursAgo: number) => {
+      const its = here.fake.world.keys.find((each) => each.value === here.old)!;
+      its.usedAt = Math.floor(Date.now() / 1000) - hoursAgo * 3600;
+    };
+    const look = async (id: Rotation['id']) => {
+      await stage.skipTime(id);
+      await stage.work({ ports: here.ports, until: (each) => each.step !== 'grace' || each.status !== 'running' });
+      return stage.rotation(id);
+    };
+    await stage.endedEarlier(first, 2);
+    used(1);
+    expect(await look(first)).toMatchObject({ step: 'grace', status: 'running' });
+    await stage.database.store.pool.query(
+      `update rotation set extension = jsonb_set(extension, '{since}', '"2020-01-01T00:00:00.000Z"') where id = $1`,
+      [first],
+    );
+    expect(await look(first)).toMatchObject({ status: 'failed', condition: 'both' });
+    const next = await here.rotate();
+    await stage.work({ ports: here.ports });
+    await stage.endedEarlier(next, 2);
+    used(1);
+    const waits = await look(next);
+    expect(waits).toMatchObject({ step: 'grace', status: 'running' });
+    expect(waits.extension!.why).toMatch(/^somebody uses it who is not recorded; openai last saw the old key used /);
+    expect(here.fake.world.live()).toContain(here.old);
+    await stage.endedEarlier(next, 30);
+    used(25);
+    expect(await look(next)).toMatchObject({ step: 'retire', extension: null });
+    await stage.work({ ports: here.ports });
+    expect(here.fake.world.live()).toEqual([await here.current()]);
+  });
+
   test('goes when its time is over where nobody is recorded and it was not used since the switch, or nobody can be asked', async () => {
     for (const asking of [true, false]) {
       const here = await scene('openai', { graceMinutes: 60 });

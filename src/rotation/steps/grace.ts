@@ -16,9 +16,9 @@ import {
 } from '../deployment/model.ts';
 import { readsSeen } from '../deployment/reads.ts';
 import { nextReadLooks, readsTaken } from '../deployment/reads-model.ts';
-import { issuedOf } from '../issued-model.ts';
+import { idsToEnd, issuedOf } from '../issued-model.ts';
 import { journal, notBeforeItsTime, type Run } from '../journal.ts';
-import { reached } from '../model.ts';
+import { reached, unique } from '../model.ts';
 import { passed } from '../moves-model.ts';
 import { awaitTurn } from '../timing/pace.ts';
 import { withOldNamed } from './end.ts';
@@ -35,7 +35,7 @@ export async function endGrace(seen: Run): Promise<void> {
   const asks = consumers.length > 0 || reached(seen.rotation, 'enable');
   // Where nobody is recorded, somebody may use it all the same.
   const asksUse = seen.issuer.can.lastUsed && (asks || reached(seen.rotation, 'deploy'));
-  const { run, usage: told } = asksUse ? await asked(seen) : { run: seen, usage: null };
+  const { run, usage: told, old } = asksUse ? await asked(seen) : { run: seen, usage: null, old: null };
   const { rotation } = run;
   let usage = told;
   const reads = asks ? await readsSeen(run, consumers) : null;
@@ -49,7 +49,7 @@ export async function endGrace(seen: Run): Promise<void> {
     ...(usage?.trouble ? [after(at, troubledLookMs)] : []),
   ];
   const lacks = 'lacking' in look(rotation, now).found;
-  if (lacks && usage && !usage.trouble) usage = { ...usage, oldUse: await oldUseIn(run) };
+  if (lacks && usage && !usage.trouble) usage = { ...usage, oldUse: await oldUseIn(run, old) };
   await journal(
     run,
     (each, at) => {
@@ -84,8 +84,6 @@ export async function endGrace(seen: Run): Promise<void> {
 
 /** After so long a provider that could not be asked is asked again. */
 const troubledLookMs = 10 * minute;
-/** One look asks about two keys. Reports of their use have limits of their own. */
-const callsOfLook = 2;
 const asRecorded = (consumers: Consumer[]) =>
   consumers
     .map(({ id, kind, personId, readsAs }) => JSON.stringify([id, kind, personId, readsAs]))
@@ -93,40 +91,54 @@ const asRecorded = (consumers: Consumer[]) =>
     .join();
 
 /**
- * What the provider has seen of both keys, when it is this rotation's turn to ask that much. What it calls them was learned
- * when they were made, or is asked for once. One that does not answer is no reason to fail: it says nothing for now, and the
- * grace goes on.
+ * What the provider has seen of the keys, when it is this rotation's turn to ask that much, and the old one that was used
+ * last. What it calls them was learned when they were made, or is asked for once. One that does not answer is no reason to
+ * fail: it says nothing for now, and the grace goes on. Reports of their use have limits of their own.
  */
-async function asked(seen: Run): Promise<{ run: Run; usage: Usage }> {
-  await awaitTurn(seen, { calls: callsOfLook });
+async function asked(seen: Run): Promise<{ run: Run; usage: Usage; old: string | null }> {
+  await awaitTurn(seen, { calls: 2 + idsOf(seen).left.length });
   try {
     const run = await withOldNamed(seen);
-    return { run, usage: await usageOf(run) };
+    return { run, ...(await usageOf(run)) };
   } catch (error) {
     if (error instanceof Refusal) throw error;
     const why = error instanceof Error ? error.message : 'it did not answer';
     const since = new Date(seen.rotation.extension?.silentSince ?? seen.now);
-    return { run: seen, usage: { ...unknownTo(seen.issuer), trouble: { why, since } } };
+    return { run: seen, usage: { ...unknownTo(seen.issuer), trouble: { why, since } }, old: null };
   }
 }
 
-/** What the provider calls both keys. A slot that the new value has taken over says nothing about the old one. */
-function idsOf({ rotation }: Pick<Run, 'rotation'>): { old: string | null; current: string | null } {
+/**
+ * What the provider calls both keys, and what an earlier rotation has left there that dies with the old one. A slot that the
+ * new value has taken over says nothing about the old one.
+ */
+function idsOf({ rotation }: Pick<Run, 'rotation'>): { old: string | null; current: string | null; left: string[] } {
   const [old, current] = [rotation.oldVersion, rotation.newVersion].map(
     (version) => issuedOf(rotation, version)?.providerKeyId ?? null,
   ) as [string | null, string | null];
-  return { old: old === current ? null : old, current };
+  const left = idsToEnd(rotation, rotation.cleanup).map((each) => each.providerKeyId);
+  return {
+    old: old === current ? null : old,
+    current,
+    left: unique(left).filter((each) => each !== old && each !== current),
+  };
 }
 
-async function usageOf({ key, issuer, ...run }: Run): Promise<Usage> {
-  const { old, current } = idsOf(run);
-  return {
+async function usageOf({ key, issuer, ...run }: Run): Promise<{ usage: Usage; old: string | null }> {
+  const { old, current, left } = idsOf(run);
+  let last = { old, usedAt: old ? await issuer.lastUsed(key, old) : null };
+  for (const each of left) {
+    const usedAt = await issuer.lastUsed(key, each);
+    if (usedAt && (!last.usedAt || usedAt > last.usedAt)) last = { old: each, usedAt };
+  }
+  const usage: Usage = {
     ...unknownTo(issuer),
     knowsOld: old !== null,
     knowsNew: current !== null,
-    oldUsedAt: old ? await issuer.lastUsed(key, old) : null,
+    oldUsedAt: last.usedAt,
     newUsedAt: current ? await issuer.lastUsed(key, current) : null,
   };
+  return { usage, old: last.old };
 }
 
 /** A provider that has not said anything. */
@@ -143,8 +155,7 @@ const unknownTo = ({ name, can: { usageLagMinutes, usageIsPartial = false } }: I
 });
 
 /** How much the old key is still used: for those who read why it lives on. Without an answer it goes on all the same. */
-async function oldUseIn(run: Run): Promise<Use | null> {
-  const { old } = idsOf(run);
+async function oldUseIn(run: Run, old: string | null): Promise<Use | null> {
   const since = switchedAt(run.rotation);
   if (!run.issuer.can.usage || !old || !since) return null;
   return run.issuer.usage(run.key, old, since).catch(() => null);
