@@ -275,6 +275,8 @@ export interface FindingReads extends Rows<Finding> {
   ofKey(keyId: string, limit: number): Promise<Finding[]>;
   /** Open ones of active keys, of all or of this owner's: the highest risk first, then the oldest. `at` as for keys. */
   open(ownerId: Id<'person'> | null, limit: number, at?: string | null): Promise<FindingPage>;
+  /** How many open ones of its kind say the same of other keys. */
+  countAlike(finding: Pick<Finding, 'keyId' | 'kind' | 'facts'>): Promise<number>;
 }
 /** By the id of its key: the last review of what it may do. */
 export interface PermissionReviewReads extends Rows<PermissionReview> {

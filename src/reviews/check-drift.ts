@@ -16,6 +16,8 @@ type CheckPorts = Pick<Ports, 'store' | 'secrets' | 'fingerprints' | 'issuers' |
 
 /** So far apart are the checks of one key and the next, so that nothing else has to wait for them. */
 const apartMs = 250;
+/** Whom the policies of so many keys let in is told of for these; for all others it is in the lists. A company has such rules. */
+const mostAlike = 5;
 /** A rotation that has ended so lately may not be seen everywhere yet. */
 const settlingMs = 5 * minute;
 
@@ -150,6 +152,7 @@ function valuesLike({ store }: Pick<Ports, 'store'>, keyId: Id<'key'>, fingerpri
 async function conclude(tx: Tx, { policy }: Pick<Ports, 'policy'>, key: ApiKey, verdicts: Verdicts): Promise<void> {
   const open = await tx.findings.openOfKey(key.id);
   const did: Record<'found' | 'still' | 'gone', FindingKind[]> = { found: [], still: [], gone: [] };
+  let isNews = false;
   for (const kind of kindsOf('drift')) {
     const verdict = verdicts[kind] ?? 'unknown';
     const before = open.find((each) => each.kind === kind);
@@ -166,10 +169,11 @@ async function conclude(tx: Tx, { policy }: Pick<Ports, 'policy'>, key: ApiKey, 
       await tx.findings.save(finding);
       tx.record('reviews.find', finding.id, { kind, sentence: finding.sentence }, key.id);
       did.found.push(kind);
+      isNews ||= kind !== 'strangers-let-in' || (await tx.findings.countAlike(finding)) < mostAlike;
     }
   }
   tx.note(did);
-  if (did.found.length > 0) {
+  if (isNews) {
     const owner = await tx.people.find(key.ownerId);
     // Something new: an edited card would wake nobody.
     if (owner?.status === 'active') {

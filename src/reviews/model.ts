@@ -41,7 +41,7 @@ export const findingKinds = {
     review: 'drift',
     remedy: 'shut-out',
     whatToDo:
-      'If a system of yours reads with it, record that under Consumers… with its user or role. If not, Repair takes it out of the policy; then rotate the key.',
+      'If a system of yours reads with it, record that under Consumers… with its user or role, or in reviews.knownReaders of policy.yml if it reads all keys. If not, Repair takes it out of the policy; then rotate the key.',
   },
   'policy-altered': {
     review: 'access',

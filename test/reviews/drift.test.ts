@@ -521,6 +521,23 @@ describe('whom the policy of a secret lets in', () => {
     expect(await statementsOf(key)).toEqual([whole({ Principal: { AWS: [roleOf('shop')] } })]);
   });
 
+  test('is told of for five keys and not for a thousand, where it is the same; all of them are in the list', async () => {
+    const many = await Promise.all(Array.from({ length: 8 }, () => stage.key()));
+    for (const { key } of many) {
+      await letIn(key, { Principal: { AWS: [roleOf('backup-of-all'), roleOf('scanner-of-all')] } });
+      await check(key);
+    }
+    const told = await Promise.all(many.map(({ key }) => cardsShown(key)));
+    expect(told.filter((each) => each.length > 0)).toHaveLength(5);
+    for (const { key } of many) expect(await openOf(key)).toEqual(['strangers-let-in']);
+    expect(await card(many[0]!.key)).toContain('reviews.knownReaders');
+
+    const { key } = await stage.key();
+    await letIn(key, { Principal: { AWS: roleOf('one-more') } });
+    await check(key);
+    expect(await cardsShown(key)).toContain('security');
+  });
+
   test('had altered what it says of grants: the card says so also where something else is wrong with the key', async () => {
     const { key } = await stage.key();
     await letIn(key, { Principal: { AWS: roleOf('stranger') } });

@@ -1,8 +1,8 @@
-import { and, eq, getTableColumns, inArray, isNull, type SQL, sql } from 'drizzle-orm';
+import { and, eq, getTableColumns, inArray, isNull, ne, type SQL, sql } from 'drizzle-orm';
 import type { FindingReads, PermissionReviewReads } from '../../ports.ts';
 import type { Finding } from '../../reviews/model.ts';
 import type { PermissionReview } from '../../reviews/permissions-model.ts';
-import { rowsOf, type Session, type TableRows } from './rows.ts';
+import { counted, rowsOf, type Session, type TableRows } from './rows.ts';
 import { findings, keys, permissionReviews } from './schema.ts';
 
 const rank = sql`case ${keys.risk} when 'high' then 0 when 'medium' then 1 else 2 end`;
@@ -23,6 +23,17 @@ export function findingRows(session: Session): TableRows<Finding> & FindingReads
         ofKey(keyId),
         sql`${findings.closedAt} is not null, coalesce(${findings.closedAt}, ${findings.foundAt}) desc, ${findings.id}`,
         limit,
+      ),
+    countAlike: ({ keyId, kind, facts }) =>
+      counted(
+        session,
+        findings,
+        and(
+          isNull(findings.closedAt),
+          eq(findings.kind, kind),
+          ne(findings.keyId, keyId),
+          sql`${findings.facts} = ${JSON.stringify(facts)}::jsonb`,
+        ),
       ),
     async open(ownerId, limit, at) {
       const [, way, place] = /^([<>])(fnd_\w+)$/.exec(at ?? '') ?? [];

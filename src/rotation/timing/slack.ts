@@ -1,14 +1,14 @@
 import type { View as SlackView } from '@slack/types';
 import { DateTime } from 'luxon';
 import { z } from 'zod';
-import { block, button, form, input, md, message, option, typed, when } from '../../blocks.ts';
+import { block, button, form, input, md, mention, message, option, typed, when } from '../../blocks.ts';
 import { idField, type SlackDoor } from '../../doors.ts';
 import { whyNotTouch } from '../../inventory/may-model.ts';
 import { type ApiKey, asChoice, inFull, pausedNow } from '../../inventory/model.ts';
-import { day, idOf, Refusal, refuseIf } from '../../kernel.ts';
+import { byId, day, idOf, Refusal, refuseIf } from '../../kernel.ts';
 import { zoneOf } from '../../people/hours-model.ts';
 import { type Person, whyNot } from '../../people/model.ts';
-import type { Ports } from '../../ports.ts';
+import type { Ports, View } from '../../ports.ts';
 import { keysMeant, noneMatches, refuseHidden, whichKey } from '../modals.ts';
 import { pauseRotation, resumeRotation } from './pause.ts';
 import { latestEnd, whyNotPause } from './pauses-model.ts';
@@ -28,10 +28,11 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
 
   async function pauseModal(person: Person, words: string): Promise<SlackView> {
-    const { keys, hidden, chosen, leaked, now } = await store.read(async (view) => {
+    const { keys, hidden, chosen, leaked, people, now } = await store.read(async (view) => {
       const meant = await keysMeant(view, person, 'rotation.pause', words);
       const chosen = meant.keys.length === 1 ? meant.keys[0]! : null;
-      return { ...meant, chosen, leaked: chosen && (await view.incidents.openOfKey(chosen.id)), now: view.now };
+      const leaked = chosen && (await view.incidents.openOfKey(chosen.id));
+      return { ...meant, chosen, leaked, people: await whoPaused(view, chosen ? [chosen] : []), now: view.now };
     });
     await refuseHidden(store, person, 'rotation.pause', hidden);
     if (words && keys.length === 0) throw noneMatches('key that you answer for', words);
@@ -43,7 +44,7 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
     const inAWeek = new Date(Math.min(now.getTime() + 7 * day, latest.getTime()));
     const initial = DateTime.fromJSDate(inAWeek, { zone: zoneOf(person.timeZone, policy) }).toISODate();
     const which = chosen
-      ? block.text(md`*${typed(chosen.name, 200)}*${pauseLine(chosen, now)}`)
+      ? block.text(md`*${typed(chosen.name, 200)}*${pauseLine(chosen, people, now)}`)
       : whichKey(keys, { chosen: 'keyId', searched: 'pausedKey' });
     return form(
       'rotation.pause',
@@ -121,13 +122,13 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
       action: 'inventory.list',
     },
     async ({ person, text }) => {
-      const { paused, hidden, now } = await store.read(async (view) => {
-        if (!text) {
-          const owned = whyNot(person, 'rotation.resume') ? { ownerId: person.id } : {};
-          return { paused: (await view.keys.list({ ...owned, paused: true }, 30)).rows, hidden: null, now: view.now };
-        }
-        const { keys, hidden } = await keysMeant(view, person, 'rotation.resume', text);
-        return { paused: keys.filter((key) => pausedNow(key, view.now)), hidden, now: view.now };
+      const { paused, hidden, people, now } = await store.read(async (view) => {
+        const owned = whyNot(person, 'rotation.resume') ? { ownerId: person.id } : {};
+        const { keys, hidden } = text
+          ? await keysMeant(view, person, 'rotation.resume', text)
+          : { keys: (await view.keys.list({ ...owned, paused: true }, 30)).rows, hidden: null };
+        const paused = keys.filter((key) => pausedNow(key, view.now)).slice(0, 30);
+        return { paused, hidden, people: await whoPaused(view, paused), now: view.now };
       });
       await refuseHidden(store, person, 'rotation.resume', hidden);
       if (paused.length === 0) {
@@ -137,14 +138,12 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
       return {
         say: message('Paused rotations', [
           block.text(md`*Paused*`),
-          ...paused
-            .slice(0, 30)
-            .map((key) =>
-              block.row(
-                md`*${typed(key.name, 200)}*${pauseLine(key, now)}`,
-                button('rotation.resume', 'Resume', key.id, { describe: `Resume ${key.name}` }),
-              ),
+          ...paused.map((key) =>
+            block.row(
+              md`*${typed(key.name, 200)}*${pauseLine(key, people, now)}`,
+              button('rotation.resume', 'Resume', key.id, { describe: `Resume ${key.name}` }),
             ),
+          ),
         ]),
       };
     },
@@ -155,7 +154,12 @@ export function pausesInSlack(slack: SlackDoor, ports: Ports): void {
   });
 }
 
-function pauseLine(key: ApiKey, now: Date) {
+const whoPaused = async (view: View, keys: ApiKey[]) =>
+  byId(await view.people.many([...new Set(keys.flatMap(({ pause }) => pause?.by ?? []))]));
+
+function pauseLine(key: ApiKey, people: Map<string, Person>, now: Date) {
   const pause = pausedNow(key, now);
-  return pause ? md`\nPaused until ${when(new Date(pause.until))}: “${typed(pause.reason, 200)}”` : md``;
+  if (!pause) return md``;
+  const by = people.get(pause.by);
+  return md`\nPaused until ${when(new Date(pause.until))}${by ? md` by ${mention(by.slackId)}` : md``}: “${typed(pause.reason, 200)}”`;
 }

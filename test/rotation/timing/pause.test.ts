@@ -201,7 +201,9 @@ describe('/keys pause and /keys resume', () => {
     const until = inDays(3).toISOString().slice(0, 10);
     await desk.send(owner, 'rotation.pause', { keyId: key.id, until, reason });
     expect((await keyNow(key)).pause!.until).toBe(`${until}T00:00:00.000Z`);
-    expect(saying(await desk.type(owner, 'resume'))).toMatch(/Pausable[\s\S]*“The vendor moves its data centre”/);
+    expect(saying(await desk.type(owner, 'resume'))).toMatch(
+      new RegExp(`Pausable[\\s\\S]*by <@${owner.slackId}>: “The vendor moves its data centre”`),
+    );
     expect(saying(await desk.type(aPerson(), 'resume'))).not.toMatch(/Pausable/);
     await expect(desk.type(owner, 'pause no-such-key')).rejects.toThrow(/No key that you answer for matches/);
     await desk.press(owner, 'rotation.resume', key.id);
