@@ -22,16 +22,18 @@ export async function campaignFacts(
 ): Promise<CampaignFacts> {
   const keys = byId(await view.keys.many(campaign.lines.map((line) => line.keyId)));
   const rotations = campaign.begunAt ? await view.campaigns.rotationsOf(campaign) : [];
-  const { begunAt } = campaign;
-  const since = after(view.now, -policy.rotation.minMinutesBetween * minute);
-  const isJustBegun = campaign.status === 'running' && !campaign.emergency && begunAt !== null && begunAt > since;
-  const before = isJustBegun ? await view.campaigns.rotationsOf({ ...campaign, begunAt: since }) : [];
   const newest = new Map(rotations.map((rotation) => [rotation.keyId, rotation]));
   const lines = campaign.lines.flatMap((planned) => {
     const key = keys.get(planned.keyId);
     if (!key) return [];
     return [lineOf(campaign, planned, key, newest.get(key.id) ?? null, (name) => issuers.of(name), policy, view.now)];
   });
+  const { begunAt, emergency, status } = campaign;
+  const since = after(view.now, -policy.rotation.minMinutesBetween * minute);
+  const isJustBegun = status === 'running' && !emergency && begunAt !== null && begunAt > since;
+  const unbegun = new Set(isJustBegun ? lines.flatMap(({ key, rotation }) => (rotation ? [] : [key.id])) : []);
+  const open = campaign.lines.filter((line) => unbegun.has(line.keyId));
+  const before = open.length > 0 ? await view.campaigns.rotationsOf({ ...campaign, lines: open, begunAt: since }) : [];
   const { askedBy, decidedBy, stoppedBy } = campaign;
   const ids = [...lines.map((line) => line.key.ownerId), askedBy, decidedBy ?? askedBy, stoppedBy ?? askedBy];
   const people = await view.people.many([...new Set(ids)]);

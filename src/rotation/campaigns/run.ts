@@ -84,7 +84,7 @@ async function startOne(ports: RunPorts, seen: Campaign, keyId: Id<'key'>): Prom
         throw new Refusal('conflict', 'A rotation of this key is already running, and the campaign follows that.');
       }
       // Its last value was made a moment ago: its turn comes when AWS allows another version.
-      const [previous = null] = await tx.rotations.ofKey(keyId, 1);
+      const [previous = null] = campaign.emergency ? [] : await tx.rotations.ofKey(keyId, 1);
       const forNow = whyNotYet(campaign, key, previous, ports.policy, tx.now);
       if (forNow && !whyNotRotate(key, null, true, ports.policy, tx.now)) throw new Later(forNow.sentence, minute);
       const { cause, emergency, reason } = campaign;
