@@ -157,6 +157,18 @@ describe('where the old value dies at the call, a rotation', () => {
     await expectWholeAfterAll(here, id);
   });
 
+  test('that GitLab answers with trouble of its own may have been carried out, whatever it says of waiting', async () => {
+    const here = await scene();
+    here.fake.world.faults = [{ on: 'create', reply: { status: 503, headers: { 'retry-after': '1' } } }];
+    const id = await here.rotate();
+    await stage.work({ ports: here.ports, until: () => here.asked().length > 0 });
+    const waits = await stage.rotation(id);
+    expect(waits).toMatchObject({ status: 'running', condition: 'none', replacement: { of: '7', by: null } });
+    expect(conditionInWords(waits)).toMatch(/^The old value may be dead already/);
+    await stage.work({ ports: here.ports });
+    await expectWholeAfterAll(here, id);
+  });
+
   test('that is refused before anything was done says that the old value works, and Retry goes on', async () => {
     const here = await scene();
     here.fake.world.faults = [{ on: 'create', reply: { status: 403, body: { message: '403 Forbidden' } } }];
