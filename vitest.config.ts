@@ -7,7 +7,8 @@ export default defineConfig({
     testTimeout: 90_000,
     hookTimeout: 120_000,
     expect: { poll: { timeout: 10_000 } },
-    maxWorkers: 2,
+    // Many a test waits: for a lease, a process, a browser. So more run than this many cores could.
+    maxWorkers: 3,
     pool: 'forks',
     reporters: ['default', './test/support/summary.ts'],
   },
