@@ -136,7 +136,7 @@ describe('the plan of a chaos run', () => {
   it('has every shape of provider, emergencies, and every kind of mishap, also in a short run', () => {
     const { keys, starts, mishaps } = plan(7, 25);
     expect(new Set(keys.map(({ shape }) => shape))).toEqual(
-      new Set(['self-made', 'openai', 'sendgrid', 'azure', 'aws', 'okta']),
+      new Set(['self-made', 'openai', 'sendgrid', 'azure', 'aws', 'okta', 'gitlab-rotates']),
     );
     expect(starts.some(({ emergency }) => emergency)).toBe(true);
     expect(new Set(mishaps.map(({ kind }) => kind)).size).toBe(8);
