@@ -4,6 +4,7 @@ import type { Issuer, Ports } from '../../src/ports.ts';
 import { canTurnBack } from '../../src/rotation/campaigns/model.ts';
 import { conditionInWords, nothingWorks, type Rotation, steps } from '../../src/rotation/model.ts';
 import { reconcileRotations } from '../../src/rotation/reconcile.ts';
+import { replacementAsked } from '../../src/rotation/replacement-model.ts';
 import { retryRotation } from '../../src/rotation/retry.ts';
 import { rollBackRotation } from '../../src/rotation/roll-back.ts';
 import { rotationInSlack } from '../../src/rotation/slack.ts';
@@ -479,6 +480,27 @@ describe('where the old value dies at the call, a rotation', () => {
     };
     await stage.work({ ports: { ...here.ports, store: { ...store, look, read: store.read, change: store.change } } });
     expect(woken).toBeGreaterThan(0);
+    await expectWhole(here, id);
+    expect(here.asked()).toEqual(['7']);
+  });
+
+  test('goes on when the worker that has asked meanwhile dies of it, without waiting to be found', async () => {
+    const here = await scene();
+    const id = await here.rotate();
+    const { store } = here.ports;
+    let asks = 0;
+    const change: typeof store.change = async (what, fn) => {
+      if (what.action === 'rotation.replace' && asks++ === 0) {
+        // The other one has written it down, and is gone.
+        await store.change(what, async (tx) => {
+          const { rotation } = await tx.rotations.withKey(id);
+          await tx.rotations.save(replacementAsked(rotation, '7', here.key.currentVersion!, tx.now));
+        });
+      }
+      return store.change(what, fn);
+    };
+    await stage.work({ ports: { ...here.ports, store: { ...store, change, look: store.look, read: store.read } } });
+    expect(asks).toBeGreaterThan(1);
     await expectWhole(here, id);
     expect(here.asked()).toEqual(['7']);
   });

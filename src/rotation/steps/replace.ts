@@ -39,7 +39,7 @@ export async function replaceValue(
   if (isUntouched) await neverArrived(run, current, of);
   const asked = await noteDown(run, 'rotation.replace', { providerKeyId: of, issuer: issuer.name }, (each, now) => {
     // Whoever has asked since has not been looked for.
-    if (hasMoved(each, rotation)) throw late();
+    if (hasMoved(each, rotation)) throw notYet();
     return replacementAsked(each, of, current, now);
   });
   failpoint('rotation.generate:create-before');
@@ -104,7 +104,7 @@ async function handedOut(run: Run, current: string): Promise<{ providerKeyId: st
 async function lastToAsk({ ports, issuer, rotation: seen }: Run): Promise<Rotation | null> {
   const asking = await ports.store.look((view) => view.rotations.replacing(issuer.name, seen.replacement!.of));
   const mine = asking.find((each) => each.id === seen.id);
-  if (mine?.fence !== seen.fence || !isLastAsked(mine, seen.replacement!)) throw late();
+  if (mine?.fence !== seen.fence || !isLastAsked(mine, seen.replacement!)) throw notYet();
   return asking.find((each) => each.id !== seen.id) ?? null;
 }
 
@@ -116,8 +116,10 @@ function takenBack(asked: Run, { replacement, condition }: Rotation, why: string
   });
 }
 
-const late = () =>
-  new Refusal('conflict', 'Another worker has asked for the new value, so the one that came late did nothing.');
+const isLate = 'Another worker has asked for the new value, so the one that came late did nothing.';
+const late = () => new Refusal('conflict', isLate);
+/** The same before the call. Who asked may be gone, and this one's job the only one: it looks anew. */
+const notYet = () => new Later(isLate, 1_000);
 
 /** There is no new value. What works then is asked of the provider, because a call may have been carried out. */
 async function backOut(run: Run, current: string, why: string): Promise<null> {
