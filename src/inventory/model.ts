@@ -1,6 +1,7 @@
 import { day, type Id, type Instant, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import { diesAtOnce, type Policy } from '../policy.ts';
+import { entriesBy, namesInWords } from '../rotation/own-model.ts';
 
 export const environments = ['production', 'staging', 'development', 'test', 'sandbox', 'demo'] as const;
 export type Environment = (typeof environments)[number];
@@ -216,11 +217,14 @@ export function asChoice(
 
 /** Risk by SOP 5.1 and 1.3, with the reasons in words. The highest reason wins. */
 export function computedRisk(
-  facts: Pick<ApiKeyFacts, 'environment' | 'flags'> & { lastRotatedAt?: Instant | null; createdOn: Instant | null },
+  facts: Pick<ApiKeyFacts, 'environment' | 'flags' | 'createdOn'> &
+    Partial<Pick<ApiKeyFacts, 'secretId'> & Pick<ApiKey, 'lastRotatedAt'>>,
   policy: Policy,
   now: Instant,
 ): { risk: Risk; reasons: string[] } {
   const high: string[] = facts.flags.map((flag) => riskFlags[flag]);
+  const own = entriesBy({ secretId: facts.secretId ?? null }, policy.providers);
+  if (own.length > 0) high.push(`Keysteward itself manages keys with it at ${namesInWords(own)}`);
   const rotated = facts.lastRotatedAt ?? facts.createdOn;
   if (rotated && !facts.lastRotatedAt && now.getTime() - rotated.getTime() > policy.risk.neverRotatedDays * day) {
     high.push(`Never rotated in more than ${policy.risk.neverRotatedDays} days`);
@@ -377,7 +381,7 @@ export function whyNotSetRisk(computed: Risk, wanted: Risk, reason: string): Ref
   return null;
 }
 
-type RiskFacts = Pick<ApiKey, 'environment' | 'flags' | 'lastRotatedAt' | 'createdOn' | 'riskSet'>;
+type RiskFacts = Pick<ApiKey, 'environment' | 'flags' | 'secretId' | 'lastRotatedAt' | 'createdOn' | 'riskSet'>;
 
 /** The risk that counts, with its reasons: what an administrator set, else what the facts say. */
 export function assessed(key: RiskFacts, policy: Policy, now: Instant): { risk: Risk; reasons: string[] } {

@@ -26,7 +26,7 @@ import {
 } from '../../src/inventory/model.ts';
 import { day } from '../../src/kernel.ts';
 import { tiers } from '../../src/people/model.ts';
-import { defaultPolicy as policy } from '../../src/policy.ts';
+import { defaultPolicy as policy, policySchema } from '../../src/policy.ts';
 import { aKey, aPerson } from '../support/company.ts';
 
 const now = new Date('2026-03-02T10:00:00Z');
@@ -66,6 +66,23 @@ describe('risk (SOP 5.1 and 1.3)', () => {
         });
       }
     }
+  });
+
+  it('is high for what Keysteward itself manages keys with, whatever was ticked', () => {
+    const may = {
+      effect: 'allow',
+      permission_groups: [{ id: 'pg1' }],
+      resources: { 'com.cloudflare.api.account.a': '*' },
+    };
+    const mail = { kind: 'cloudflare', credential: 'keysteward/mail', account: 'a', policies: [may] };
+    const own = policySchema.parse({ providers: { mail } });
+    const of = (secretId: string | null) =>
+      computedRisk({ environment: 'test', flags: [], createdOn: null, secretId }, own, now);
+    expect(of('keysteward/mail')).toEqual({
+      risk: 'high',
+      reasons: ['Keysteward itself manages keys with it at mail'],
+    });
+    expect([of('keysteward/other').risk, of(null).risk]).toEqual(['low', 'low']);
   });
 
   it('is high for a key that was never rotated in more than 90 days, and for none of 90', () => {
