@@ -18,7 +18,7 @@ import { pausedNow } from '../inventory/model.ts';
 import { byId } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
 import { diesAtOnce, type Policy } from '../policy.ts';
-import type { Audience, View } from '../ports.ts';
+import type { Audience, Ports, View } from '../ports.ts';
 import { type Finding, whatToDo } from '../reviews/model.ts';
 import { type PersonStory, personMessage } from './by-hand/cards.ts';
 import { waitsNow } from './by-hand/model.ts';
@@ -49,6 +49,7 @@ import {
 import { ownInWords } from './own-model.ts';
 import { pagesNow, whyNotPage } from './pages-model.ts';
 import type { Check } from './preflight-model.ts';
+import { mayScream } from './steps/scream-model.ts';
 import { heldAfterGrace, holdInWords, holdsInWords, openingFor, waitsFor } from './timing/windows-model.ts';
 import { newerThan } from './touch.ts';
 
@@ -92,6 +93,8 @@ export const statusWords: Record<RotationStatus, [icon: Mrkdwn, word: string]> =
 };
 
 interface Story extends PersonStory {
+  /** The old value is stopped for a while when its grace is over, before it dies for good. */
+  disablesFirst: boolean;
   /** What of it is still to be deleted by hand at its service. */
   left: Finding | null;
   asker: Person | null;
@@ -100,9 +103,14 @@ interface Story extends PersonStory {
   people: Map<string, Person>;
 }
 
-async function storyOf(view: View, rotationId: string): Promise<Story> {
+async function storyOf(
+  view: View,
+  rotationId: string,
+  { issuers, policy }: Pick<Ports, 'issuers' | 'policy'>,
+): Promise<Story> {
   const rotation = await view.rotations.get(rotationId);
   const key = await view.keys.get(rotation.keyId);
+  const issuer = issuers.of(key.issuer);
   const involved = [
     ...rotation.pages.map(({ by }) => by),
     ...rotation.deployments.flatMap(({ personId, claimedBy }) => [personId, claimedBy]),
@@ -110,6 +118,7 @@ async function storyOf(view: View, rotationId: string): Promise<Story> {
   return {
     rotation,
     key,
+    disablesFirst: issuer?.can.disable === true && Boolean(issuer.enable) && mayScream(rotation, policy),
     asker: rotation.askedBy ? await view.people.find(rotation.askedBy) : null,
     owner: await view.people.find(key.ownerId),
     taker: rotation.taken ? await view.people.find(rotation.taken.by) : null,
@@ -126,9 +135,10 @@ const isLeftOf = ({ facts }: Finding, rotationId: string) =>
   (facts.left ?? []).some((each) => each.rotationId === rotationId);
 
 /** The card of a rotation, and the message that wakes those who have to act on a failed one. */
-export function rotationCards(slack: SlackDoor, policy: Policy): void {
+export function rotationCards(slack: SlackDoor, ports: Pick<Ports, 'issuers' | 'policy'>): void {
+  const { policy } = ports;
   slack.card('rotation', async (view, subject, audience, variant) => {
-    const story = await storyOf(view, subject);
+    const story = await storyOf(view, subject, ports);
     if (variant === 'person') return personMessage(story, audience, policy);
     if (variant === 'move') return moveMessage(story, 'person' in audience ? audience.person : '', policy);
     if (variant?.startsWith('re-enabled')) return reEnabledMessage(story);
@@ -253,7 +263,7 @@ function why({ rotation, asker }: Story): Mrkdwn {
 }
 
 /** What happens next, and when; where it waits, for what. */
-function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
+function next({ rotation, key, taker, disablesFirst, now }: Story, policy: Policy): Mrkdwn {
   const waits = waitsNow(rotation);
   if (waits) {
     const what = waits.task === 'hand-in' ? md`make a new key` : md`delete the old key`;
@@ -268,13 +278,14 @@ function next({ rotation, key, taker, now }: Story, policy: Policy): Mrkdwn {
   if (troubleOf(rotation)) return md`${step}: it keeps failing, and is tried again within minutes`;
   if (!rotation.continuesAt || rotation.continuesAt <= now) return md`${step}, within a minute`;
   if (rotation.step === 'grace') {
+    const ends = disablesFirst ? md`disabled` : md`retired`;
     const held = endsOnEvidence(rotation) ? null : heldAfterGrace(rotation, key, policy);
     if (held?.at)
-      return md`The old value is retired ${when(held.at)}: its grace is over before, and then it waits for ${typed(holdsInWords(held.holds), 300)}`;
+      return md`The old value is ${ends} ${when(held.at)}: its grace is over before, and then it waits for ${typed(holdsInWords(held.holds), 300)}`;
     if (held) return md`The old value lives on: it waits for ${typed(holdInWords(held.holds[0]!))}`;
     return endsOnEvidence(rotation)
       ? md`Whether the old value can be retired is looked at ${when(rotation.continuesAt)}`
-      : md`The old value is retired ${when(rotation.continuesAt)}`;
+      : md`The old value is ${ends} ${when(rotation.continuesAt)}${disablesFirst ? md`, and deleted later` : md``}`;
   }
   if (rotation.step === 'watch')
     return md`The old value is deleted ${when(rotation.continuesAt)}, unless somebody objects`;

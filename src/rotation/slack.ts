@@ -63,7 +63,7 @@ function tooMuchIn(key: ApiKey, review: PermissionReview & { excess: string }): 
 /** `/keys rotate`, the Rotate button wherever it is shown, and the card of each rotation. */
 export function rotationInSlack(slack: SlackDoor, ports: Ports): void {
   const { store, policy } = ports;
-  rotationCards(slack, policy);
+  rotationCards(slack, ports);
   overdueCards(slack, policy);
   deploymentInSlack(slack, ports);
 

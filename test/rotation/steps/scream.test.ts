@@ -33,8 +33,10 @@ interface Scene {
   current(): Promise<string>;
 }
 /** A key at a provider that can stop a key and start it again. */
-async function scene(): Promise<Scene> {
-  const { fake, ports } = await stage.connect(fitting, 'cloudflare', { rotation: { screamTestHours: 24 } });
+async function scene(graceMinutes = 0): Promise<Scene> {
+  const { fake, ports } = await stage.connect(fitting, 'cloudflare', {
+    rotation: { screamTestHours: 24, graceMinutes },
+  });
   const made = await ports.issuers.of('cloudflare')!.create(aKey(stage.owner), 'made-before-us');
   const old = (made as { value: { reveal(): string } }).value.reveal();
   const { key } = await stage.key({ issuer: 'cloudflare' }, old);
@@ -86,6 +88,16 @@ describe('where a provider can stop a key and start it again, the old one', () =
     await expect(reEnableOld(here.ports, stage.owner, id)).rejects.toMatchObject({ code: 'conflict' });
     const actions = (await stage.trail(id)).map((each) => each.action);
     for (const each of ['rotation.disable-key', 'rotation.watch', 'rotation.revoke']) expect(actions).toContain(each);
+  });
+
+  test('is not called retired by the card of its grace, at whose end it is only disabled', async () => {
+    const here = await scene(60);
+    const id = await here.begin();
+    expect(await stage.rotation(id)).toMatchObject({ status: 'running', step: 'grace' });
+    const its = deskOf(() => here.ports, rotationInSlack);
+    const said = saying(await its.card('rotation', id, { person: stage.owner.id }));
+    expect(said).toMatch(/The old value is disabled <!date[^>]*>, and deleted later/);
+    expect(said).not.toContain('is retired');
   });
 
   test('works again at one press of whoever something broke for: the grace goes on, the owner hears of it, nobody deletes it by a timer', async () => {
