@@ -369,3 +369,17 @@ export function diesAtOnce({ issuer }: { issuer: string }, { providers }: Pick<P
   const settings = providers[issuer];
   return settings !== undefined && endsTheOldAtOnce(settings);
 }
+
+/** Whether two names mean one secret; an ARN ends with the name, a dash and six characters. */
+export function isSameSecret(one: string, other: string): boolean {
+  const nameOf = (id: string) => (id.startsWith('arn:') ? (id.split(':secret:')[1] ?? id).replace(/-\w{6}$/, '') : id);
+  return one === other || nameOf(one) === nameOf(other);
+}
+
+/** The entries under `providers` in policy.yml that Keysteward works at with this very key; none for all but a few keys. */
+export function entriesBy({ secretId }: { secretId: string | null }, providers: Policy['providers']): string[] {
+  if (!secretId) return [];
+  return Object.entries(providers).flatMap(([name, settings]) =>
+    'credential' in settings && settings.credential && isSameSecret(settings.credential, secretId) ? [name] : [],
+  );
+}

@@ -1,7 +1,7 @@
 import { Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
+import { isSameSecret } from '../policy.ts';
 import type { Change, Ports, SecretDescription } from '../ports.ts';
-import { isSameSecret } from '../rotation/own-model.ts';
 
 const nameForm = /^[\w/+=.@-]{1,512}$/;
 const arnForm = /^arn:aws[a-z-]*:secretsmanager:[a-z\d-]+:\d{12}:secret:([\w/+=.@-]{1,512})$/;

@@ -1,7 +1,6 @@
 import { day, type Id, type Instant, Refusal } from '../kernel.ts';
 import type { Person } from '../people/model.ts';
-import { diesAtOnce, type Policy } from '../policy.ts';
-import { entriesBy, namesInWords } from '../rotation/own-model.ts';
+import { diesAtOnce, entriesBy, type Policy } from '../policy.ts';
 
 export const environments = ['production', 'staging', 'development', 'test', 'sandbox', 'demo'] as const;
 export type Environment = (typeof environments)[number];
@@ -224,7 +223,7 @@ export function computedRisk(
 ): { risk: Risk; reasons: string[] } {
   const high: string[] = facts.flags.map((flag) => riskFlags[flag]);
   const own = entriesBy({ secretId: facts.secretId ?? null }, policy.providers);
-  if (own.length > 0) high.push(`Keysteward itself manages keys with it at ${namesInWords(own)}`);
+  if (own.length > 0) high.push(`Keysteward itself manages keys with it at ${own.join(' and ')}`);
   const rotated = facts.lastRotatedAt ?? facts.createdOn;
   if (rotated && !facts.lastRotatedAt && now.getTime() - rotated.getTime() > policy.risk.neverRotatedDays * day) {
     high.push(`Never rotated in more than ${policy.risk.neverRotatedDays} days`);

@@ -1,8 +1,8 @@
 import type { ConsumerKind } from '../inventory/consumer-model.ts';
 import { type ApiKey, atOnceInWords } from '../inventory/model.ts';
 import { after, type Id, type Instant, minute, Refusal } from '../kernel.ts';
-import { diesAtOnce, type Policy } from '../policy.ts';
-import { entriesBy, type Maker, whyNotReplace } from './own-model.ts';
+import { diesAtOnce, entriesBy, type Policy } from '../policy.ts';
+import { type Maker, whyNotReplace } from './own-model.ts';
 
 /** SOP 5.3 in the order in which a rotation goes through it. Each step is one job and safe to repeat. */
 export const steps = ['generate', 'test', 'promote', 'deploy', 'verify', 'grace', 'retire', 'confirm'] as const;

@@ -1,23 +1,9 @@
 import type { ApiKey } from '../inventory/model.ts';
 import { Refusal } from '../kernel.ts';
-import type { Policy } from '../policy.ts';
+import { entriesBy, type Policy } from '../policy.ts';
 
 /** So long after it was read a credential is used again without another read, and so long one that was replaced still is. */
 export const rememberedMs = 10_000;
-
-/** Whether two names mean one secret; an ARN ends with the name, a dash and six characters. */
-export function isSameSecret(one: string, other: string): boolean {
-  const nameOf = (id: string) => (id.startsWith('arn:') ? (id.split(':secret:')[1] ?? id).replace(/-\w{6}$/, '') : id);
-  return one === other || nameOf(one) === nameOf(other);
-}
-
-/** The entries under `providers` in policy.yml that Keysteward works at with this very key; none for all but a few keys. */
-export function entriesBy({ secretId }: Pick<ApiKey, 'secretId'>, providers: Policy['providers']): string[] {
-  if (!secretId) return [];
-  return Object.entries(providers).flatMap(([name, settings]) =>
-    'credential' in settings && settings.credential && isSameSecret(settings.credential, secretId) ? [name] : [],
-  );
-}
 
 /** Whether it is a credential that Keysteward itself works with at a provider. */
 export const isOwn = (key: Pick<ApiKey, 'secretId'>, { providers }: Pick<Policy, 'providers'>): boolean =>

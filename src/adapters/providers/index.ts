@@ -1,8 +1,8 @@
 import type { ApiKey } from '../../inventory/model.ts';
 import { AskedTooOften, type Secret } from '../../kernel.ts';
-import type { Policy } from '../../policy.ts';
+import { entriesBy, type Policy } from '../../policy.ts';
 import type { Issuer, Issuers, Secrets, Tried } from '../../ports.ts';
-import { entriesBy, namesInWords } from '../../rotation/own-model.ts';
+import { namesInWords } from '../../rotation/own-model.ts';
 import { anthropic } from './anthropic.ts';
 import { awsIam } from './aws-iam.ts';
 import { awsManaged } from './aws-managed.ts';

@@ -1,7 +1,8 @@
 import type { Secret } from '../../kernel.ts';
+import { entriesBy, isSameSecret } from '../../policy.ts';
 import { journal, type Run, settle } from '../journal.ts';
 import { givenUp, rejected } from '../moves-model.ts';
-import { entriesBy, isOwn, isSameSecret } from '../own-model.ts';
+import { isOwn } from '../own-model.ts';
 import { valueAt } from './look.ts';
 
 /**

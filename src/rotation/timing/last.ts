@@ -1,10 +1,10 @@
 import { type ApiKey, startsAt } from '../../inventory/model.ts';
 import { day, Later } from '../../kernel.ts';
-import type { Policy } from '../../policy.ts';
+import { entriesBy, type Policy } from '../../policy.ts';
 import type { Ports, View } from '../../ports.ts';
 import { waitsNow } from '../by-hand/model.ts';
 import type { Rotation, Step } from '../model.ts';
-import { entriesBy, isOwn } from '../own-model.ts';
+import { isOwn } from '../own-model.ts';
 
 /** Both its values work, and it needs the credential only when this is over, and then any that works. */
 const rests: ReadonlySet<Step> = new Set(['grace', 'watch']);
