@@ -364,6 +364,7 @@ export function accessInSlack(slack: SlackDoor, ports: Ports): void {
       const waits = waitsNow(rotation);
       if (!waits) continue;
       const key = await view.keys.get(rotation.keyId);
+      if (whyNot(person, waits.task === 'hand-in' ? 'rotation.hand-in' : 'rotation.confirm-deleted', key)) continue;
       const what = waits.task === 'hand-in' ? md`A new key has to be made` : md`The old key has to be deleted`;
       blocks.push(
         block.row(

@@ -30,6 +30,13 @@ describe('a key that only a person can make', () => {
     await takeOn(stage.ports, taker, id);
     expect(await home(owner)).toContain('Nothing. :tada:');
     expect(await home(taker)).toMatch(waits);
+    // Who may not know of it any more reads nothing of it.
+    const tierOf = (tier: string) =>
+      stage.database.store.pool.query('update person set tier = $2 where id = $1', [taker.id, tier]);
+    await tierOf('contractor');
+    const now = await stage.database.store.read((view) => view.people.get(taker.id));
+    expect(await home(now)).not.toContain(key.name);
+    await tierOf('administrator');
     await rollBackRotation(stage.ports, owner, id);
     await stage.work();
     expect(await home(taker)).not.toContain('has to be made');
