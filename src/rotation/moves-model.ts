@@ -1,7 +1,7 @@
 import { type ApiKey, computedRisk, nextRotation, pausedNow } from '../inventory/model.ts';
 import { after, hour, type Id, type Instant, minute } from '../kernel.ts';
 import type { Policy } from '../policy.ts';
-import { issuedAlready, issuedOf, labelOf, takenOver } from './issued-model.ts';
+import { isElsewhere, issuedAlready, issuedOf, labelOf, takenOver } from './issued-model.ts';
 import {
   type Condition,
   compromised,
@@ -30,13 +30,15 @@ export function started(
   policy: Policy,
   now: Instant,
 ): Rotation {
+  // What it has made lies elsewhere where its key has moved to another provider since.
+  const before = superseded && !isElsewhere(superseded, key) ? superseded : null;
   return {
     id,
     keyId: key.id,
     ...why,
     status: 'running',
     step: 'generate',
-    ...takenOver(superseded),
+    ...takenOver(before),
     attempt: 1,
     lastAttempt: policy.rotation.attempts,
     fence: superseded ? superseded.fence + 2 : 1,
@@ -47,9 +49,9 @@ export function started(
     tried: [],
     cleanup: superseded ? unique([superseded.oldVersion, ...superseded.tried, ...superseded.cleanup]) : [],
     issuer: key.issuer,
-    labels: superseded?.labels ?? [],
-    unanswered: superseded?.unanswered ?? [],
-    issued: superseded?.issued ?? issuedAlready(key),
+    labels: before?.labels ?? [],
+    unanswered: before?.unanswered ?? [],
+    issued: before?.issued ?? issuedAlready(key),
     deployments: [],
     extension: null,
     forced: null,

@@ -280,36 +280,48 @@ describe('a rotation at a provider', () => {
     expect(here.fake.world.live()).toEqual([byHand.value, await here.current()]);
   });
 
-  test('revokes nothing where its key has moved to another provider, which calls something else by the same name', async () => {
-    const here = await scene('gitlab');
-    await here.ports.issuers.of('gitlab')!.create(here.key, 'another');
-    const first = await here.rotate();
-    await stage.work({ ports: here.ports, until: (each) => each.step === 'test' });
-    const { pool } = stage.database.store;
-    const failed = `update rotation set status = 'failed', failure = 'It kept failing', ended_at = now() where id = $1`;
-    await pool.query(failed, [first]);
-    await pool.query("delete from work where payload ->> 'rotationId' = $1", [first]);
-    expect((await stage.rotation(first)).issued).toMatchObject([{ providerKeyId: '102', ended: false }]);
+  test.each([
+    ['after Retry has stopped', true],
+    ['while Retry is about to', false],
+  ])(
+    'revokes nothing where its key has moved to another provider, which calls something else by the same name: %s',
+    async (_when, hasStopped) => {
+      const here = await scene('gitlab');
+      await here.ports.issuers.of('gitlab')!.create(here.key, 'another');
+      const first = await here.rotate();
+      await stage.work({ ports: here.ports, until: (each) => each.step === 'test' });
+      const { pool } = stage.database.store;
+      const failed = `update rotation set status = 'failed', failure = 'It kept failing', ended_at = now() where id = $1`;
+      await pool.query(failed, [first]);
+      await pool.query("delete from work where payload ->> 'rotationId' = $1", [first]);
+      expect((await stage.rotation(first)).issued).toMatchObject([{ providerKeyId: '102', ended: false }]);
 
-    const there = await stage.connect(fittingOf('gitlab'), 'gitlab-elsewhere');
-    const [old, foreign] = [chance(), chance()];
-    there.fake.world.make('made by hand', old, { id: '7' });
-    there.fake.world.make('of somebody else', foreign, { id: '102' });
-    await stage.bot.putSecretValue({ SecretId: here.key.secretId!, SecretString: old });
-    const move = "update api_key set issuer = 'gitlab-elsewhere', provider_key_id = null where id = $1";
-    await pool.query(move, [here.key.id]);
+      const there = await stage.connect(fittingOf('gitlab'), 'gitlab-elsewhere');
+      const [old, foreign] = [chance(), chance()];
+      there.fake.world.make('made by hand', old, { id: '7' });
+      there.fake.world.make('of somebody else', foreign, { id: '102' });
+      await stage.bot.putSecretValue({ SecretId: here.key.secretId!, SecretString: old });
+      const move = "update api_key set issuer = 'gitlab-elsewhere', provider_key_id = null where id = $1";
+      await pool.query(move, [here.key.id]);
 
-    await retryRotation(there.ports, stage.owner, first);
-    await stage.work({ ports: there.ports });
-    const again = await stage.rotation(first);
-    expect(again).toMatchObject({ status: 'failed', failure: expect.stringMatching(/gitlab made its values/) });
-    expect(there.fake.world.live()).toEqual([old, foreign]);
+      await retryRotation(there.ports, stage.owner, first);
+      if (hasStopped) {
+        await stage.work({ ports: there.ports });
+        const again = await stage.rotation(first);
+        expect(again).toMatchObject({ status: 'failed', failure: expect.stringMatching(/gitlab made its values/) });
+      }
+      expect(there.fake.world.live()).toEqual([old, foreign]);
 
-    const { id } = await startRotation(there.ports, stage.owner, { keyId: here.key.id, reason: 'x', emergency: true });
-    await stage.work({ ports: there.ports });
-    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
-    expect(there.fake.world.live()).toEqual([foreign, await here.current()]);
-  });
+      const { id } = await startRotation(there.ports, stage.owner, {
+        keyId: here.key.id,
+        reason: 'x',
+        emergency: true,
+      });
+      await stage.work({ ports: there.ports });
+      expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new' });
+      expect(there.fake.world.live()).toEqual([foreign, await here.current()]);
+    },
+  );
 
   test('finds an orphan that was not listed at first before it calls itself done', async () => {
     const here = await scene('openai');
