@@ -337,6 +337,28 @@ describe.skipIf(!chromiumPath)('the page of the local Slack (in Chromium)', () =
     }
   });
 
+  test('goes on in a seventh tab, and in one that nobody has looked at for a while', async () => {
+    const { slack } = await world(() => {});
+    const first = await newPage();
+    const look = (page: Page, hidden: boolean) =>
+      page.evaluate(`Object.defineProperty(document, 'hidden', { configurable: true, get: () => ${hidden} });
+        document.dispatchEvent(new Event('visibilitychange'));`);
+    const open = async (page: Page) => {
+      await page.goto(`${slack.url}/?as=U0OLIVIA&at=C0GENERAL`);
+      await page.getByTestId('composer').waitFor();
+      return page;
+    };
+    await open(first);
+    await look(first, true);
+    for (let tabs = 1; tabs < 6; tabs++) await look(await open(await first.context().newPage()), true);
+    const last = await open(await first.context().newPage());
+    await send(last, 'does anybody hear me?');
+    await last.getByText('does anybody hear me?').waitFor();
+    expect(await first.getByText('does anybody hear me?').count()).toBe(0);
+    await look(first, false);
+    await first.getByText('does anybody hear me?').waitFor();
+  });
+
   test('says when the app does not respond, and keeps the command and the buttons', async () => {
     const { slack } = await world(
       (app) => {
