@@ -67,3 +67,17 @@ it('show no value on their page but the one that was just made, and nothing that
   expect([(await models(fresh)).status, (await models(`${fresh}x`)).status]).toEqual([200, 401]);
   expect(await (await fetch(local.urls.anthropic!)).text()).not.toContain(fresh);
 });
+
+it('go on after requests that nobody could answer', async () => {
+  const { urls, ...local } = await start();
+  for (const [path, body] of [
+    ['/%zz', undefined],
+    ['//', undefined],
+    ['/organization/projects/proj_larkfield/service_accounts', '{"name":'],
+  ] as const) {
+    const request = body === undefined ? {} : { method: 'POST', body };
+    expect((await fetch(`${urls.openai}${path}`, request)).status).toBeGreaterThanOrEqual(400);
+  }
+  expect((await fetch(urls.openai!)).status).toBe(200);
+  await local.close();
+});

@@ -1,4 +1,4 @@
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo, Server } from 'node:net';
 import { answerConsole, type Console } from './console.ts';
 import { type Asked, type Kind, type Reply, World } from './world.ts';
@@ -36,22 +36,14 @@ export async function startLocalProvider(dialect: Dialect, file?: string): Promi
     const chunks: Buffer[] = [];
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
-      const url = new URL(request.url ?? '/', 'http://fake');
-      const text = Buffer.concat(chunks).toString();
-      const asked: Asked = {
-        method: request.method ?? 'GET',
-        path: decodeURIComponent(url.pathname),
-        query: url.searchParams,
-        headers: request.headers as Record<string, string>,
-        text,
-        body: text.startsWith('{')
-          ? (JSON.parse(text) as Record<string, unknown>)
-          : Object.fromEntries(new URLSearchParams(text)),
-      };
+      const asked = askedBy(request, Buffer.concat(chunks).toString());
+      if (!asked) return void response.writeHead(400).end();
       const page = dialect.console && answerConsole(dialect.console, asked, world);
       if (page) return void response.writeHead(page.status, page.headers).end(page.body);
       const kind = dialect.kindOf(asked);
-      world.asked.push({ kind, method: asked.method, path: asked.path, credential: dialect.credentialOf(asked) });
+      // Nobody looks into it where it goes on for days.
+      if (!file)
+        world.asked.push({ kind, method: asked.method, path: asked.path, credential: dialect.credentialOf(asked) });
       const fault = world.faultOn(kind);
       const reply = fault?.reply ?? dialect.handle(asked, world);
       world.keep();
@@ -78,6 +70,25 @@ export async function startLocalProvider(dialect: Dialect, file?: string): Promi
       });
     },
   };
+}
+
+/** Null for what is no request that anybody could answer. */
+function askedBy({ method = 'GET', url = '/', headers }: IncomingMessage, text: string): Asked | null {
+  try {
+    const { pathname, searchParams } = new URL(url, 'http://local');
+    return {
+      method,
+      path: decodeURIComponent(pathname),
+      query: searchParams,
+      headers: headers as Record<string, string>,
+      text,
+      body: text.startsWith('{')
+        ? (JSON.parse(text) as Record<string, unknown>)
+        : Object.fromEntries(new URLSearchParams(text)),
+    };
+  } catch {
+    return null;
+  }
 }
 
 /** The port that a server got: this one, if one is given. @throws when it is taken */
