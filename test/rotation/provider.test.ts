@@ -909,3 +909,35 @@ describe('no rotation', () => {
     expect(await stage.database.store.read((view) => view.rotations.ofKey(key.id, 1))).toEqual([]);
   });
 });
+
+describe('in an emergency, a new value that dies after the switch', () => {
+  /** Somebody has the other slot made new, as a second worker would that came late. */
+  const spoil = ({ fake }: Scene) => {
+    fake.world.end('Key2');
+    fake.world.make('Key2', chance(), { id: 'Key2' });
+  };
+
+  test('at a pair of slots is followed by another in its slot, and not by a guess which of them is in use', async () => {
+    const here = await scene('azure');
+    const id = await here.rotate(true);
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'verify' });
+    spoil(here);
+    await stage.work({ ports: here.ports });
+    expect(await stage.rotation(id)).toMatchObject({ status: 'done', condition: 'new', attempt: 2, failure: null });
+    const [one, other] = ['Key1', 'Key2'].map((name) => here.fake.world.keys.findLast((each) => each.name === name)!);
+    expect([other!.value, other!.ended]).toEqual([await here.current(), false]);
+    expect(one!.value).not.toBe(here.old);
+  });
+
+  test('is not called the old one, nor working, where no other can be made', async () => {
+    const here = await scene('azure');
+    const id = await here.rotate(true);
+    await stage.work({ ports: here.ports, until: (each) => each.step === 'verify' });
+    spoil(here);
+    here.fake.world.faults = [{ on: 'create', reply: { status: 403 }, times: 9 }];
+    await stage.work({ ports: here.ports });
+    const failed = await stage.rotation(id);
+    expect(failed).toMatchObject({ status: 'failed', condition: 'none' });
+    expect(conditionInWords(failed)).toMatch(/^Neither value is known to work/);
+  });
+});

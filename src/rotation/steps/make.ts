@@ -93,10 +93,13 @@ export async function makeValue(
   const { run, at } = await askedFor(seen);
   const { rotation, key, issuer } = run;
   failpoint('rotation.generate:create-before');
+  // After a switch to a value of ours that died, the old one is what must stay: it works, and nobody else is to have its place.
+  const switched = rotation.tried.includes(current);
+  const staying = switched ? (rotation.oldVersion ?? current) : current;
   const notMade = (why: string) =>
     at ? noteDown(run, 'rotation.not-made', { why }, (each) => answered(each, at)) : Promise.resolve(run);
   const made = await issuer
-    .create({ ...key, currentVersion: current }, labelOf(rotation))
+    .create({ ...key, currentVersion: staying }, labelOf(rotation))
     .catch((error: unknown) => unlessNotMade(error, notMade));
   failpoint('rotation.generate:create-after');
   if ('refused' in made) {
@@ -110,7 +113,7 @@ export async function makeValue(
       return null;
     }
     // What it has taken over from another rotation is not left lying about.
-    await journal(run, (each, now) => givenUp(answered(each, at), made.refused, 'old', now));
+    await journal(run, (each, now) => givenUp(answered(each, at), made.refused, switched ? 'none' : 'old', now));
     return null;
   }
   if ('notYet' in made) {
